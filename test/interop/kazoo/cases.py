@@ -12,6 +12,8 @@ DEADLINE = 30.0  # seconds until a condition that a case waits for must hold
 POLL = 0.02  # seconds between two looks at a condition
 SESSION = 20.0  # seconds of session timeout asked for by a client that is not meant to expire
 
+RECONNECT = {"max_tries": -1, "delay": 0.05, "max_delay": 0.5}  # so that a busy machine does not back clients off for long
+
 CASES = []
 
 
@@ -58,7 +60,7 @@ class World:
     def client(self, timeout=SESSION, chroot=True, start=True, **options):
         """Return a client that is stopped when the case ends, connected unless start is False."""
         hosts = self.address + (self.root if chroot else "")
-        client = KazooClient(hosts=hosts, timeout=timeout, **options)
+        client = KazooClient(hosts=hosts, timeout=timeout, connection_retry=RECONNECT, **options)
         self.clients.append(client)
         if start:
             client.start(timeout=DEADLINE)
@@ -110,7 +112,7 @@ def say(word, text=""):
 
 def play(address):
     """Play every registered case in the order of registration; return how many failed."""
-    setup = KazooClient(hosts=address, timeout=SESSION)
+    setup = KazooClient(hosts=address, timeout=SESSION, connection_retry=RECONNECT)
     setup.start(timeout=DEADLINE)
     failed = 0
     for number, function in enumerate(CASES):

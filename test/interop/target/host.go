@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strconv"
 	"testing"
 )
 
@@ -16,6 +17,9 @@ const (
 	portTries = 100
 )
 
+// loopback returns the address of a port of the loopback interface.
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
 // freePort returns a port of the loopback interface that nobody listens on.
 func freePort(t *testing.T) int {
 	t.Helper()
@@ -23,7 +27,7 @@ func freePort(t *testing.T) int {
 	for range portTries {
 		port := portFirst + rand.IntN(portLast-portFirst+1)
 		var listener net.Listener
-		if listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+		if listener, err = net.Listen("tcp", loopback(port)); err == nil {
 			_ = listener.Close() // nothing was accepted
 			return port
 		}

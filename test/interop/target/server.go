@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,7 +25,8 @@ const (
 // Server is one server process with its port, configuration, data and log, all of which outlive a restart.
 type Server struct {
 	t       *testing.T
-	port    int
+	door    door
+	port    int    // of the server itself
 	config  string // path of zoo.cfg
 	log     *os.File
 	command []string
@@ -39,6 +39,9 @@ func New(t *testing.T, kind string) *Server {
 	t.Helper()
 	directory := t.TempDir()
 	s := &Server{t: t, port: freePort(t), config: filepath.Join(directory, "zoo.cfg")}
+	for s.door.server = loopback(s.port); s.door.address == "" || s.door.address == s.door.server; {
+		s.door.address = loopback(freePort(t))
+	}
 	data := filepath.Join(directory, "data")
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		t.Fatal(err)
@@ -73,8 +76,8 @@ extendedTypesEnabled=true
 `, data, port, containerCheck)
 }
 
-// Addr returns the host:port of the server's client door.
-func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+// Addr returns the host:port that clients dial. It stays the same, and refuses connections while the server is not serving.
+func (s *Server) Addr() string { return s.door.address }
 
 // Start starts the stopped server on its port and data, and returns when it serves.
 func (s *Server) Start() error {
@@ -97,7 +100,7 @@ func (s *Server) Start() error {
 	for deadline := time.Now().Add(startDeadline); ; {
 		answer, err := s.Word("srvr")
 		if err == nil && strings.Contains(answer, "Mode: ") {
-			return nil
+			return s.door.open()
 		}
 		select {
 		case <-exited:
@@ -127,7 +130,7 @@ func (s *Server) Restart() error {
 
 // Word sends one four-letter word to the server and returns its answer.
 func (s *Server) Word(word string) (string, error) {
-	connection, err := net.DialTimeout("tcp", s.Addr(), wordDeadline)
+	connection, err := net.DialTimeout("tcp", s.door.server, wordDeadline)
 	if err != nil {
 		return "", err
 	}
@@ -146,12 +149,14 @@ func (s *Server) signal(signal syscall.Signal) error {
 	if s.process == nil {
 		return fmt.Errorf("send %v to the server: it does not run", signal)
 	}
+	s.door.bar()
 	if err := s.process.Process.Signal(signal); err != nil {
 		return fmt.Errorf("send %v to the server: %w", signal, err)
 	}
 	select {
 	case <-s.exited:
 		s.process = nil
+		s.door.clear()
 		return nil
 	case <-time.After(stopDeadline):
 		return fmt.Errorf("server still runs %v after %v", stopDeadline, signal)
@@ -160,10 +165,12 @@ func (s *Server) signal(signal syscall.Signal) error {
 
 // end kills what still runs when the test is over, and shows the end of the server's log if the test failed.
 func (s *Server) end() {
+	s.door.bar()
 	if s.process != nil {
 		_ = s.process.Process.Kill()
 		<-s.exited
 	}
+	s.door.clear()
 	if s.t.Failed() {
 		s.t.Logf("end of the server's log:\n%s", tail(s.log, logTailBytes))
 	}
