@@ -1,0 +1,20 @@
+// Package oracle plays the same seeded request sequences against two servers and compares every byte they send back.
+//
+// Server A is Apache ZooKeeper 3.8.0 as Debian ships it; server B is Paddock, or a second ZooKeeper to prove the
+// harness itself. `make interop` runs it; the tests need the build tag interop, because they start Java.
+//
+// The client side is written on raw sockets with an encoder and a decoder of its own, so that no expectation here
+// depends on Paddock's codec. One goroutine, the player's, owns all state; each connection has one reader goroutine that
+// only appends frames.
+//
+// What is compared byte for byte: presence, order and content of every frame on each connection, and every close.
+// What is normalised first: session ids (by order of creation), passwords (checked against the id by ZooKeeper's
+// published algorithm), times (every time must be the one known for its zxid), the order of children, ephemerals and
+// identities, and the order of events of one session close. Zxids are compared as they are: both servers start empty.
+// Order between different connections is not compared.
+//
+// Differences that are meant are listed in explained.go, each with a narrow predicate, and are counted.
+//
+// Source of the rules: the ZooKeeper client protocol as documented by its jute schema, and the behaviour of the
+// reference server itself.
+package oracle
