@@ -1,0 +1,219 @@
+package tree
+
+import (
+	"strings"
+	"unsafe"
+
+	"paddock/internal/zk"
+)
+
+// Tree is the state of one replica. See the package comment for who may touch it.
+type Tree struct {
+	arena
+	slabs    slabs
+	index    index
+	acls     aclTable
+	sessions map[zk.SessionID]int32 // timeout, milliseconds
+
+	ephemerals map[zk.SessionID]map[Ref]struct{}
+	containers map[Ref]struct{}
+	ttls       map[Ref]struct{}
+	quotas     map[string]struct{} // paths that have limits
+	views      []*View             // living, by rising epoch
+
+	seed     uint64
+	zxid     zk.Zxid
+	digest   uint64
+	digests  *digestLog
+	znodes   int
+	dataSize int64
+
+	digester Digester
+	scratch  []byte
+	unheard  Outcome // where Apply reports to if nobody listens
+}
+
+// New returns a tree as a new server has it: the root, /zookeeper, /zookeeper/quota and /zookeeper/config,
+// zxid 0. The seed places znodes in the index; nothing that can be observed depends on it.
+func New(seed uint64) *Tree {
+	t := bare(seed)
+	t.addSystem()
+	return t
+}
+
+// bare is a tree that has only a root.
+func bare(seed uint64) *Tree {
+	t := &Tree{
+		arena:      newArena(),
+		acls:       newACLTable(),
+		sessions:   map[zk.SessionID]int32{},
+		ephemerals: map[zk.SessionID]map[Ref]struct{}{},
+		containers: map[Ref]struct{}{},
+		ttls:       map[Ref]struct{}{},
+		quotas:     map[string]struct{}{},
+		seed:       seed,
+		digests:    &digestLog{},
+	}
+	t.slabs = newSlabs(&t.mem)
+	t.chunks, t.born = append(t.chunks, new(chunk)), append(t.born, t.epoch)
+	t.newNode() // the root, with empty data
+	t.znodes = 1
+	t.dataSize = int64(len(zk.RootPath))
+	t.digest = t.digestOf(rootRef, "")
+	return t
+}
+
+// addSystem adds the built-in znodes that are missing.
+func (t *Tree) addSystem() {
+	for _, path := range [...]string{zk.SystemPath, zk.QuotaPath, zk.ConfigPath} {
+		if t.lookup(path) != None {
+			continue
+		}
+		stat, acl := zk.StoredStat{}, openIndex
+		if path == zk.ConfigPath {
+			// ZooKeeper makes this one with the version that means "any" in requests.
+			stat.Aversion, acl = -1, t.acls.use(zk.ReadOnlyACL)
+		}
+		t.attach(t.lookup(zk.ParentPath(path)), path, []byte{}, acl, &stat)
+	}
+}
+
+// lookup finds a znode by its path; "" is the root, and nothing else is.
+func (t *Tree) lookup(path string) Ref {
+	if path == "" {
+		return rootRef
+	}
+	return t.index.find(&t.nodes, hash(t.seed, path), path)
+}
+
+// Find returns the znode with the given path. "" and "/" are both the root; a malformed path names no znode.
+func (t *Tree) Find(path string) (Ref, bool) {
+	if path == zk.RootPath {
+		return rootRef, true
+	}
+	r := t.lookup(path)
+	return r, r != None
+}
+
+// Stored is what the tree keeps of the znode.
+func (t *Tree) Stored(r Ref) zk.StoredStat { return t.at(r).stored() }
+
+// Stat is what clients are told of the znode.
+func (t *Tree) Stat(r Ref) zk.Stat {
+	n := t.at(r)
+	s := n.stored()
+	return s.Wire(max(0, n.dataLen), int32(n.children))
+}
+
+// Data is the znode's data, nil for null. It aliases the tree: it may not be modified and is valid until the
+// next Apply.
+func (t *Tree) Data(r Ref) []byte { return t.data(t.at(r)) }
+
+// ACL is the znode's access list, shared and not to be modified. It stays valid.
+func (t *Tree) ACL(r Ref) []zk.ACL { return t.acls.entries[t.at(r).acl].list }
+
+// Children is the number of the znode's children.
+func (t *Tree) Children(r Ref) int { return int(t.at(r).children) }
+
+// AppendChildNames appends the names of the znode's children, in no particular order. All of them share one
+// allocation of their own.
+func (t *Tree) AppendChildNames(dst []string, r Ref) []string {
+	total := 0
+	for c := t.at(r).firstChild; c != None; {
+		n := t.at(c)
+		_, l := t.slot(n)
+		total += l
+		c = n.next
+	}
+	buf := make([]byte, 0, total)
+	for c := t.at(r).firstChild; c != None; {
+		n := t.at(c)
+		name := t.name(n)
+		buf = append(buf, name...)
+		dst = append(dst, unsafe.String(unsafe.SliceData(buf[len(buf)-len(name):]), len(name)))
+		c = n.next
+	}
+	return dst
+}
+
+// Path is the full path of the znode; "/" for the root.
+func (t *Tree) Path(r Ref) string {
+	if r == rootRef {
+		return zk.RootPath
+	}
+	b := t.appendPath(nil, r)
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+// Parent is the znode's parent; None for the root.
+func (t *Tree) Parent(r Ref) Ref { return t.at(r).parent }
+
+// FirstChild and NextSibling walk the children of a znode, in no particular order; None ends.
+func (t *Tree) FirstChild(r Ref) Ref { return t.at(r).firstChild }
+
+// NextSibling is the child after r of r's parent; None at the end.
+func (t *Tree) NextSibling(r Ref) Ref { return t.at(r).next }
+
+// Name is the last element of the znode's path; "" for the root.
+func (t *Tree) Name(r Ref) string { return string(t.name(t.at(r))) }
+
+// Descendants is the number of znodes below the given path; 0 if it does not exist.
+func (t *Tree) Descendants(path string) int {
+	top, ok := t.Find(path)
+	if !ok {
+		return 0
+	}
+	if top == rootRef {
+		return t.znodes - 1
+	}
+	n := 0
+	for r := t.after(top, top); r != None; r = t.after(r, top) {
+		n++
+	}
+	return n
+}
+
+// Zxid is that of the newest txn applied.
+func (t *Tree) Zxid() zk.Zxid { return t.zxid }
+
+// SetZxid moves the tree to a zxid that no txn brought: that of a snapshot's name, or of a new epoch.
+func (t *Tree) SetZxid(z zk.Zxid) { t.zxid = z }
+
+// Digest is the digest of the tree, version 2.
+func (t *Tree) Digest() uint64 { return t.digest }
+
+// Znodes is the number of znodes, root included.
+// ZooKeeper compatibility: its own count is one higher, since it counts the root as "" and as "/".
+func (t *Tree) Znodes() int { return t.znodes }
+
+// ApproximateDataSize is the sum of the lengths of paths (in UTF-16 units) and data, as ZooKeeper reports it.
+func (t *Tree) ApproximateDataSize() int64 { return t.dataSize }
+
+// SizeBytes is the memory that the tree takes, without that of small tables and of living views.
+func (t *Tree) SizeBytes() int64 {
+	return int64(len(t.chunks))*(chunkNodes*nodeBytes+8+4) + t.slabs.bytes + int64(len(t.mem))*(24+16) + t.index.bytes()
+}
+
+// pathSize is the length of a path as Java counts it.
+func pathSize(path string) (n int64) {
+	for i := 0; i < len(path); i++ {
+		switch b := path[i]; {
+		case b&0xc0 == 0x80: // inside a character
+		case b >= 0xf0:
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// split cuts a path into its parent ("" for the root) and its last element; ok is false for the root and for
+// what has no slash.
+func split(path string) (parent, name string, ok bool) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 || len(path) == 1 {
+		return "", "", false
+	}
+	return path[:i], path[i+1:], true
+}
