@@ -1,0 +1,156 @@
+package juteapi
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+)
+
+// acceptPause is how long accepting pauses after an error that will pass.
+const acceptPause = 5 * time.Millisecond
+
+// Why a connection was rejected, as Hooks.Rejected is told.
+const (
+	rejectedPerIP       = "max_client_cnxns"
+	rejectedAll         = "max_cnxns"
+	rejectedDescriptors = "descriptors"
+)
+
+// accept lets connections in until the server is closed (nil) or the listener fails for good. It does nothing that
+// could wait for a client.
+func (s *Server) accept() error {
+	for {
+		nc, err := s.l.AcceptTCP()
+		if err == nil {
+			s.admit(nc)
+			continue
+		}
+		select {
+		case <-s.stop:
+			return nil
+		default:
+		}
+		switch {
+		case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
+			s.shed(err)
+		case passes(err):
+			s.pause()
+		default:
+			return fmt.Errorf("%s %v: accept: %w", s.opt.Name, s.l.Addr(), err)
+		}
+	}
+}
+
+// passes tells errors of accept that belong to one connection or one moment.
+func passes(err error) bool {
+	for _, e := range [...]error{syscall.ECONNABORTED, syscall.EINTR, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPROTO,
+		syscall.EPERM, syscall.ENETDOWN, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EOPNOTSUPP,
+		syscall.ENOPROTOOPT, syscall.ECONNRESET, syscall.ETIMEDOUT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// pause waits a moment, or until the server is closed.
+func (s *Server) pause() {
+	t := time.NewTimer(acceptPause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.stop:
+	}
+}
+
+// reserve is a descriptor kept for the day when there are none left: it is given up to accept one connection and close
+// it, so that the client learns at once. Only the accept loop uses it.
+type reserve struct{ f *os.File }
+
+func (r *reserve) open() {
+	if f, err := os.Open(os.DevNull); err == nil {
+		r.f = f
+	}
+}
+
+func (r *reserve) close() {
+	if r.f != nil {
+		r.f.Close()
+		r.f = nil
+	}
+}
+
+// shed turns one connection away when descriptors have run out.
+func (s *Server) shed(cause error) {
+	if more, ok := s.quiet.allow("descriptors", s.now()); ok {
+		s.log.Error().AnErr("err", cause).Uint64("times", more).Int("connections", s.Len()).
+			Msg("no file descriptor left for another client, connections are turned away; raise the limit of open files")
+	}
+	if s.reserve.f == nil {
+		s.pause()
+		s.reserve.open()
+		return
+	}
+	s.reserve.close()
+	s.l.SetDeadline(time.Now().Add(acceptPause)) // the client may have gone meanwhile
+	if nc, err := s.l.AcceptTCP(); err == nil {
+		nc.SetLinger(0)
+		nc.Close()
+		s.opt.Hooks.Rejected(rejectedDescriptors)
+	}
+	s.l.SetDeadline(time.Time{})
+	s.reserve.open()
+}
+
+// admit holds a new connection against the limits and starts its reader, which ends with the connection; Serve waits for
+// it.
+func (s *Server) admit(nc *net.TCPConn) {
+	addr, ip := remote(nc)
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		nc.Close()
+		return
+	}
+	perIP, all := s.maxPerIP.Load(), s.maxAll.Load()
+	switch {
+	case perIP > 0 && int64(s.perIP[ip]) >= perIP:
+		s.mu.Unlock()
+		s.reject(nc, rejectedPerIP, fmt.Sprintf("Too many connections from /%s - max is %d", ipText(ip), perIP), ip)
+		return
+	case all > 0 && int64(len(s.conns)) >= all:
+		s.mu.Unlock()
+		s.reject(nc, rejectedAll, fmt.Sprintf("Too many connections - max is %d", all), netip.Addr{})
+		return
+	}
+	c := newConn(s, nc, addr, ip)
+	s.conns[c] = struct{}{}
+	s.perIP[ip]++
+	s.wg.Go(c.serve)
+	s.mu.Unlock()
+	s.opt.Hooks.Opened()
+}
+
+// reject closes a connection that is over a limit. The line about it appears once a minute and address.
+func (s *Server) reject(nc net.Conn, reason, text string, ip netip.Addr) {
+	nc.Close()
+	s.opt.Hooks.Rejected(reason)
+	if more, ok := s.quiet.allow(reason+" "+ip.String(), s.now()); ok {
+		s.log.Warn().Str("err", text).Uint64("times", more).Str("remedy", "find what opens them, or raise the limit").
+			Msg("connection turned away")
+	}
+}
+
+// remote is the other end of a connection, as text and as what connections are counted by.
+func remote(nc net.Conn) (string, netip.Addr) {
+	a, ok := nc.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return nc.RemoteAddr().String(), netip.Addr{}
+	}
+	ip := a.AddrPort().Addr().Unmap().WithZone("")
+	return net.JoinHostPort(ipText(ip), fmt.Sprint(a.Port)), ip
+}

@@ -1,0 +1,198 @@
+package juteapi
+
+import (
+	"encoding/binary"
+	"math"
+	"sync"
+	"time"
+
+	"paddock/internal/jute"
+	"paddock/internal/zk"
+	"paddock/server/request"
+)
+
+// Sizes of a send buffer: what the pool's are made with, and up to which they go back to the pool.
+const (
+	outputBytesMin  = 512
+	outputBytesKept = 64 << 10
+)
+
+// buffer is what a connection is told between two calls of Flush. Buffers come from a pool when there is something to say
+// and return to it once written, so a silent connection holds none.
+type buffer struct{ b []byte }
+
+var buffers = sync.Pool{New: func() any { return &buffer{make([]byte, 0, outputBytesMin)} }}
+
+// recycle gives a buffer back, unless it grew too large to be kept.
+func (b *buffer) recycle() {
+	if cap(b.b) <= outputBytesKept {
+		b.b = b.b[:0]
+		buffers.Put(b)
+	}
+}
+
+// told sums up replies and events, for the statistics.
+type told struct {
+	packets, replies int
+	op               zk.OpCode // of the last reply
+	xid              int32
+	zxid             zk.Zxid
+	connected        bool // the connect response is among them
+}
+
+// add joins what was told later.
+func (t *told) add(u told) {
+	t.packets += u.packets
+	t.connected = t.connected || u.connected
+	if u.replies > 0 {
+		t.replies += u.replies
+		t.op, t.xid, t.zxid = u.op, u.xid, u.zxid
+	}
+}
+
+// begin starts a frame. false: the connection is gone, or is now cut off because it reads too slowly.
+func (c *conn) begin() (start int, ok bool) {
+	if c.dead.Load() || c.ending.Load() {
+		return 0, false
+	}
+	if c.out == nil {
+		c.out = buffers.Get().(*buffer)
+		c.enc = *jute.Writer(c.out.b)
+	}
+	start = len(c.enc.Bytes())
+	if start+int(c.unsent.Load()) > c.srv.opt.UnsentBytesMax {
+		c.kill(endSlow)
+		return 0, false
+	}
+	var length int32
+	c.enc.Int32(&length)
+	return start, true
+}
+
+// end completes the frame that began at start.
+func (c *conn) end(start int) {
+	b := c.enc.Bytes()[start:]
+	if len(b) > math.MaxInt32 {
+		c.kill(endSlow) // no frame can say how long this is
+		return
+	}
+	binary.BigEndian.PutUint32(b, uint32(len(b)-frameHeader))
+	c.told.packets++
+}
+
+// Connected implements request.Sink.
+func (c *conn) Connected(r *zk.ConnectResponse) {
+	start, ok := c.begin()
+	if !ok {
+		return
+	}
+	resp := *r
+	resp.Old = c.old.Load()
+	resp.Jute(&c.enc)
+	c.end(start)
+	c.told.connected = true
+	if resp.TimeoutMS <= 0 {
+		c.refused.Store(true)
+	} else {
+		c.mu.Lock()
+		c.session, c.timeout = resp.Session, resp.TimeoutMS
+		c.mu.Unlock()
+		c.setLimit(time.Duration(resp.TimeoutMS) * time.Millisecond)
+	}
+	c.settle.Do(func() { close(c.established) })
+}
+
+// Reply implements request.Sink.
+func (c *conn) Reply(r *zk.Reply) {
+	start, ok := c.begin()
+	if !ok {
+		return
+	}
+	r.Jute(&c.enc)
+	c.end(start)
+	c.told.replies++
+	c.told.op, c.told.xid, c.told.zxid = r.Op, r.Xid, r.Zxid
+}
+
+// Event implements request.Sink.
+func (c *conn) Event(e *zk.Event) {
+	start, ok := c.begin()
+	if !ok {
+		return
+	}
+	e.Jute(&c.enc)
+	c.end(start)
+}
+
+// Flush implements request.Sink. It hands over the buffer and, unless a writer has the connection anyway, the connection.
+func (c *conn) Flush() {
+	if c.out == nil {
+		return
+	}
+	out := c.out
+	out.b = c.enc.Bytes()
+	c.out, c.enc = nil, jute.Coder{}
+	if c.dead.Load() {
+		c.told = told{}
+		out.recycle()
+		return
+	}
+	c.unsent.Add(int64(len(out.b)))
+	c.mu.Lock()
+	c.told2.add(c.told)
+	c.told = told{}
+	var spent *buffer
+	if c.pending == nil {
+		c.pending = out
+	} else {
+		c.pending.b = append(c.pending.b, out.b...)
+		spent = out
+	}
+	wake := !c.queued
+	c.queued = true
+	c.mu.Unlock()
+	if spent != nil {
+		spent.recycle()
+	}
+	if wake {
+		c.srv.writers.push(c)
+	}
+}
+
+// Close implements request.Sink: the writer that sends the last byte ends the connection.
+func (c *conn) Close(reason request.CloseReason) {
+	c.blame(reason.String())
+	c.Flush()
+	c.ending.Store(true)
+	c.mu.Lock()
+	wake := !c.queued
+	c.queued = true
+	c.mu.Unlock()
+	if wake {
+		c.srv.writers.push(c)
+	}
+	c.settle.Do(func() { close(c.established) })
+}
+
+// Backlog implements request.Sink. When it tells of too much it makes sure that Drained will follow: it is noted before
+// the figure is taken again, and a writer looks at the note after it has lowered the figure.
+func (c *conn) Backlog() int {
+	n := c.backlog()
+	if n <= request.BacklogBytesMax {
+		return n
+	}
+	c.over.Store(true)
+	if n = c.backlog(); n <= request.BacklogBytesMax {
+		c.over.Store(false)
+	}
+	return n
+}
+
+// backlog is what was told and not written.
+func (c *conn) backlog() int {
+	n := int(c.unsent.Load())
+	if c.out != nil {
+		n += len(c.enc.Bytes())
+	}
+	return n
+}

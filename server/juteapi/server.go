@@ -1,0 +1,212 @@
+package juteapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Server is one client port. All methods may be called from any goroutine.
+type Server struct {
+	opt     Options
+	log     zerolog.Logger
+	l       *net.TCPListener
+	start   time.Time // what now counts from
+	writers writers
+	quiet   quiet
+	reserve reserve
+
+	maxPerIP, maxAll atomic.Int64
+
+	stop  chan struct{}  // closed by Close
+	loops sync.WaitGroup // accept loop, sweeper and writers
+	wg    sync.WaitGroup // of each connection its reader and, at times, its own writer
+
+	mu     sync.Mutex // guards all below; held while a conn.mu is taken, never the other way round
+	closed bool
+	conns  map[*conn]struct{}
+	perIP  map[netip.Addr]int
+	gone   PacketStats // of connections that are no more
+}
+
+// Listen binds the client port addr ("host:port", ":2181"). If another process has the port the error names it where
+// the system tells. Clients can connect from now on and wait in the backlog until Serve runs.
+func Listen(addr string, opt Options) (*Server, error) {
+	opt = opt.withDefaults()
+	l, err := listen(addr, opt)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{opt: opt, log: opt.Logger, l: l, start: opt.Clock(), stop: make(chan struct{}),
+		conns: make(map[*conn]struct{}), perIP: make(map[netip.Addr]int)}
+	s.writers.work.L = &s.writers.mu
+	s.maxPerIP.Store(int64(opt.MaxClientCnxns))
+	s.maxAll.Store(int64(opt.MaxCnxns))
+	return s, nil
+}
+
+// Addr is the address that is bound.
+func (s *Server) Addr() net.Addr { return s.l.Addr() }
+
+// SetMaxClientCnxns changes the number of connections that one IP address may have from now on; 0 for no limit.
+func (s *Server) SetMaxClientCnxns(n int) { s.maxPerIP.Store(int64(n)) }
+
+// MaxClientCnxns is the number of connections that one IP address may have; 0 for no limit.
+func (s *Server) MaxClientCnxns() int { return int(s.maxPerIP.Load()) }
+
+// Len is the number of open connections.
+func (s *Server) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// Serve accepts and serves connections until Close, when it returns nil, or until the listening socket fails for good.
+// Call it once. It returns when all that it started has ended.
+func (s *Server) Serve() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.loops.Add(1) // this call; Close waits for it
+	s.mu.Unlock()
+	defer s.loops.Done()
+	var mine sync.WaitGroup
+	for range writersMax {
+		mine.Go(s.writers.run)
+	}
+	mine.Go(s.sweep)
+	s.reserve.open()
+	err := s.accept()
+	s.reserve.close()
+	s.shut()
+	s.wg.Wait() // connections need the writers to end
+	s.writers.close()
+	mine.Wait()
+	return err
+}
+
+// Close stops accepting, closes all connections and waits until they have ended, which takes as long as the handler
+// keeps a Submit blocked. Sessions live on.
+func (s *Server) Close() error {
+	s.shut()
+	s.loops.Wait()
+	return nil
+}
+
+// shut closes the listener and all connections.
+func (s *Server) shut() {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.stop)
+		s.l.Close()
+	}
+	s.mu.Unlock()
+	for _, c := range s.snapshot() {
+		c.kill(endShutdown)
+	}
+}
+
+// snapshot lists the open connections.
+func (s *Server) snapshot() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		list = append(list, c)
+	}
+	return list
+}
+
+// remove takes a connection that has ended off the books.
+func (s *Server) remove(c *conn, why string) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	if s.perIP[c.ip]--; s.perIP[c.ip] == 0 {
+		delete(s.perIP, c.ip)
+	}
+	c.mu.Lock()
+	s.gone.add(c.stats.total)
+	session := c.session
+	c.mu.Unlock()
+	s.mu.Unlock()
+	s.opt.Hooks.Closed(why)
+	s.log.Debug().Str("addr", c.addr).Stringer("session", session).Str("reason", why).Msg("connection closed")
+}
+
+// now is the time since the start, in nanoseconds.
+func (s *Server) now() int64 { return int64(s.opt.Clock().Sub(s.start)) }
+
+// How often the sweeper looks: eight times per sessionless timeout, within bounds.
+const (
+	sweepEveryMin = 5 * time.Millisecond
+	sweepEveryMax = time.Second
+	sweepsPerIdle = 8
+)
+
+// sweep ends connections that are over some limit of time, until the server is closed.
+func (s *Server) sweep() {
+	every := min(max(s.opt.SessionlessTimeout/sweepsPerIdle, sweepEveryMin), sweepEveryMax)
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-ticker.C:
+		}
+		now := s.now()
+		for _, c := range s.snapshot() {
+			c.check(now, int64(every))
+		}
+	}
+}
+
+// check holds one connection against its limits of time.
+func (c *conn) check(now, every int64) {
+	limit := c.limit.Load()
+	if from := c.writeFrom.Load(); from != 0 && now-from >= limit {
+		c.nc.SetWriteDeadline(time.Unix(1, 0)) // the writer wakes and sees whether it got on
+	}
+	switch idle := now - c.lastIO.Load(); {
+	case c.lingering.Load() != 0:
+		if now-c.lingering.Load() > 2*int64(lingerMax) {
+			c.kill(endBroken)
+		}
+	case c.busy.Load():
+	case idle > limit:
+		c.kill(endIdle)
+	case c.frameFrom.Load() != 0 && now-c.frameFrom.Load() > limit:
+		c.kill(endIdle)
+	case c.large.Load() && idle > 2*every:
+		c.nc.SetReadDeadline(time.Unix(1, 0)) // the reader wakes and gives its buffer back
+	}
+}
+
+// listen binds the port, with the longest queue that the system allows unless another length is asked for.
+func listen(addr string, opt Options) (*net.TCPListener, error) {
+	cfg := net.ListenConfig{KeepAlive: -1}
+	if opt.KeepAlive {
+		cfg.KeepAlive = 0 // Go's default: probes every 15 s
+	}
+	any, err := cfg.Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, bindError(opt.Name, addr, err)
+	}
+	l := any.(*net.TCPListener)
+	if opt.Backlog > 0 {
+		if err := setBacklog(l, opt.Backlog); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s %s: backlog: %w", opt.Name, addr, err), l.Close())
+		}
+	}
+	return l, nil
+}

@@ -1,0 +1,212 @@
+package juteapi
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"paddock/server/request"
+)
+
+const (
+	// writersMax is the number of goroutines that send for all connections.
+	writersMax = 2
+	// writerTakes is how many connections a writer takes off the queue at once.
+	writerTakes = 32
+	// writeBytesMax is the most that one blocking write is given, so that progress shows.
+	writeBytesMax = 256 << 10
+)
+
+// writers is the queue of connections that have something to send. A connection is in it at most once, so it is never
+// longer than there are connections.
+type writers struct {
+	mu     sync.Mutex // guards all below
+	work   sync.Cond
+	ready  []*conn
+	asleep int  // goroutines that wait for work
+	woken  bool // one of them has been woken and has not yet looked
+	closed bool
+}
+
+// push queues a connection.
+func (w *writers) push(c *conn) {
+	w.mu.Lock()
+	w.ready = append(w.ready, c)
+	wake := w.asleep > 0 && !w.woken
+	w.woken = w.woken || wake
+	w.mu.Unlock()
+	if wake {
+		w.work.Signal()
+	}
+}
+
+// run is one writer; it returns once the queue is closed and empty.
+func (w *writers) run() {
+	var mine [writerTakes]*conn
+	for {
+		n := w.take(&mine)
+		if n == 0 {
+			return
+		}
+		for i, c := range mine[:n] {
+			mine[i] = nil
+			c.send()
+		}
+	}
+}
+
+// take waits for connections with something to send.
+func (w *writers) take(mine *[writerTakes]*conn) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.ready) == 0 {
+		if w.closed {
+			return 0
+		}
+		w.asleep++
+		w.work.Wait()
+		w.asleep--
+		w.woken = false
+	}
+	n := copy(mine[:], w.ready)
+	rest := copy(w.ready, w.ready[n:])
+	clear(w.ready[rest:])
+	w.ready = w.ready[:rest]
+	if rest > 0 && w.asleep > 0 && !w.woken {
+		w.woken = true
+		w.work.Signal()
+	}
+	return n
+}
+
+// close lets the writers end.
+func (w *writers) close() {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.work.Broadcast()
+}
+
+// send writes what the connection has, as long as the socket takes it. Only whoever set queued may call it.
+func (c *conn) send() {
+	for {
+		b, t := c.takePending()
+		if b == nil {
+			return
+		}
+		n := c.tryWrite(b.b)
+		if n < len(b.b) {
+			if c.dead.Load() {
+				continue
+			}
+			// The socket is full: a goroutine of its own sends the rest, so that nobody waits for this client. serve
+			// waits for it before the connection is gone.
+			c.srv.wg.Go(func() { c.sendRest(b, n, t) })
+			return
+		}
+		c.wrote(b, t)
+	}
+}
+
+// sendRest writes b from n on, and all that has come since, waiting for the client where it must.
+func (c *conn) sendRest(b *buffer, n int, t told) {
+	for ok := c.writeAll(b.b[n:]); ok && b != nil; ok = c.writeAll(b.b) {
+		c.wrote(b, t)
+		if b, t = c.takePending(); b == nil {
+			return
+		}
+	}
+	for b != nil { // dead: drop what is there and leave
+		b, _ = c.takePending()
+	}
+}
+
+// takePending takes what was handed over. If there is nothing it leaves the connection, which after the sink was closed
+// is its end.
+func (c *conn) takePending() (*buffer, told) {
+	c.mu.Lock()
+	b, t := c.pending, c.told2
+	c.pending, c.told2 = nil, told{}
+	over := b == nil && c.ending.Load() && !c.dead.Load() && c.lingering.Load() == 0
+	if b == nil && !over {
+		c.queued = false
+		c.idle.Signal()
+	}
+	c.mu.Unlock()
+	if over {
+		c.linger()
+		c.mu.Lock()
+		c.queued = false
+		c.idle.Signal()
+		c.mu.Unlock()
+	}
+	return b, t
+}
+
+// wrote accounts for a buffer that was sent and gives it back.
+func (c *conn) wrote(b *buffer, t told) {
+	now := c.srv.now()
+	c.lastIO.Store(now)
+	c.mu.Lock()
+	c.stats.answered(t, len(b.b), now)
+	c.mu.Unlock()
+	b.recycle()
+}
+
+// sent lowers the backlog and tells the handler if it waits for that.
+func (c *conn) sent(n int) {
+	if c.unsent.Add(-int64(n)) < request.BacklogBytesMax/2 && c.over.Load() && c.over.CompareAndSwap(true, false) {
+		c.srv.opt.Handler.Drained(c.id)
+	}
+}
+
+// tryWrite writes what the socket takes at once and returns how much that was. An error shows at the next write.
+func (c *conn) tryWrite(b []byte) int {
+	if c.raw == nil {
+		return 0
+	}
+	c.now, c.nowTook = b, 0
+	_ = c.raw.Write(c.nowWrite)
+	c.now = nil
+	c.sent(c.nowTook)
+	return c.nowTook
+}
+
+// writeAll writes b however long that takes, unless the client takes nothing for longer than its idle limit.
+func (c *conn) writeAll(b []byte) bool {
+	defer c.writeFrom.Store(0)
+	c.writeFrom.Store(c.srv.now())
+	for len(b) > 0 {
+		n, err := c.nc.Write(b[:min(len(b), writeBytesMax)])
+		b = b[n:]
+		if n > 0 {
+			now := c.srv.now()
+			c.lastIO.Store(now)
+			c.writeFrom.Store(now)
+			c.sent(n)
+		}
+		switch {
+		case err == nil:
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			c.kill(endBroken)
+			return false
+		case n == 0 && c.srv.now()-c.writeFrom.Load() >= c.limit.Load():
+			c.kill(endSlow)
+			return false
+		default: // the sweeper wanted to know how far we are
+			c.nc.SetWriteDeadline(time.Time{})
+		}
+	}
+	return true
+}
+
+// linger ends the sending side. The reader drops what still comes until the client closes, or for lingerMax.
+func (c *conn) linger() {
+	c.lingering.Store(max(c.srv.now(), 1))
+	c.ending.Store(true)
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
+	c.nc.SetReadDeadline(time.Now().Add(lingerMax))
+}
