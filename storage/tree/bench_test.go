@@ -1,0 +1,151 @@
+package tree
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"paddock/internal/txn"
+	"paddock/internal/zk"
+)
+
+const benchZnodes = 1_000_000
+
+func benchPath(i int) string { return fmt.Sprintf("/bench/d%03d/node-%07d", i/1000, i) }
+
+var benchData = func() []byte {
+	b := make([]byte, 100)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return b
+}()
+
+// benchPaths are the paths of n znodes and of their directories, parents first.
+func benchPaths(n int) []string {
+	list := []string{"/bench"}
+	for i := range n {
+		if i%1000 == 0 {
+			list = append(list, fmt.Sprintf("/bench/d%03d", i/1000))
+		}
+		list = append(list, benchPath(i))
+	}
+	return list
+}
+
+func benchLoad(b *testing.B, paths []string) *Tree {
+	l := NewLoader(1)
+	stat := zk.StoredStat{Czxid: 5, Mzxid: 5, Pzxid: 5, CtimeMS: 1700000000000, MtimeMS: 1700000000000}
+	if err := l.Node("", nil, OpenKey, &stat); err != nil {
+		b.Fatal(err)
+	}
+	for _, p := range paths {
+		if err := l.Node(p, benchData, OpenKey, &stat); err != nil {
+			b.Fatal(err)
+		}
+	}
+	t, err := l.Finish(5)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return t
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func BenchmarkLoadMillion(b *testing.B) {
+	paths := benchPaths(benchZnodes)
+	var t *Tree
+	before := heap()
+	for b.Loop() {
+		t = benchLoad(b, paths)
+	}
+	b.ReportMetric(float64(heap()-before)/benchZnodes, "B/znode")
+	b.ReportMetric(float64(t.SizeBytes())/benchZnodes, "counted-B/znode")
+	runtime.KeepAlive(t)
+	runtime.KeepAlive(paths)
+}
+
+func BenchmarkGet(b *testing.B) {
+	for _, n := range []int{1000, benchZnodes} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			paths := benchPaths(n)
+			t := benchLoad(b, paths)
+			b.ReportAllocs()
+			i, sum := 0, 0
+			for b.Loop() {
+				i = (i + 7919) % len(paths)
+				r, ok := t.Find(paths[i])
+				if !ok {
+					b.Fatal(paths[i])
+				}
+				s := t.Stat(r)
+				sum += len(t.Data(r)) + int(s.Version)
+			}
+			runtime.KeepAlive(sum)
+		})
+	}
+}
+
+func BenchmarkSetData(b *testing.B) {
+	paths := benchPaths(100_000)
+	t := benchLoad(b, paths)
+	var out Outcome
+	h, body := txn.Header{Zxid: 10, Type: zk.OpSetData}, txn.Txn{Type: zk.OpSetData, Data: benchData}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i = (i + 7919) % len(paths)
+		h.Zxid++
+		body.Version++
+		body.Path = paths[i]
+		out.Reset()
+		t.Apply(&h, &body, &out)
+	}
+}
+
+func BenchmarkCreate(b *testing.B) {
+	paths := benchPaths(benchZnodes)
+	t := New(1)
+	var out Outcome
+	h, body := txn.Header{Zxid: 10, Type: zk.OpCreate}, txn.Txn{Type: zk.OpCreate, Data: benchData, ACL: zk.OpenACL, ParentCversion: -1}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		if i == len(paths) {
+			b.StopTimer()
+			t, i = New(1), 0
+			b.StartTimer()
+		}
+		h.Zxid++
+		body.Path = paths[i]
+		out.Reset()
+		t.Apply(&h, &body, &out)
+		i++
+	}
+}
+
+func BenchmarkFreezeMillion(b *testing.B) {
+	t := benchLoad(b, benchPaths(benchZnodes))
+	for b.Loop() {
+		t.Release(t.Freeze())
+	}
+}
+
+func BenchmarkWalkMillion(b *testing.B) {
+	t := benchLoad(b, benchPaths(benchZnodes))
+	v := t.Freeze()
+	for b.Loop() {
+		sum := 0
+		_ = v.Walk(func(path string, data []byte, _ int64, _ *zk.StoredStat) error {
+			sum += len(path) + len(data)
+			return nil
+		})
+	}
+}
