@@ -1,0 +1,97 @@
+package archtest
+
+// table is who may import whom. A new edge is a decision: write it down here, in the same commit, and say why in the
+// commit message if the arrow is not in docs/architecture.md. The doors (juteapi, grpcapi, admin) never import each
+// other, and only grpcapi and gateway import gen.
+var table = []Row{
+	// The vocabulary.
+	{Path: "internal/jute", Ring: Pure},
+	{Path: "internal/zk", Ring: Pure, Imports: []string{"internal/jute"}},
+	{Path: "internal/txn", Ring: Pure, Imports: []string{"internal/jute", "internal/zk"}},
+	{Path: "internal/invariant", Ring: Pure},
+
+	// Consensus.
+	{Path: "consensus", Ring: Pure,
+		Later: []string{"consensus/quorum", "internal/invariant", "internal/zk"}},
+	{Path: "consensus/quorum", Ring: Pure, Later: []string{"internal/zk"}},
+
+	// Storage.
+	{Path: "storage/tree", Ring: Pure,
+		Later: []string{"internal/invariant", "internal/jute", "internal/txn", "internal/zk"}},
+	{Path: "storage/vfs", Ring: Edge},
+	{Path: "storage/wal", Ring: Edge,
+		Later: []string{"internal/invariant", "internal/jute", "internal/txn", "internal/zk", "storage/vfs"}},
+	{Path: "storage/snapshot", Ring: Edge,
+		Later:   []string{"internal/invariant", "internal/jute", "internal/txn", "internal/zk", "storage/tree", "storage/vfs"},
+		Modules: []string{"github.com/klauspost/compress", "github.com/golang/snappy"}},
+	{Path: "storage/datadir", Ring: Edge,
+		Later: []string{"internal/invariant", "internal/jute", "internal/txn", "internal/zk", "storage/snapshot", "storage/tree",
+			"storage/vfs", "storage/wal"},
+		Modules: []string{"github.com/rs/zerolog"}},
+
+	// The server's pure part.
+	{Path: "server/request", Ring: Pure, Imports: []string{"internal/zk"}},
+	{Path: "server/auth", Ring: Pure, Later: []string{"internal/jute", "internal/zk"}},
+	{Path: "server/session", Ring: Pure, Later: []string{"internal/invariant", "internal/zk", "server/request"}},
+	{Path: "server/watch", Ring: Pure, Later: []string{"internal/invariant", "internal/zk", "server/request"}},
+	{Path: "server/prep", Ring: Pure,
+		Later: []string{"internal/invariant", "internal/jute", "internal/txn", "internal/zk", "server/auth", "server/request",
+			"server/session", "storage/tree"}},
+	{Path: "server/replica", Ring: Pure,
+		Later: []string{"consensus", "consensus/quorum", "internal/invariant", "internal/jute", "internal/txn", "internal/zk",
+			"server/auth", "server/prep", "server/request", "server/session", "server/watch", "storage/tree"}},
+
+	// The server's edges and drivers.
+	{Path: "server/config", Ring: Edge, Later: []string{"consensus/quorum", "internal/zk"}},
+	{Path: "server/driver", Ring: Driver,
+		Later: []string{"consensus", "consensus/quorum", "internal/invariant", "internal/jute", "internal/metrics", "internal/txn",
+			"internal/zk", "server/auth", "server/replica", "server/request", "server/session", "server/watch", "storage/datadir",
+			"storage/snapshot", "storage/tree", "storage/vfs", "storage/wal"},
+		Modules: []string{"github.com/rs/zerolog"}},
+	{Path: "server/juteapi", Ring: Edge,
+		Later:   []string{"internal/jute", "internal/metrics", "internal/zk", "server/request"},
+		Modules: []string{"github.com/rs/zerolog", "golang.org/x/sys"}},
+	{Path: "server/grpcapi", Ring: Edge,
+		Imports: []string{"gen/paddock/v1", "internal/zk"},
+		Later:   []string{"server/request"},
+		Modules: []string{"github.com/rs/zerolog", "google.golang.org/grpc", "google.golang.org/protobuf"}},
+	{Path: "server/admin", Ring: Edge,
+		Later:   []string{"internal/metrics", "internal/zk", "server/request"},
+		Modules: []string{"github.com/rs/zerolog", "github.com/prometheus/client_golang"}},
+	{Path: "server", Ring: Driver,
+		Later: []string{"gateway", "internal/metrics", "internal/zk", "server/admin", "server/auth", "server/config", "server/driver",
+			"server/grpcapi", "server/juteapi", "server/replica", "server/request", "storage/datadir", "storage/snapshot",
+			"storage/tree", "storage/vfs", "storage/wal"},
+		Modules: []string{"github.com/rs/zerolog", "google.golang.org/grpc", "golang.org/x/sync", "golang.org/x/sys"}},
+	{Path: "gateway", Ring: Edge,
+		Imports: []string{"gen/openapi", "gen/paddock/v1"},
+		Modules: []string{"github.com/rs/zerolog", "github.com/grpc-ecosystem/grpc-gateway/v2/runtime", "google.golang.org/grpc",
+			"google.golang.org/protobuf"}},
+
+	// What serves the command line and the tests.
+	{Path: "internal/metrics", Ring: Edge,
+		Later:   []string{"internal/zk"},
+		Modules: []string{"github.com/prometheus"}},
+	{Path: "internal/client", Ring: Edge, Later: []string{"internal/jute", "internal/zk"}},
+	{Path: "internal/bench", Ring: Edge,
+		Later: []string{"internal/client", "internal/jute", "internal/zk"}},
+	{Path: "internal/sim", Ring: Driver,
+		Later: []string{"consensus", "consensus/quorum", "internal/invariant", "internal/jute", "internal/txn", "internal/zk",
+			"server/auth", "server/driver", "server/prep", "server/replica", "server/request", "server/session", "server/watch",
+			"storage/datadir", "storage/snapshot", "storage/tree", "storage/vfs", "storage/wal"}},
+	{Path: "internal/script", Ring: Test},
+	{Path: "internal/archtest", Ring: Test},
+	{Path: "cmd/paddock", Ring: Edge,
+		Later: []string{"internal/bench", "internal/client", "internal/jute", "internal/txn", "internal/zk", "server", "server/config",
+			"server/grpcapi", "storage/datadir", "storage/snapshot", "storage/tree", "storage/vfs", "storage/wal"},
+		Modules: []string{"github.com/rs/zerolog", "google.golang.org/grpc", "golang.org/x/sys", "golang.org/x/term"}},
+	{Path: "test/oracle", Ring: Test,
+		Later: []string{"internal/client", "internal/jute", "internal/zk"}},
+	{Path: "test/bench", Ring: Test,
+		Later: []string{"internal/bench", "internal/client", "internal/jute", "internal/zk"}},
+	{Path: "test/chaos", Ring: Test,
+		Later: []string{"internal/client", "internal/jute", "internal/txn", "internal/zk", "storage/datadir", "storage/tree", "storage/vfs"}},
+}
+
+// longFiles are the files that may be longer than the others, each with its reason.
+var longFiles = map[string]string{}
