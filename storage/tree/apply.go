@@ -22,7 +22,7 @@ type Change struct {
 	Path       string
 	Zxid       zk.Zxid
 	ACL        []zk.ACL // of the znode; of a deleted one as it was
-	ParentPath string   // "/" for the root
+	ParentPath string   // "/" for the root; "" if it is the root that changed
 	ParentACL  []zk.ACL
 }
 
@@ -134,7 +134,8 @@ func (t *Tree) create(h *txn.Header, b *txn.Txn, owner zk.Owner, out *Outcome, r
 		res.Err = zk.NoNode
 		return
 	}
-	if r := t.lookup(b.Path); r != None {
+	r, at := t.lookupHash(b.Path)
+	if r != None {
 		t.changeACL(r, b.ACL)
 		// ZooKeeper compatibility: of the four types only the oldest one makes up for the parent here.
 		if b.Type == zk.OpCreate {
@@ -147,7 +148,7 @@ func (t *Tree) create(h *txn.Header, b *txn.Txn, owner zk.Owner, out *Outcome, r
 	stat := zk.StoredStat{
 		Czxid: h.Zxid, Mzxid: h.Zxid, Pzxid: h.Zxid, CtimeMS: h.TimeMS, MtimeMS: h.TimeMS, Owner: owner,
 	}
-	r := t.attach(parent, b.Path, b.Data, t.acls.use(b.ACL), &stat)
+	r = t.attach(parent, b.Path, at, b.Data, t.acls.use(b.ACL), &stat)
 	res.Stat = stat.Wire(int32(len(b.Data)), 0)
 	out.Changes = append(out.Changes, t.change(Created, r, b.Path, parentPath, h.Zxid))
 	t.quotaAfterCreate(b.Path, int64(len(b.Data)))
@@ -192,14 +193,14 @@ func (t *Tree) delete(z zk.Zxid, path string, out *Outcome) zk.Code {
 		t.edit(parent).pzxid = z
 		t.digest += t.digestOf(parent, parentPath)
 	}
-	r := t.lookup(path)
+	r, at := t.lookupHash(path)
 	if r == None {
 		return zk.NoNode
 	}
 	t.deleteBelow(r)
 	c := t.change(Deleted, r, path, parentPath, z)
 	dataLength := int64(max(0, t.at(r).dataLen))
-	t.detach(r, path)
+	t.detach(r, path, at)
 	t.quotaAfterDelete(path, dataLength)
 	out.Changes = append(out.Changes, c)
 	return zk.OK
@@ -215,7 +216,7 @@ func (t *Tree) deleteBelow(top Ref) {
 		}
 		path := t.Path(r)
 		dataLength := int64(max(0, t.at(r).dataLen))
-		t.detach(r, path)
+		t.detach(r, path, hash(t.seed, path))
 		t.quotaAfterDelete(path, dataLength)
 	}
 }
@@ -233,10 +234,9 @@ func (t *Tree) setData(h *txn.Header, b *txn.Txn, out *Outcome, res *Result) {
 	n.mzxid, n.mtimeMS, n.version = h.Zxid, h.TimeMS, b.Version
 	t.digest += t.digestOf(r, b.Path)
 	res.Stat = t.Stat(r)
-	parentPath, _, _ := split(b.Path)
-	c := Change{Kind: DataChanged, Path: b.Path, Zxid: h.Zxid, ACL: t.ACL(r)}
+	c := Change{Kind: DataChanged, Path: zk.RootPath, Zxid: h.Zxid, ACL: t.ACL(r)}
 	if r != rootRef {
-		c = t.change(DataChanged, r, b.Path, parentPath, h.Zxid)
+		c = t.change(DataChanged, r, b.Path, zk.ParentPath(b.Path), h.Zxid)
 	}
 	out.Changes = append(out.Changes, c)
 	t.quotaAfter(b.Path, 0, int64(len(b.Data))-before)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"unsafe"
 
 	"paddock/internal/txn"
 	"paddock/internal/zk"
@@ -72,18 +73,29 @@ func BenchmarkLoadMillion(b *testing.B) {
 	runtime.KeepAlive(paths)
 }
 
+// putBenchPath writes benchPath(i) over path, which must be one of them, without touching other memory.
+func putBenchPath(path []byte, i int) {
+	for at, n := len(path)-1, i; at >= len(path)-7; at, n = at-1, n/10 {
+		path[at] = '0' + byte(n%10)
+	}
+	for at, n := len("/bench/d000")-1, i/1000; at >= len("/bench/d"); at, n = at-1, n/10 {
+		path[at] = '0' + byte(n%10)
+	}
+}
+
 func BenchmarkGet(b *testing.B) {
-	for _, n := range []int{1000, benchZnodes} {
+	for _, n := range []int{1000, 100_000, benchZnodes} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			paths := benchPaths(n)
-			t := benchLoad(b, paths)
+			t := benchLoad(b, benchPaths(n))
+			path := []byte(benchPath(0))
 			b.ReportAllocs()
-			i, sum := 0, 0
+			sum, state := 0, uint64(1)
 			for b.Loop() {
-				i = (i + 7919) % len(paths)
-				r, ok := t.Find(paths[i])
+				state = state*6364136223846793005 + 1442695040888963407
+				putBenchPath(path, int(state>>33)%n)
+				r, ok := t.Find(unsafe.String(&path[0], len(path)))
 				if !ok {
-					b.Fatal(paths[i])
+					b.Fatalf("%s", path)
 				}
 				s := t.Stat(r)
 				sum += len(t.Data(r)) + int(s.Version)

@@ -16,9 +16,9 @@ func (t *Tree) digestOf(r Ref, path string) uint64 {
 	return t.digester.Node(path, t.data(n), &s)
 }
 
-// attach adds a znode that does not exist below an existing parent. It does not touch the parent's Stat.
-// The use of acl passes to the znode.
-func (t *Tree) attach(parent Ref, path string, data []byte, acl uint32, s *zk.StoredStat) Ref {
+// attach adds a znode that does not exist below an existing parent; h is the hash of its path. It does not
+// touch the parent's Stat. The use of acl passes to the znode.
+func (t *Tree) attach(parent Ref, path string, h uint64, data []byte, acl uint32, s *zk.StoredStat) Ref {
 	_, name, _ := split(path)
 	r, n := t.newNode()
 	n.setStored(s)
@@ -31,7 +31,7 @@ func (t *Tree) attach(parent Ref, path string, data []byte, acl uint32, s *zk.St
 	}
 	p.firstChild = r
 	p.children++
-	t.index.insert(hash(t.seed, path), r)
+	t.index.insert(h, r)
 	t.own(r, s.Owner)
 	t.znodes++
 	t.dataSize += pathSize(path) + int64(len(data))
@@ -39,8 +39,8 @@ func (t *Tree) attach(parent Ref, path string, data []byte, acl uint32, s *zk.St
 	return r
 }
 
-// detach removes a znode without children.
-func (t *Tree) detach(r Ref, path string) {
+// detach removes a znode without children; h is the hash of its path.
+func (t *Tree) detach(r Ref, path string, h uint64) {
 	t.digest -= t.digestOf(r, path)
 	n := t.edit(r)
 	if n.prev != None {
@@ -52,7 +52,7 @@ func (t *Tree) detach(r Ref, path string) {
 		t.edit(n.next).prev = n.prev
 	}
 	t.edit(n.parent).children--
-	t.index.remove(hash(t.seed, path), r)
+	t.index.remove(h, r)
 	t.disown(r, n.owner)
 	t.znodes--
 	t.dataSize -= pathSize(path) + int64(max(0, n.dataLen))

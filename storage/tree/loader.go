@@ -59,10 +59,11 @@ func (l *Loader) Node(path string, data []byte, aclKey int64, s *zk.StoredStat) 
 		}
 		l.parent, l.parentPath = parent, append(l.parentPath[:0], parentPath...)
 	}
-	if l.t.lookup(path) != None {
+	r, h := l.t.lookupHash(path)
+	if r != None {
 		return fmt.Errorf("%w: znode %q comes twice", ErrInvalidTree, path)
 	}
-	l.t.attach(l.parent, path, data, l.acl(aclKey), s)
+	l.t.attach(l.parent, path, h, data, l.acl(aclKey), s)
 	return nil
 }
 

@@ -66,7 +66,8 @@ func bare(seed uint64) *Tree {
 // addSystem adds the built-in znodes that are missing.
 func (t *Tree) addSystem() {
 	for _, path := range [...]string{zk.SystemPath, zk.QuotaPath, zk.ConfigPath} {
-		if t.lookup(path) != None {
+		r, h := t.lookupHash(path)
+		if r != None {
 			continue
 		}
 		stat, acl := zk.StoredStat{}, openIndex
@@ -74,16 +75,23 @@ func (t *Tree) addSystem() {
 			// ZooKeeper makes this one with the version that means "any" in requests.
 			stat.Aversion, acl = -1, t.acls.use(zk.ReadOnlyACL)
 		}
-		t.attach(t.lookup(zk.ParentPath(path)), path, []byte{}, acl, &stat)
+		t.attach(t.lookup(zk.ParentPath(path)), path, h, []byte{}, acl, &stat)
 	}
 }
 
 // lookup finds a znode by its path; "" is the root, and nothing else is.
 func (t *Tree) lookup(path string) Ref {
+	r, _ := t.lookupHash(path)
+	return r
+}
+
+// lookupHash is lookup that also tells the path's hash, which is 0 for the root.
+func (t *Tree) lookupHash(path string) (Ref, uint64) {
 	if path == "" {
-		return rootRef
+		return rootRef, 0
 	}
-	return t.index.find(&t.nodes, hash(t.seed, path), path)
+	h := hash(t.seed, path)
+	return t.index.find(&t.nodes, h, path), h
 }
 
 // Find returns the znode with the given path. "" and "/" are both the root; a malformed path names no znode.
@@ -101,8 +109,11 @@ func (t *Tree) Stored(r Ref) zk.StoredStat { return t.at(r).stored() }
 // Stat is what clients are told of the znode.
 func (t *Tree) Stat(r Ref) zk.Stat {
 	n := t.at(r)
-	s := n.stored()
-	return s.Wire(max(0, n.dataLen), int32(n.children))
+	return zk.Stat{
+		Czxid: n.czxid, Mzxid: n.mzxid, CtimeMS: n.ctimeMS, MtimeMS: n.mtimeMS,
+		Version: n.version, Cversion: 2*n.cversion - int32(n.children), Aversion: n.aversion,
+		EphemeralOwner: n.owner.Wire(), DataLength: max(0, n.dataLen), NumChildren: int32(n.children), Pzxid: n.pzxid,
+	}
 }
 
 // Data is the znode's data, nil for null. It aliases the tree: it may not be modified and is valid until the
