@@ -1,0 +1,172 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// checkEnsemble reads the membership, decides between standalone and ensemble, and finds this server in it.
+func (l *loader) checkEnsemble() {
+	m := &l.c.Members
+	before := len(l.problems)
+	m.Membership = l.membership()
+	sound := len(l.problems) == before
+	voters, observers := len(m.Membership.Voters()), len(m.Membership.Observers())
+	m.Standalone = m.StandaloneEnabled && voters <= 1
+	switch {
+	case !sound:
+	case voters == 0 && !m.StandaloneEnabled:
+		l.problem(l.at("standaloneEnabled"), "standaloneEnabled=false needs at least one participant", "add a line server.1=host:2888:3888, or remove this one")
+	case voters == 0 && observers > 0:
+		l.problem(l.firstServer(), "observers need at least one participant", "add the participants' server lines")
+	case voters == 1 && m.StandaloneEnabled && observers > 0:
+		l.problem(l.firstServer(), "observers need standaloneEnabled=false with a single voter", "add standaloneEnabled=false")
+	case voters == 1 && m.StandaloneEnabled:
+		l.info(l.firstServer(), "one server listed: running standalone", "")
+	case voters == 2:
+		l.warn(l.firstServer(), "2 voters tolerate no failure, as 1 does", "use 3")
+	case voters > 0 && voters%2 == 0:
+		n := voters/2 - 1
+		noun := "failures"
+		if n == 1 {
+			noun = "failure"
+		}
+		l.warn(l.firstServer(), fmt.Sprintf("%d voters tolerate %d %s, as %d do", voters, n, noun, voters-1), "use an odd number")
+	}
+	if l.c.settings["electionAlg"].Value != "3" && l.parsed("electionAlg") {
+		l.problem(l.at("electionAlg"), fmt.Sprintf("electionAlg=%s: only 3 exists", l.c.settings["electionAlg"].Value), "remove the line")
+	}
+	if !m.Standalone {
+		l.wantLimit("initLimit", m.InitLimit, 10)
+		l.wantLimit("syncLimit", m.SyncLimit, 5)
+	}
+	l.checkServerID(sound)
+	l.checkOwnClientAddress()
+	l.checkRole()
+}
+
+// wantLimit refuses an ensemble without one of its limits.
+func (l *loader) wantLimit(name string, ticks, usual int) {
+	if ticks <= 0 && l.parsed(name) {
+		l.problem(l.at(name), name+" is not set", fmt.Sprintf("use %s=%d", name, usual))
+	}
+}
+
+// membership reads the server list of the main file or of the dynamic one.
+func (l *loader) membership() *Membership {
+	path := l.c.Members.DynamicFile
+	if path == "" {
+		return l.parseMembership(l.members)
+	}
+	for _, e := range l.members {
+		l.problem(e, fmt.Sprintf("%s must be in the dynamic file %s", e.key, path), "move the line there")
+	}
+	return l.dynamicMembership(path, l.at("dynamicConfigFile"))
+}
+
+// firstServer points to the first line of the server list, for messages about the whole of it.
+func (l *loader) firstServer() entry {
+	if m := l.c.Members.Membership; m != nil && len(m.Servers) > 0 {
+		first := m.Servers[0].Origin
+		for _, s := range m.Servers {
+			if s.Origin.Line < first.Line {
+				first = s.Origin
+			}
+		}
+		return entry{origin: first}
+	}
+	return entry{}
+}
+
+// checkRole compares peerType with the server list, which wins.
+func (l *loader) checkRole() {
+	m := &l.c.Members
+	peerType := strings.ToLower(l.c.settings["peerType"].Value)
+	if peerType != "participant" && peerType != "observer" {
+		l.problem(l.at("peerType"), fmt.Sprintf("unknown peerType %q", l.c.settings["peerType"].Value), "write participant or observer")
+		return
+	}
+	m.Observer = peerType == "observer"
+	s, ok := m.Membership.Server(l.c.ServerID)
+	if !ok || !l.c.HasServerID || m.Standalone {
+		return
+	}
+	if m.Observer != s.Observer {
+		role := "participant"
+		if s.Observer {
+			role = "observer"
+		}
+		l.warn(l.at("peerType"), fmt.Sprintf("peerType %s does not match the server list, which says %s and wins", peerType, role), "make them agree")
+	}
+	m.Observer = s.Observer
+}
+
+// checkOwnClientAddress takes the client port from this server's line, or refuses one that differs.
+func (l *loader) checkOwnClientAddress() {
+	c := l.c
+	own, ok := c.Members.Membership.Server(c.ServerID)
+	if !ok || !c.HasServerID {
+		return
+	}
+	e := entry{key: fmt.Sprintf("server.%d", own.ID), origin: own.Origin}
+	if own.Secure.Port != 0 {
+		l.problem(e, "cannot be honoured: "+reasonTLS, "remove the secure client port")
+	}
+	if own.Client.Port == 0 {
+		return
+	}
+	if c.Client.Port != 0 {
+		static := HostPort{c.Client.Address, c.Client.Port}
+		if static.Host == "" {
+			static.Host = "0.0.0.0"
+		}
+		if static.Port != own.Client.Port || !l.sameHost(static.Host, own.Client.Host) {
+			l.problem(e, fmt.Sprintf("client address %s differs from %s of clientPort (%s)", own.Client, static, c.settings["clientPort"].Origin), "make them agree, or remove clientPort")
+			return
+		}
+	}
+	c.Client.Port, c.Client.Address = own.Client.Port, own.Client.Host
+	l.c.settings["clientPort"] = Setting{Value: strconv.Itoa(own.Client.Port), Origin: own.Origin}
+	l.c.settings["clientPortAddress"] = Setting{Value: own.Client.Host, Origin: own.Origin}
+}
+
+// sameHost compares the host of clientPortAddress with one of the server list. A static wildcard
+// matches every host. Names are resolved; one that does not resolve is given the benefit of the doubt.
+func (l *loader) sameHost(static, listed string) bool {
+	if static == "0.0.0.0" || static == "::" || strings.EqualFold(static, listed) {
+		return true
+	}
+	a, b := l.addresses(static), l.addresses(listed)
+	if len(a) == 0 || len(b) == 0 {
+		return true
+	}
+	for _, x := range a {
+		for _, y := range b {
+			if x == y {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// addresses are what a host stands for: itself when it is an address, else what the look-up says.
+func (l *loader) addresses(host string) []netip.Addr {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{addr.Unmap()}
+	}
+	if l.src.LookupHost == nil {
+		return nil
+	}
+	found, err := l.src.LookupHost(host)
+	if err != nil {
+		return nil
+	}
+	out := make([]netip.Addr, len(found))
+	for i, addr := range found {
+		out[i] = addr.Unmap()
+	}
+	return out
+}

@@ -1,0 +1,102 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// The problems below are found by others, when they open ports and directories. Their words live here, so
+// that everything a start can say has one voice.
+
+// EnsembleNotServed is the problem of a configuration that needs more than this server can give yet.
+func EnsembleNotServed(c *Config) Problem {
+	n := 0
+	if m := c.Members.Membership; m != nil {
+		n = len(m.Servers)
+	}
+	noun := "servers"
+	if n == 1 {
+		noun = "server"
+	}
+	return Problem{File: c.File, Problem: fmt.Sprintf("an ensemble of %d %s is not served yet", n, noun),
+		Fix: "run a standalone server: remove all but one server line"}
+}
+
+// holder is " by pid 812 (java)", as far as it is known.
+func holder(pid int, process string) string {
+	switch {
+	case pid <= 0:
+		return ""
+	case process == "":
+		return fmt.Sprintf(" by pid %d", pid)
+	default:
+		return fmt.Sprintf(" by pid %d (%s)", pid, process)
+	}
+}
+
+// ClientPortTaken is for a client port that another process listens on. pid 0 and an empty process mean unknown.
+func ClientPortTaken(c *Config, pid int, process string) Problem {
+	return c.portTaken("clientPort", fmt.Sprintf("client port %d is taken%s", c.Client.Port, holder(pid, process)))
+}
+
+// GRPCPortTaken is ClientPortTaken for the gRPC port.
+func GRPCPortTaken(c *Config, pid int, process string) Problem {
+	return c.portTaken("grpcPort", fmt.Sprintf("gRPC port %d is taken%s", c.GRPC.Port, holder(pid, process)))
+}
+
+func (c *Config) portTaken(key, text string) Problem {
+	p := Problem{Key: key, Problem: text, Fix: "stop that process, or set another " + key, Exit: ExitUnexpected}
+	if o := c.settings[key].Origin; o.Kind == OriginFile {
+		p.File, p.Line = o.File, o.Line
+	}
+	// The text names the port in words; the key would only repeat it.
+	p.Key = ""
+	return p
+}
+
+// HTTPPortTaken is a warning: a busy HTTP port never stops the start, the server tries again.
+func HTTPPortTaken(c *Config, pid int, process string) Notice {
+	return Notice{Level: Warn, Message: fmt.Sprintf("http port %d is taken%s, trying again", c.HTTP.Port, holder(pid, process)), Fix: "set another httpPort"}
+}
+
+// ElectionPortTaken is for the address of the own election port.
+func ElectionPortTaken(address string, pid int, process string) Problem {
+	return Problem{Problem: fmt.Sprintf("election port %s is taken%s", address, holder(pid, process)), Fix: "stop that process", Exit: ExitElectionPort}
+}
+
+// OwnNameUnresolved is a warning, repeated once a minute while the server waits for its own name.
+func OwnNameUnresolved(host string) Notice {
+	return Notice{Level: Warn, Message: "cannot resolve own name " + host, Fix: "trying again until it resolves"}
+}
+
+// PeerNameUnresolved is a warning, given once per peer.
+func PeerNameUnresolved(id int64, host string) Notice {
+	return Notice{Level: Warn, Message: fmt.Sprintf("cannot resolve server.%d, %s", id, host), Fix: "trying again on every dial"}
+}
+
+// DataDirUnusable is for a directory that cannot be created or written; key is dataDir or dataLogDir, err says
+// what was tried, uid is the user the process runs as.
+func DataDirUnusable(key, dir string, err error, uid int) Problem {
+	op := "access"
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		op = pe.Op
+	}
+	return Problem{Problem: fmt.Sprintf("%s %s: %s: %s (running as uid %d)", key, dir, op, plain(err), uid),
+		Fix: "create it for this user, or correct " + key, Exit: ExitDataDir}
+}
+
+// DataDirMissing is for a directory that does not exist while datadir.autocreate is off.
+func DataDirMissing(key, dir string) Problem {
+	return Problem{Problem: fmt.Sprintf("%s %s does not exist and autocreate is off", key, dir),
+		Fix: "wrong path, or create it", Exit: ExitDataDir}
+}
+
+// DataDirInUse is for a directory that another server has locked. pid 0 means unknown.
+func DataDirInUse(dir string, pid int) Problem {
+	by := "another server"
+	if pid > 0 {
+		by = fmt.Sprintf("pid %d", pid)
+	}
+	return Problem{Problem: fmt.Sprintf("%s is in use by %s", dir, by), Fix: "stop it, or give this server its own dataDir", Exit: ExitDataDir}
+}
