@@ -161,44 +161,83 @@ func (v *purityVisitor) rangeOver(n *ast.RangeStmt) {
 }
 
 // orderHidden tells whether the body of a loop over a map does only what comes out the same in any order.
-func (v *purityVisitor) orderHidden(n *ast.RangeStmt) bool {
-	return v.allCommute(n.Body.List, n.Key)
-}
+func (v *purityVisitor) orderHidden(n *ast.RangeStmt) bool { return v.allCommute(n.Body.List, n) }
 
-// allCommute tells so for a list of statements; key is the loop variable that holds the map's key, or nil.
-func (v *purityVisitor) allCommute(list []ast.Stmt, key ast.Expr) bool {
+// allCommute tells so for statements within the loop.
+func (v *purityVisitor) allCommute(list []ast.Stmt, loop *ast.RangeStmt) bool {
 	for _, s := range list {
-		if !v.commutes(s, key) {
+		if !v.commutes(s, loop) {
 			return false
 		}
 	}
 	return true
 }
 
-// commutes tells whether a statement is a definition, delete(…), a sum of integers, an entry under the loop's own key,
-// s = append(s, …) with s sorted later in the function, or an if around such.
-func (v *purityVisitor) commutes(s ast.Stmt, key ast.Expr) bool {
+// commutes tells whether a statement is a definition, delete(…), a sort, a sum of integers, an entry under the loop's own
+// key, a change of what the loop's body defined, s = append(s, …) with s sorted later in the function, or an if or a loop
+// around such.
+func (v *purityVisitor) commutes(s ast.Stmt, loop *ast.RangeStmt) bool {
 	switch s := s.(type) {
+	case *ast.BlockStmt:
+		return v.allCommute(s.List, loop)
 	case *ast.IfStmt:
-		return s.Else == nil && v.allCommute(s.Body.List, key)
+		return v.allCommute(s.Body.List, loop) && (s.Else == nil || v.commutes(s.Else, loop))
+	case *ast.RangeStmt:
+		return v.allCommute(s.Body.List, loop)
+	case *ast.ForStmt:
+		return v.allCommute(s.Body.List, loop)
 	case *ast.BranchStmt:
 		return s.Tok == token.CONTINUE
-	case *ast.IncDecStmt:
+	case *ast.DeclStmt, *ast.IncDecStmt:
 		return true
 	case *ast.ExprStmt:
 		call, ok := s.X.(*ast.CallExpr)
-		return ok && isIdent(call.Fun, "delete")
+		return ok && (isIdent(call.Fun, "delete") || v.isFrom(call.Fun, "slices", "Sort") || v.isFrom(call.Fun, "sort", ""))
 	case *ast.AssignStmt:
-		switch s.Tok {
-		case token.DEFINE:
-			return true
-		case token.ADD_ASSIGN, token.SUB_ASSIGN, token.OR_ASSIGN, token.XOR_ASSIGN:
-			basic, ok := v.info.TypeOf(s.Lhs[0]).Underlying().(*types.Basic)
-			return ok && basic.Info()&types.IsInteger != 0
-		}
-		return len(s.Lhs) == 1 && len(s.Rhs) == 1 && (underKey(s.Lhs[0], key) || v.collects(s))
+		return v.assignCommutes(s, loop)
 	}
 	return false
+}
+
+// assignCommutes tells so for an assignment.
+func (v *purityVisitor) assignCommutes(s *ast.AssignStmt, loop *ast.RangeStmt) bool {
+	inside := true
+	for _, to := range s.Lhs {
+		inside = inside && v.definedIn(to, loop.Body)
+	}
+	switch {
+	case inside || s.Tok == token.DEFINE:
+		return true
+	case s.Tok == token.ADD_ASSIGN || s.Tok == token.SUB_ASSIGN || s.Tok == token.OR_ASSIGN || s.Tok == token.XOR_ASSIGN:
+		typ := v.info.TypeOf(s.Lhs[0])
+		if typ == nil {
+			return true // does not compile
+		}
+		basic, ok := typ.Underlying().(*types.Basic)
+		return ok && basic.Info()&types.IsInteger != 0
+	}
+	return len(s.Lhs) == 1 && len(s.Rhs) == 1 && (underKey(s.Lhs[0], loop.Key) || v.collects(s))
+}
+
+// definedIn tells whether an expression is a variable, or a field or an element of a struct or array held by one, that the
+// block defines.
+func (v *purityVisitor) definedIn(e ast.Expr, block *ast.BlockStmt) bool {
+	if sel, ok := e.(*ast.SelectorExpr); ok {
+		typ := v.info.TypeOf(sel.X)
+		if typ == nil {
+			return true // does not compile
+		}
+		if _, pointer := typ.Underlying().(*types.Pointer); pointer {
+			return false
+		}
+		return v.definedIn(sel.X, block)
+	}
+	x, ok := e.(*ast.Ident)
+	if !ok {
+		return false
+	}
+	o := v.info.ObjectOf(x)
+	return x.Name == "_" || o != nil && block.Pos() <= o.Pos() && o.Pos() < block.End()
 }
 
 // underKey tells whether an expression is the entry of a map or an array under the loop's own key.
