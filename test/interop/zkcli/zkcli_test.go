@@ -1,0 +1,160 @@
+package zkcli
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"paddock/test/interop/target"
+)
+
+const (
+	script      = "/usr/share/zookeeper/bin/zkCli.sh"
+	runDeadline = 60 * time.Second // one start of zkCli.sh, with all the commands it is given
+)
+
+var rewrite = flag.Bool("rewrite", false, "record what the server answers as what is expected")
+
+func TestZkCli(t *testing.T) {
+	target.Need(t, "zookeeper", script, "/usr/bin/java")
+	stories, err := filepath.Glob("testdata/*.txt")
+	if err != nil || stories == nil {
+		t.Fatalf("no stories in testdata: %v", err)
+	}
+	for _, story := range stories {
+		t.Run(strings.TrimSuffix(filepath.Base(story), ".txt"), func(t *testing.T) {
+			target.Each(t, func(t *testing.T, s *target.Server) { playStory(t, s, story) })
+		})
+	}
+}
+
+// block is one command of a story: the lines that say it, and those that say what came of it.
+type block struct {
+	comment, command, expected []string
+}
+
+// playStory runs every command of the story at path, in order, and compares what came of it; with -rewrite it records it instead.
+func playStory(t *testing.T, s *target.Server, path string) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recorded []string
+	for paragraph := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
+		b := parse(paragraph)
+		if b.command != nil {
+			got := run(t, s, b.command)
+			if want := strings.Join(b.expected, "\n"); !*rewrite && got != want {
+				t.Errorf("%s\n--- got\n%s\n--- want\n%s", strings.Join(b.command, "\n"), got, want)
+			}
+			b.expected = []string{got}
+		}
+		recorded = append(recorded, strings.Join(append(append(b.comment, b.command...), b.expected...), "\n"))
+	}
+	if *rewrite {
+		if err := os.WriteFile(path, []byte(strings.Join(recorded, "\n\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// parse sorts the lines of one paragraph of a story.
+func parse(paragraph string) block {
+	var b block
+	for line := range strings.SplitSeq(paragraph, "\n") {
+		switch {
+		case strings.HasPrefix(line, "#"):
+			b.comment = append(b.comment, line)
+		case strings.HasPrefix(line, "$ ") || strings.HasPrefix(line, "< "):
+			b.command = append(b.command, line)
+		default:
+			b.expected = append(b.expected, line)
+		}
+	}
+	return b
+}
+
+// run runs zkCli.sh as the lines of a block's command say, and returns what came of it in the form of a story.
+func run(t *testing.T, s *target.Server, command []string) string {
+	t.Helper()
+	arguments := strings.Fields(command[0])[2:]
+	cli := exec.CommandContext(t.Context(), script, append([]string{"-server", s.Addr()}, arguments...)...)
+	var input, stdout, stderr bytes.Buffer
+	for _, line := range command[1:] {
+		input.WriteString(strings.TrimPrefix(line, "< ") + "\n")
+	}
+	cli.Stdin, cli.Stdout, cli.Stderr = &input, &stdout, &stderr
+	cli.Dir = t.TempDir()
+	if err := cli.Start(); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(runDeadline, func() { _ = cli.Process.Kill() }) // shows as a strange exit status
+	err := cli.Wait()
+	late.Stop()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	out, events := split(stdout.String())
+	lines := prefix("out|", out, nil)
+	lines = prefix("event|", events, lines)
+	lines = prefix("err|", withoutLogging(stderr.String()), lines)
+	lines = append(lines, fmt.Sprintf("exit| %d", cli.ProcessState.ExitCode()))
+	return normal(strings.Join(lines, "\n"), s.Addr())
+}
+
+func prefix(mark string, lines, after []string) []string {
+	for _, line := range lines {
+		after = append(after, strings.TrimRight(mark+" "+line, " "))
+	}
+	return after
+}
+
+// split takes what the watcher printed out of what the commands printed: it prints when it hears of an event, between any two of
+// their lines. Each of its two lines comes with an empty one before it. Events of the connection are dropped.
+func split(stdout string) (out, events []string) {
+	for line := range strings.SplitSeq(strings.TrimSuffix(stdout, "\n"), "\n") {
+		isEvent := strings.HasPrefix(line, "WatchedEvent ")
+		if !isEvent && line != "WATCHER::" {
+			out = append(out, line)
+			continue
+		}
+		if last := len(out) - 1; last >= 0 && out[last] == "" {
+			out = out[:last]
+		}
+		if isEvent && !strings.Contains(line, " type:None ") {
+			events = append(events, line)
+		}
+	}
+	return out, events
+}
+
+// withoutLogging drops the lines in which the logging library says that nobody takes its lines.
+func withoutLogging(stderr string) []string {
+	var lines []string
+	for line := range strings.Lines(stderr) {
+		if !strings.HasPrefix(line, "SLF4J: ") {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return lines
+}
+
+var (
+	times    = regexp.MustCompile(`(?m)(time = )[A-Z][a-z]{2} .*$`)
+	sessions = regexp.MustCompile(`0x1[0-9a-f]{14,}`)
+)
+
+// normal replaces what differs from run to run.
+func normal(text, address string) string {
+	text = strings.ReplaceAll(text, address, "<server>")
+	text = times.ReplaceAllString(text, "${1}<time>")
+	return sessions.ReplaceAllString(text, "<session>")
+}
