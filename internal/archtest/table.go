@@ -85,6 +85,7 @@ var table = []Row{
 		Later: []string{"internal/bench", "internal/client", "internal/jute", "internal/txn", "internal/zk", "server", "server/config",
 			"server/grpcapi", "storage/datadir", "storage/snapshot", "storage/tree", "storage/vfs", "storage/wal"},
 		Modules: []string{"github.com/rs/zerolog", "google.golang.org/grpc", "golang.org/x/sys", "golang.org/x/term"}},
+	{Path: "test/tour", Ring: Test},
 	{Path: "test/oracle", Ring: Test,
 		Later: []string{"internal/client", "internal/jute", "internal/zk"}},
 	{Path: "test/bench", Ring: Test,
