@@ -10,7 +10,7 @@
 //     the nearest ancestor to the root.
 //   - A look-up at a path nobody watches costs one map access and no allocation; ancestors are looked at only at
 //     the lengths that some recursive watch has. Dropping a connection costs as much as it has watches.
-//   - A watch takes 28 bytes; what is kept per path and per connection is kept once.
+//   - A watch takes 28 bytes, up to 40 where many watch one path; what is kept per path and per connection is kept once.
 //   - Paths are copied when they are first watched, never kept from the caller's buffer.
 //
 // What it does not do: it judges neither paths nor access lists (a Firing says whose list decides), and sends

@@ -14,14 +14,11 @@ const (
 	indexBelow = 8
 )
 
-// indexKey is where a path's index has the entry of a client.
-func indexKey(c uint32, side Side) uint32 { return c<<1 | uint32(side) }
-
 // find is the entry of a client at a path; 0 if there is none.
 func (t *Table) find(p, c uint32, side Side) uint32 {
 	info := t.path.at(p)
 	if info.index != nil {
-		return info.index[indexKey(c, side)]
+		return info.index.slots[info.index.slot(&t.entry, c, side)]
 	}
 	head := info.head[side]
 	for e := head; e != 0; {
@@ -92,11 +89,10 @@ func (t *Table) remove(e uint32) {
 		t.pathBytes -= len(info.path)
 		t.path.give(p)
 	case info.index != nil && n < indexBelow:
-		t.indexed -= len(info.index)
+		t.indexSlots -= len(info.index.slots)
 		info.index = nil
 	case info.index != nil:
-		t.indexed--
-		delete(info.index, indexKey(c, it.side))
+		info.index.remove(&t.entry, c, it.side)
 	}
 	if client.head == 0 {
 		delete(t.clients, client.id)
@@ -122,25 +118,22 @@ func (t *Table) shrink() {
 func (t *Table) indexNew(p, e uint32) {
 	info := t.path.at(p)
 	if info.index != nil {
-		it := t.entry.at(e)
-		info.index[indexKey(it.client, it.side)] = e
-		t.indexed++
+		t.indexSlots -= len(info.index.slots)
+		info.index.put(&t.entry, e)
+		t.indexSlots += len(info.index.slots)
 		return
 	}
 	if info.n[Data]+info.n[Child] <= indexAbove {
 		return
 	}
-	info.index = make(map[uint32]uint32, 2*indexAbove)
-	t.indexed += int(info.n[Data] + info.n[Child])
-	for _, head := range info.head {
-		for e := head; e != 0; {
-			it := t.entry.at(e)
-			info.index[indexKey(it.client, it.side)] = e
-			if e = it.pathNext; e == head {
-				break
-			}
+	info.index = new(index)
+	for side, e := range info.head {
+		for range info.n[side] {
+			info.index.put(&t.entry, e)
+			e = t.entry.at(e).pathNext
 		}
 	}
+	t.indexSlots += len(info.index.slots)
 }
 
 // linkPath puts an entry into the ring of its path: at the front, or at the end.

@@ -46,13 +46,13 @@ type Table struct {
 	client  slab[clientInfo]
 	entry   slab[entry]
 
-	counts    [sides]Counts
-	recursive []lengthCount // lengths of recursively watched paths, longest first
-	pathBytes int
-	indexed   int      // entries in the indexes of all paths
-	peak      int      // most paths or clients since the maps were made
-	round     uint32   // the event being collected; see clientInfo.told
-	firings   []Firing // storage for Trigger
+	counts     [sides]Counts
+	recursive  []lengthCount // lengths of recursively watched paths, longest first
+	pathBytes  int
+	indexSlots int      // in the indexes of all paths
+	peak       int      // most paths or clients since the maps were made
+	round      uint32   // the event being collected; see clientInfo.told
+	firings    []Firing // storage for Trigger
 }
 
 // Counts are the figures of one table.
@@ -63,9 +63,9 @@ type Counts struct {
 // pathInfo is a path that somebody watches.
 type pathInfo struct {
 	path  string
-	index map[uint32]uint32 // client<<1|side -> entry, once there are many entries
-	head  [sides]uint32     // first entry of each ring
-	n     [sides]uint32     // entries in each ring
+	index *index        // of both rings, once there are many entries
+	head  [sides]uint32 // first entry of each ring
+	n     [sides]uint32 // entries in each ring
 }
 
 // clientInfo is a connection that watches something.
@@ -191,8 +191,8 @@ func (t *Table) Counts(side Side) Counts { return t.counts[side] }
 func (t *Table) Bytes() int {
 	const (
 		pathSlotBytes, clientSlotBytes = 45, 30 // of the maps, at their usual load
-		indexSlotBytes                 = 20
+		indexSlotBytes                 = 4
 	)
 	return t.entry.bytes() + t.path.bytes() + t.client.bytes() + t.pathBytes +
-		len(t.paths)*pathSlotBytes + len(t.clients)*clientSlotBytes + t.indexed*indexSlotBytes
+		len(t.paths)*pathSlotBytes + len(t.clients)*clientSlotBytes + t.indexSlots*indexSlotBytes
 }

@@ -239,3 +239,33 @@ func TestFiringWhereNobodyWatchesDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations, %d events", n, len(dst))
 	}
 }
+
+func TestACrowdThinsOutAndIsToldInTheOrderItCame(t *testing.T) {
+	const crowd = 10000
+	table := watch.New()
+	for c := range request.ClientID(crowd) {
+		table.Add(c+1, "/hot", watch.DataOneShot|watch.ChildOneShot)
+	}
+	var want []request.ClientID
+	for c := range request.ClientID(crowd) {
+		if c%3 == 0 {
+			want = append(want, c+1)
+		} else {
+			table.Drop(c + 1)
+		}
+	}
+	for c := range request.ClientID(crowd) {
+		if got := table.Check(c+1, "/hot", zk.WatcherData); got != (c%3 == 0) {
+			t.Fatalf("client %d is watching: %v", c+1, got)
+		}
+	}
+	if got := table.Trigger(nil, watch.Data, "/hot", nil); !slices.Equal(got, want) {
+		t.Errorf("told %d, want %d in the order they came", len(got), len(want))
+	}
+	if got := table.Trigger(nil, watch.Child, "/hot", want[:100]); !slices.Equal(got, want[100:]) {
+		t.Errorf("told %d, want %d in the order they came", len(got), len(want)-100)
+	}
+	if table.Counts(watch.Data).Watches+table.Counts(watch.Child).Watches != 0 {
+		t.Error("watches are left")
+	}
+}
