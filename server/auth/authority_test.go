@@ -44,6 +44,9 @@ func TestACredentialThatIsNotUTF8CountsAsJavaReadsIt(t *testing.T) {
 		{"a long character cut short is one mark", "a:\xf0\x9f\x98z", "a:\ufffdz"},
 		{"an encoded surrogate is one mark", "a:\xed\xa0\x80z", "a:\ufffdz"},
 		{"an overlong form is a mark for each byte", "a:\xe0\x80\x80", "a:\ufffd\ufffd\ufffd"},
+		{"a code point beyond the last is a mark for each byte", "a:\xf4\x90\x80\x80", "a:\ufffd\ufffd\ufffd\ufffd"},
+		{"half a surrogate is one mark", "a:\xed\xa0", "a:\ufffd"},
+		{"a lead followed by letters is one mark", "a:\xe2zz", "a:\ufffdzz"},
 		{"bytes that begin nothing are a mark each", "a:\x80\xff\xc0", "a:\ufffd\ufffd\ufffd"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
