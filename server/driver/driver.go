@@ -1,0 +1,269 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"paddock/internal/zk"
+	"paddock/server/replica"
+	"paddock/server/request"
+	"paddock/storage/tree"
+)
+
+// Log is the transaction log as the syncer uses it: from one goroutine, and never again after an error.
+type Log interface {
+	// Frame appends to dst a payload as the log stores it.
+	Frame(dst, payload []byte) []byte
+	// Write puts framed records, whose zxids are first to last, into the log file.
+	Write(framed []byte, first, last zk.Zxid) error
+	// Sync makes everything written durable.
+	Sync() error
+	// Roll starts a new file with the next Write.
+	Roll() error
+}
+
+// Options is what a Driver needs.
+type Options struct {
+	Logger  zerolog.Logger
+	Replica *replica.Replica
+	Log     Log
+	// Snapshot writes a view to disk; it is called in a goroutine of its own, one call at a time.
+	Snapshot func(context.Context, *tree.View) error
+	// Observe is called by the owner for every note of the replica; it must not block. May be nil.
+	Observe func(replica.Note)
+	// Latency is called by the owner for every reply, with the time since the request arrived. May be nil.
+	Latency func(op zk.OpCode, d time.Duration)
+	// TickEvery is how often the replica is told the time.
+	TickEvery time.Duration
+}
+
+// Driver runs one replica. Make it with New, then Run it; the methods of request.Handler may be called before Run.
+type Driver struct {
+	opt    Options
+	box    *mailbox
+	nextID atomic.Uint64
+	start  time.Time
+
+	// Owned by the goroutine of Run.
+	clients map[request.ClientID]*conn
+	dirty   []*conn
+	now     int64 // nanoseconds since start, read once per round
+	wallMS  int64
+	ev      replica.Event
+	log     logState
+	stats   Stats
+	failed  error
+
+	wg     sync.WaitGroup // the syncer, and the snapshot writer if there is one
+	toSync chan logBatch
+	ctx    context.Context // of Run, for the snapshot writer only
+}
+
+// conn is a client as the owner sees it.
+type conn struct {
+	id     request.ClientID
+	sink   request.Sink
+	dirty  bool
+	parked []letter // requests left unprocessed because the client does not read its replies
+}
+
+// New returns a Driver that has not started yet.
+func New(opt Options) *Driver {
+	d := &Driver{
+		opt: opt, box: newMailbox(), start: time.Now(), clients: map[request.ClientID]*conn{}, toSync: make(chan logBatch, 1),
+	}
+	d.log.back = make(chan []byte, 4)
+	return d
+}
+
+// Run is the owner's loop. It returns nil once ctx is done and everything appended is durable, or the first error of the
+// log, after which nothing has been acknowledged.
+func (d *Driver) Run(ctx context.Context) error {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	d.ctx = work
+	defer d.wg.Wait()
+	defer cancel()
+	defer d.box.stop()
+	d.wg.Go(d.syncLoop) // ends when toSync is closed
+	defer close(d.toSync)
+	ticker := time.NewTicker(d.opt.TickEvery)
+	defer ticker.Stop()
+
+	d.readClock()
+	d.opt.Replica.Start(effects{d})
+	d.endRound()
+	var requests, control []letter
+	for d.failed == nil {
+		tick := false
+		select {
+		case <-d.box.wake:
+		case <-ticker.C:
+			tick = true
+		case <-ctx.Done():
+			return d.finish()
+		}
+		d.readClock()
+		full := d.log.waiting > logWaitingMax
+		requests, control = d.box.take(requests[:0], control[:0], !full)
+		for i := range control {
+			d.control(&control[i])
+		}
+		for i := range requests {
+			d.deliver(&requests[i])
+		}
+		clear(requests)
+		clear(control)
+		if tick {
+			d.step(replica.Event{Kind: replica.Tick})
+		}
+		if full && d.log.waiting <= logWaitingMax {
+			d.box.signal()
+		}
+		d.endRound()
+	}
+	return d.failed
+}
+
+// readClock sets the time of the round.
+func (d *Driver) readClock() {
+	t := time.Now()
+	d.now, d.wallMS = int64(t.Sub(d.start)), t.UnixMilli()
+}
+
+// step gives the replica one event at the time of the round.
+func (d *Driver) step(ev replica.Event) {
+	d.ev = ev
+	d.ev.NowMS = d.now / int64(time.Millisecond)
+	d.ev.WallMS = d.wallMS
+	d.opt.Replica.Step(&d.ev, effects{d})
+}
+
+// endRound hands over the log and lets the clients' connections send.
+func (d *Driver) endRound() {
+	d.handOver()
+	for i, c := range d.dirty {
+		c.dirty = false
+		c.sink.Flush()
+		d.dirty[i] = nil
+	}
+	d.dirty = d.dirty[:0]
+}
+
+// finish ends the loop in good order: what has been appended becomes durable and is answered.
+func (d *Driver) finish() error {
+	for d.failed == nil && (d.log.busy || len(d.log.pending.parts) > 0) {
+		<-d.box.wake
+		d.readClock()
+		_, control := d.box.take(nil, nil, false)
+		for i := range control {
+			d.control(&control[i])
+		}
+		d.endRound()
+	}
+	return d.failed
+}
+
+// control takes a letter of the server itself.
+func (d *Driver) control(l *letter) {
+	switch l.kind {
+	case synced:
+		d.log.busy = false
+		if l.err != nil {
+			d.failed = fmt.Errorf("transaction log: %w", l.err)
+			return
+		}
+		d.log.waiting -= l.weight
+		d.step(replica.Event{Kind: replica.Durable, Zxid: l.zxid})
+	case snapshotDone:
+		if l.err != nil {
+			d.stats.SnapshotErrors++
+			d.opt.Logger.Error().Err(l.err).Str("zxid", l.view.Zxid().String()).Msg("snapshot not written")
+		}
+		d.step(replica.Event{Kind: replica.SnapshotDone, View: l.view})
+	case inspect:
+		l.fn()
+	}
+}
+
+// deliver takes a letter of a door.
+func (d *Driver) deliver(l *letter) {
+	c := d.clients[l.client]
+	switch l.kind {
+	case opened:
+		d.clients[l.client] = &conn{id: l.client, sink: l.sink}
+		d.step(replica.Event{Kind: replica.Opened, Client: l.client, Origin: l.origin})
+	case connect:
+		if c != nil {
+			d.step(replica.Event{Kind: replica.Connect, Client: l.client, Connect: l.connect})
+		}
+	case submit:
+		if c == nil {
+			d.box.done(l.weight)
+			return
+		}
+		if len(c.parked) > 0 || !d.process(c, l) {
+			c.parked = append(c.parked, *l)
+		}
+	case drained:
+		for c != nil && len(c.parked) > 0 && d.process(c, &c.parked[0]) {
+			if len(c.parked) > 0 {
+				c.parked = append(c.parked[:0], c.parked[1:]...)
+			}
+		}
+	case closed:
+		if c != nil {
+			d.drop(c)
+			d.step(replica.Event{Kind: replica.Disconnected, Client: l.client})
+		}
+	}
+}
+
+// process steps the requests of one letter. It returns false, with the letter cut to what is left, if the client has too
+// much to read before they are done.
+func (d *Driver) process(c *conn, l *letter) bool {
+	for i := range l.requests {
+		if c.sink.Backlog() > request.BacklogBytesMax {
+			l.requests = l.requests[i:]
+			return false
+		}
+		d.stats.Received++
+		d.step(replica.Event{Kind: replica.Request, Client: c.id, Request: &l.requests[i], At: l.at})
+		if d.clients[c.id] != c {
+			break // closed by the step
+		}
+	}
+	d.box.done(l.weight)
+	return true
+}
+
+// drop forgets a client and what it still had to say.
+func (d *Driver) drop(c *conn) {
+	delete(d.clients, c.id)
+	for i := range c.parked {
+		d.box.done(c.parked[i].weight)
+	}
+	c.parked = nil
+}
+
+// Inspect runs fn in the owner's goroutine, where it may read the replica, and returns when it has run. It returns false,
+// and fn may not have run, if ctx ends first.
+func (d *Driver) Inspect(ctx context.Context, fn func(*replica.Replica, *Stats)) bool {
+	done := make(chan struct{})
+	d.box.post(letter{kind: inspect, fn: func() { fn(d.opt.Replica, &d.stats); close(done) }})
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Do gives the replica an event of an operator, such as SnapshotNow.
+func (d *Driver) Do(ev replica.Event) {
+	d.box.post(letter{kind: inspect, fn: func() { d.step(ev) }})
+}

@@ -1,0 +1,79 @@
+package driver
+
+import (
+	"time"
+
+	"paddock/internal/zk"
+	"paddock/server/replica"
+	"paddock/server/request"
+	"paddock/storage/tree"
+)
+
+// effects is the Driver as its replica sees it.
+type effects struct{ *Driver }
+
+var _ replica.Effects = effects{}
+
+// touch returns the client to tell something, and sees to it that it is flushed at the end of the round.
+func (d *Driver) touch(id request.ClientID) *conn {
+	c := d.clients[id]
+	if c != nil && !c.dirty {
+		c.dirty = true
+		d.dirty = append(d.dirty, c)
+	}
+	return c
+}
+
+// Connected implements replica.Effects.
+func (d effects) Connected(id request.ClientID, r *zk.ConnectResponse) {
+	if c := d.touch(id); c != nil {
+		c.sink.Connected(r)
+	}
+}
+
+// Reply implements replica.Effects.
+func (d effects) Reply(id request.ClientID, at int64, r *zk.Reply) {
+	c := d.touch(id)
+	if c == nil {
+		return
+	}
+	c.sink.Reply(r)
+	d.stats.Sent++
+	took := time.Duration(d.now - at)
+	d.stats.latency(took)
+	if d.opt.Latency != nil {
+		d.opt.Latency(r.Op, took)
+	}
+}
+
+// Event implements replica.Effects.
+func (d effects) Event(id request.ClientID, e *zk.Event) {
+	if c := d.touch(id); c != nil {
+		c.sink.Event(e)
+		d.stats.Sent++
+	}
+}
+
+// Close implements replica.Effects.
+func (d effects) Close(id request.ClientID, why request.CloseReason) {
+	if c := d.touch(id); c != nil {
+		c.sink.Close(why)
+		d.drop(c)
+	}
+}
+
+// Snapshot implements replica.Effects.
+func (d effects) Snapshot(v *tree.View) {
+	// Ends with the file; Run waits for it, having cancelled its context.
+	d.wg.Go(func() {
+		err := d.opt.Snapshot(d.ctx, v)
+		d.box.post(letter{kind: snapshotDone, view: v, err: err})
+	})
+}
+
+// Note implements replica.Effects.
+func (d effects) Note(n replica.Note) {
+	if d.opt.Observe != nil {
+		d.opt.Observe(n)
+	}
+}

@@ -1,0 +1,137 @@
+package driver
+
+import (
+	"sync"
+
+	"paddock/internal/zk"
+	"paddock/server/request"
+	"paddock/storage/tree"
+)
+
+// letterKind is what a letter says.
+type letterKind uint8
+
+const (
+	opened letterKind = iota
+	connect
+	submit
+	drained
+	closed
+	synced       // zxid, err
+	snapshotDone // view, err
+	inspect      // fn
+)
+
+// letter is one message to the owner.
+type letter struct {
+	kind     letterKind
+	client   request.ClientID
+	sink     request.Sink
+	origin   request.Origin
+	connect  *zk.ConnectRequest
+	requests []zk.Request
+	weight   int64
+	at       int64 // nanoseconds, monotonic
+	zxid     zk.Zxid
+	view     *tree.View
+	err      error
+	fn       func()
+}
+
+// mailbox is where everybody leaves letters and the owner takes all of them at once. Letters of the server itself
+// (control) are kept apart, so that they are read even while requests have to wait for the disk.
+type mailbox struct {
+	mu       sync.Mutex // guards the fields below
+	requests []letter
+	control  []letter
+	weight   int64 // bytes of the requests that wait or are being stepped
+	room     sync.Cond
+	stopped  bool
+
+	wake chan struct{} // one token when there is something to take
+}
+
+// weightMax bounds the requests that wait for the owner, in bytes; who wants to add more waits.
+const weightMax = 64 << 20
+
+func newMailbox() *mailbox {
+	b := &mailbox{wake: make(chan struct{}, 1)}
+	b.room.L = &b.mu
+	return b
+}
+
+// post leaves a letter. Requests wait here while there are too many of them; after stop everything is dropped.
+func (b *mailbox) post(l letter) {
+	b.mu.Lock()
+	for l.kind == submit && b.weight > weightMax && !b.stopped {
+		b.room.Wait()
+	}
+	if b.stopped && l.kind != inspect {
+		b.mu.Unlock()
+		return
+	}
+	first := len(b.requests)+len(b.control) == 0
+	if l.kind >= synced {
+		b.control = append(b.control, l)
+	} else {
+		b.weight += l.weight
+		b.requests = append(b.requests, l)
+	}
+	b.mu.Unlock()
+	if first {
+		b.signal()
+	}
+}
+
+func (b *mailbox) signal() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take swaps the letters for the given empty slices. Without withRequests those stay.
+func (b *mailbox) take(requests, control []letter, withRequests bool) (r, c []letter) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c, b.control = b.control, control
+	if !withRequests {
+		return requests, c
+	}
+	r, b.requests = b.requests, requests
+	return r, c
+}
+
+// done gives back the weight of requests that have been stepped or dropped.
+func (b *mailbox) done(weight int64) {
+	if weight == 0 {
+		return
+	}
+	b.mu.Lock()
+	full := b.weight > weightMax
+	b.weight -= weight
+	if full && b.weight <= weightMax {
+		b.room.Broadcast()
+	}
+	b.mu.Unlock()
+}
+
+// stop lets everybody go who waits for room.
+func (b *mailbox) stop() {
+	b.mu.Lock()
+	b.stopped = true
+	b.room.Broadcast()
+	b.mu.Unlock()
+}
+
+// requestBytes is what a request weighs beyond its path and data, roughly.
+const requestBytes = 160
+
+// weigh is the memory that a batch holds, roughly.
+func weigh(reqs []zk.Request) int64 {
+	n := int64(0)
+	for i := range reqs {
+		n += requestBytes + int64(len(reqs[i].Path)+len(reqs[i].Data)) + requestBytes*int64(len(reqs[i].Ops))
+	}
+	return n
+}

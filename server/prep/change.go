@@ -1,0 +1,197 @@
+package prep
+
+import (
+	"slices"
+
+	"paddock/internal/txn"
+	"paddock/internal/zk"
+	"paddock/storage/tree"
+)
+
+// undeletable are the znodes that no request may delete.
+func undeletable(path string) bool {
+	return path == zk.RootPath || path == zk.SystemPath || path == zk.QuotaPath || path == zk.ConfigPath
+}
+
+// delete checks in ZooKeeper's order: session, light path check, parent, DELETE on the parent, the znode, its
+// version, its children.
+func (p *Prep) delete(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
+	if by.State != zk.OK {
+		return by.State
+	}
+	if code := pathProblem(req.Path); code != zk.OK {
+		return code
+	}
+	if undeletable(req.Path) {
+		return zk.BadArguments
+	}
+	parentPath := zk.ParentPath(req.Path)
+	parent, ok := p.over.find(parentPath)
+	if !ok {
+		return zk.NoNode
+	}
+	if !p.may(by, parent.acl, zk.PermDelete) {
+		return zk.NoAuth
+	}
+	n, ok := p.over.find(req.Path)
+	switch {
+	case !ok:
+		return zk.NoNode
+	case req.Version != -1 && req.Version != n.stat.Version:
+		return zk.BadVersion
+	case n.children > 0:
+		return zk.NotEmpty
+	}
+	p.putDeleted(by, parentPath, parent, req.Path, n)
+	*out = txn.Txn{Type: zk.OpDelete, Path: req.Path}
+	return zk.OK
+}
+
+// deleteContainer is the server's own request: it asks for no session, permission or version, only that the znode
+// is empty and not a session's.
+func (p *Prep) deleteContainer(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
+	if undeletable(req.Path) || pathProblem(req.Path) != zk.OK {
+		return zk.BadArguments
+	}
+	n, ok := p.over.find(req.Path)
+	if !ok {
+		return zk.NoNode
+	}
+	if n.children > 0 {
+		return zk.NotEmpty
+	}
+	if _, ephemeral := n.stat.Owner.Session(); ephemeral {
+		return zk.BadVersion
+	}
+	parentPath := zk.ParentPath(req.Path)
+	parent, ok := p.over.find(parentPath)
+	if !ok {
+		return zk.NoNode
+	}
+	p.putDeleted(by, parentPath, parent, req.Path, n)
+	*out = txn.Txn{Type: zk.OpDeleteContainer, Path: req.Path}
+	return zk.OK
+}
+
+// putDeleted notes that path is gone: the parent loses a child and learns the zxid, its counter of creates stays.
+func (p *Prep) putDeleted(by *Asker, parentPath string, parent node, path string, n node) {
+	was := parent
+	parent.children--
+	parent.stat.Pzxid = max(parent.stat.Pzxid, by.Zxid)
+	p.over.put(by.Zxid, parentPath, was, parent)
+	p.over.put(by.Zxid, path, n, node{})
+}
+
+// setData checks in ZooKeeper's order: session, path, the znode, WRITE, quota, version.
+func (p *Prep) setData(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
+	n, code := p.target(req, by, zk.PermWrite)
+	if code != zk.OK {
+		return code
+	}
+	if p.cfg.EnforceQuota && p.quotaExceeded(req.Path, 0, int64(len(req.Data))-p.dataLength(req.Path)) {
+		return zk.QuotaExceeded
+	}
+	if req.Version != -1 && req.Version != n.stat.Version {
+		return zk.BadVersion
+	}
+	was := n
+	n.stat.Version = zk.NextVersion(n.stat.Version)
+	n.stat.Mzxid, n.stat.MtimeMS = by.Zxid, by.TimeMS
+	n.prefix = tree.DigestPrefix(key(req.Path), req.Data)
+	p.over.put(by.Zxid, req.Path, was, n)
+	*out = txn.Txn{Type: zk.OpSetData, Path: req.Path, Data: req.Data, Version: n.stat.Version}
+	return zk.OK
+}
+
+// dataLength is the length of the applied data at path; quotas do not see what is in flight.
+func (p *Prep) dataLength(path string) int64 {
+	if ref, ok := p.over.tree.Find(path); ok {
+		return int64(len(p.over.tree.Data(ref)))
+	}
+	return 0
+}
+
+// target is the part that setData and check share: session, full path check, existence, permission.
+func (p *Prep) target(req *zk.Request, by *Asker, perm zk.Perms) (node, zk.Code) {
+	if by.State != zk.OK {
+		return node{}, by.State
+	}
+	if !zk.ValidPath(req.Path) {
+		return node{}, zk.BadArguments
+	}
+	n, ok := p.over.find(req.Path)
+	if !ok {
+		return node{}, zk.NoNode
+	}
+	if !p.may(by, n.acl, perm) {
+		return node{}, zk.NoAuth
+	}
+	return n, zk.OK
+}
+
+// check asks for a version and changes nothing.
+func (p *Prep) check(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
+	n, code := p.target(req, by, zk.PermRead)
+	if code != zk.OK {
+		return code
+	}
+	if req.Version != -1 && req.Version != n.stat.Version {
+		return zk.BadVersion
+	}
+	*out = txn.Txn{Type: zk.OpCheck, Path: req.Path, Version: zk.NextVersion(n.stat.Version)}
+	return zk.OK
+}
+
+// setACL looks at the list before it looks for the znode, and compares the version of the list.
+func (p *Prep) setACL(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
+	if by.State != zk.OK {
+		return by.State
+	}
+	if !zk.ValidPath(req.Path) {
+		return zk.BadArguments
+	}
+	acl, code := p.auth.FixACL(req.ACL, by.IDs)
+	if code != zk.OK {
+		return code
+	}
+	n, ok := p.over.find(req.Path)
+	switch {
+	case !ok:
+		return zk.NoNode
+	case !p.may(by, n.acl, zk.PermAdmin):
+		return zk.NoAuth
+	case req.Version != -1 && req.Version != n.stat.Aversion:
+		return zk.BadVersion
+	}
+	was := n
+	n.acl, n.stat.Aversion = acl, zk.NextVersion(n.stat.Aversion)
+	p.over.put(by.Zxid, req.Path, was, n)
+	*out = txn.Txn{Type: zk.OpSetACL, Path: req.Path, ACL: acl, Version: n.stat.Aversion}
+	return zk.OK
+}
+
+// CloseSession makes the txn that ends the asker's session: it lists every ephemeral the session will own when the
+// txn is applied, sorted.
+//
+// INVARIANT(close-removes-ephemerals): what txns in flight made for the session is in the list, what they deleted is not.
+func (p *Prep) CloseSession(by Asker, rec *txn.Record) {
+	*rec = txn.Record{Header: by.header(zk.OpCloseSession), Txn: txn.Txn{Type: zk.OpCloseSession}}
+	paths := append(p.over.tree.Ephemerals(by.Session), p.over.ephemerals[by.Session]...)
+	slices.Sort(paths)
+	paths = slices.Compact(paths)
+	live := make([]string, 0, len(paths))
+	for _, path := range paths {
+		n, ok := p.over.find(path)
+		if s, ephemeral := n.stat.Owner.Session(); !ok || !ephemeral || s != by.Session {
+			continue
+		}
+		live = append(live, path)
+		parentPath := zk.ParentPath(path)
+		parent, _ := p.over.find(parentPath)
+		p.putDeleted(&by, parentPath, parent, path, n)
+	}
+	if !p.cfg.NoClosePaths {
+		rec.Txn.Paths = live
+	}
+	p.finish(zk.OK, rec)
+}

@@ -1,0 +1,136 @@
+package prep
+
+import (
+	"paddock/internal/txn"
+	"paddock/internal/zk"
+	"paddock/server/auth"
+	"paddock/storage/tree"
+)
+
+// Config is what of the configuration the judgement depends on.
+type Config struct {
+	ExtendedTypes bool // TTL znodes may be created (extendedTypesEnabled)
+	EnforceQuota  bool // quotas refuse, rather than only count (enforceQuota)
+	NoDigest      bool // txns carry no digest (digest.enabled=false)
+	NoClosePaths  bool // closeSession txns do not list what they delete (closeSessionTxn.enabled=false)
+}
+
+// Asker is whose request is judged, and what its txn will carry.
+type Asker struct {
+	Session zk.SessionID
+	State   zk.Code // OK, UnknownSession or SessionExpired (closing)
+	IDs     []zk.ID
+	Cxid    int32
+	Zxid    zk.Zxid // the next of the leader
+	TimeMS  int64   // wall clock, milliseconds since 1970
+}
+
+// header is that of a txn of the given type.
+func (a *Asker) header(t zk.OpCode) txn.Header {
+	return txn.Header{Session: a.Session, Cxid: a.Cxid, Zxid: a.Zxid, TimeMS: a.TimeMS, Type: t}
+}
+
+// Prep judges the writes of one leader. It belongs to the goroutine that owns the tree.
+type Prep struct {
+	cfg  Config
+	auth *auth.Authority
+	over overlay
+}
+
+// New returns a Prep for tree t with nothing in flight.
+func New(cfg Config, a *auth.Authority, t *tree.Tree) *Prep {
+	return &Prep{cfg: cfg, auth: a, over: overlay{
+		tree: t, newest: map[string]*change{}, digest: t.Digest(), ephemerals: map[zk.SessionID][]string{},
+	}}
+}
+
+// Applied tells that the tree has everything up to z.
+func (p *Prep) Applied(z zk.Zxid) { p.over.applied(z) }
+
+// InFlight is the number of changes that the tree does not have yet.
+func (p *Prep) InFlight() int { return len(p.over.order) - p.over.head }
+
+// Judge turns a request that writes into the txn to propose. A request that may not be done becomes an error
+// txn, which uses up its zxid all the same. rec keeps parts of req.
+func (p *Prep) Judge(req *zk.Request, by Asker, rec *txn.Record) {
+	*rec = txn.Record{Header: by.header(req.Op)}
+	code := zk.MarshallingError
+	switch {
+	case req.Malformed:
+	case req.Op == zk.OpMulti:
+		code = p.multi(req, &by, &rec.Txn)
+	default:
+		code = p.one(req, &by, &rec.Txn)
+	}
+	p.finish(code, rec)
+}
+
+// finish adds the digest to a txn, or makes it the error txn it has become.
+func (p *Prep) finish(code zk.Code, rec *txn.Record) {
+	if code != zk.OK {
+		rec.Header.Type = zk.OpError
+		rec.Txn = txn.Txn{Type: zk.OpError, Err: code}
+		return
+	}
+	if !p.cfg.NoDigest {
+		rec.HasDigest = true
+		rec.Digest = txn.Digest{Version: txn.DigestVersion, Tree: p.over.digest}
+	}
+}
+
+// OpenSession makes the txn that creates the asker's session.
+func (p *Prep) OpenSession(timeoutMS int32, by Asker, rec *txn.Record) {
+	*rec = txn.Record{Header: by.header(zk.OpCreateSession), Txn: txn.Txn{Type: zk.OpCreateSession, TimeoutMS: timeoutMS}}
+	p.finish(zk.OK, rec)
+}
+
+// multi judges the operations one after the other; each sees what those before it will do. At the first that fails
+// all are taken back: the txn then lists the good ones, the error, and RuntimeInconsistency for the rest.
+func (p *Prep) multi(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
+	*out = txn.Txn{Type: zk.OpMulti, Ops: make([]txn.Txn, len(req.Ops))}
+	start := p.over.mark()
+	failed := false
+	for i := range req.Ops {
+		op := &out.Ops[i]
+		if failed {
+			*op = txn.Txn{Type: zk.OpError, Err: zk.RuntimeInconsistency}
+			continue
+		}
+		if req.Ops[i].Op.IsRead() {
+			p.over.undo(start)
+			return zk.MarshallingError
+		}
+		if code := p.one(&req.Ops[i], by, op); code != zk.OK {
+			p.over.undo(start)
+			failed = true
+			*op = txn.Txn{Type: zk.OpError, Err: code}
+		}
+	}
+	return zk.OK
+}
+
+// one judges a single operation, alone or inside a multi.
+func (p *Prep) one(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
+	switch req.Op {
+	case zk.OpCreate, zk.OpCreate2, zk.OpCreateContainer, zk.OpCreateTTL:
+		return p.create(req, by, out)
+	case zk.OpDelete:
+		return p.delete(req, by, out)
+	case zk.OpDeleteContainer:
+		return p.deleteContainer(req, by, out)
+	case zk.OpSetData:
+		return p.setData(req, by, out)
+	case zk.OpSetACL:
+		return p.setACL(req, by, out)
+	case zk.OpCheck:
+		return p.check(req, by, out)
+	case zk.OpReconfig:
+		// ZooKeeper compatibility: what a server with reconfigEnabled=false answers, which is the default.
+		return zk.ReconfigDisabled
+	default:
+		return zk.Unimplemented
+	}
+}
+
+// may tells whether the asker has perm on a znode with the given list.
+func (p *Prep) may(by *Asker, acl []zk.ACL, perm zk.Perms) bool { return p.auth.Check(acl, perm, by.IDs) }

@@ -1,0 +1,148 @@
+package replica
+
+import (
+	"slices"
+
+	"paddock/internal/zk"
+	"paddock/server/request"
+	"paddock/server/session"
+)
+
+// clientState is how far a connection has come.
+type clientState uint8
+
+const (
+	fresh      clientState = iota // no ConnectRequest yet
+	connecting                    // its createSession txn is in flight
+	open                          // it has a session
+)
+
+// pending is a request that waits: for its own txn, or behind one that does.
+type pending struct {
+	req   *zk.Request // nil for a write whose txn is in flight
+	ids   []zk.ID     // the identities the client had when the request came
+	at    int64
+	until zk.Zxid // answered once this is applied: the write's own txn; for a sync, what was proposed before it
+}
+
+// client is one connection.
+type client struct {
+	id      request.ClientID
+	origin  request.Origin
+	ids     []zk.ID // never modified in place
+	session zk.SessionID
+	timeout int32
+	state   clientState
+	old     bool
+	gone    bool // closed by us or by it; nothing may be sent any more
+	queue   queue[pending]
+	early   []early
+}
+
+// early is a request that came before the session was open.
+type early struct {
+	req *zk.Request
+	at  int64
+}
+
+// wait is a client whose sync waits for a zxid.
+type wait struct {
+	until  zk.Zxid
+	client *client
+}
+
+func (r *Replica) opened(ev *Event) {
+	ids := append([]zk.ID{{Scheme: "ip", ID: ev.Origin.IP}}, ev.Origin.IDs...)
+	r.clients[ev.Client] = &client{id: ev.Client, origin: ev.Origin, ids: ids}
+}
+
+// forget drops a connection and its watches; its session lives on.
+func (r *Replica) forget(c *client) {
+	c.gone = true
+	c.queue = queue[pending]{}
+	c.early = nil
+	r.watches.Drop(c.id)
+	delete(r.clients, c.id)
+	if r.attached[c.session] == c {
+		delete(r.attached, c.session)
+	}
+}
+
+// close ends a connection from our side.
+func (r *Replica) close(c *client, why request.CloseReason, eff Effects) {
+	eff.Close(c.id, why)
+	r.forget(c)
+}
+
+// connect makes the checks of a ConnectRequest in ZooKeeper's order.
+func (r *Replica) connect(c *client, req *zk.ConnectRequest, eff Effects) {
+	if c.state != fresh {
+		r.close(c, request.CloseMalformed, eff)
+		return
+	}
+	if !r.throttle.admit(r.nowMS) {
+		eff.Note(Note{Kind: ClientThrottled, Client: c.id})
+		r.close(c, request.CloseThrottled, eff)
+		return
+	}
+	if req.LastZxidSeen > r.tree.Zxid() {
+		eff.Note(Note{Kind: ClientAhead, Client: c.id, Session: req.Session, Zxid: req.LastZxidSeen})
+		r.close(c, request.CloseClientZxidAhead, eff)
+		return
+	}
+	c.old = req.Old
+	c.timeout = session.Negotiate(req.TimeoutMS, r.cfg.MinSessionMS, r.cfg.MaxSessionMS)
+	if req.Session == 0 {
+		r.openSession(c, eff)
+		return
+	}
+	r.reattach(c, req, eff)
+}
+
+// openSession proposes a new session for c; it is told when the txn is applied.
+func (r *Replica) openSession(c *client, eff Effects) {
+	c.session = r.ids.Next()
+	for r.sessions.Known(c.session) {
+		c.session = r.ids.Next()
+	}
+	c.state = connecting
+	r.sessions.Open(c.session, c.timeout, r.nowMS)
+	r.attached[c.session] = c
+	by := r.asker(c, 0)
+	f := inflight{client: c.id, op: zk.OpCreateSession}
+	r.prep.OpenSession(c.timeout, by, &f.rec)
+	r.propose(&f, eff)
+}
+
+// reattach takes up a session again. ZooKeeper compatibility: the connection that served the session is closed before
+// the password is looked at.
+func (r *Replica) reattach(c *client, req *zk.ConnectRequest, eff Effects) {
+	if before := r.attached[req.Session]; before != nil {
+		r.close(before, request.CloseSessionReattached, eff)
+	}
+	password := req.Session.Password()
+	if !slices.Equal(req.Password, password[:]) || !r.sessions.Touch(req.Session, c.timeout, r.nowMS) {
+		eff.Note(Note{Kind: SessionRefused, Client: c.id, Session: req.Session})
+		eff.Connected(c.id, &zk.ConnectResponse{Old: c.old})
+		r.close(c, request.CloseSessionRefused, eff)
+		return
+	}
+	c.session = req.Session
+	r.attached[c.session] = c
+	eff.Note(Note{Kind: SessionRenewed, Client: c.id, Session: c.session, TimeoutMS: c.timeout})
+	r.connected(c, eff)
+}
+
+// connected tells c that its session is open and goes on with what it has sent meanwhile.
+func (r *Replica) connected(c *client, eff Effects) {
+	c.state = open
+	eff.Connected(c.id, &zk.ConnectResponse{
+		TimeoutMS: c.timeout, Session: c.session, Password: c.session.Password(), Old: c.old,
+	})
+	for _, e := range c.early {
+		if !c.gone {
+			r.request(c, e.req, e.at, eff)
+		}
+	}
+	c.early = nil
+}

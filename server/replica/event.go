@@ -1,0 +1,114 @@
+package replica
+
+import (
+	"fmt"
+
+	"paddock/internal/zk"
+	"paddock/server/request"
+	"paddock/storage/tree"
+)
+
+// EventKind is what happened.
+type EventKind uint8
+
+// The events, with the fields each uses beyond Now and WallMS.
+const (
+	Opened       EventKind = iota + 1 // Client, Origin: a connection was accepted
+	Connect                           // Client, Connect: it asks for a session
+	Request                           // Client, Request, At: one request of it
+	Disconnected                      // Client: the connection is gone
+	Durable                           // Zxid: the log is durable up to there
+	SnapshotDone                      // View: the snapshot of it is written, or failed
+	Tick                              // time has passed
+	SnapshotNow                       // an operator wants a snapshot
+	ExpireNow                         // Session: an operator ends it
+)
+
+var eventNames = [...]string{"", "opened", "connect", "request", "disconnected", "durable", "snapshot-done", "tick", "snapshot-now", "expire-now"}
+
+// Event is one input. The Replica keeps what its pointers refer to until the request is answered.
+type Event struct {
+	Kind    EventKind
+	NowMS   int64 // monotonic clock, milliseconds; never goes back
+	WallMS  int64 // wall clock, milliseconds since 1970
+	Client  request.ClientID
+	Origin  request.Origin
+	Connect *zk.ConnectRequest
+	Request *zk.Request
+	At      int64 // when the request arrived, in whatever unit the driver measures latency; handed back with the reply
+	Zxid    zk.Zxid
+	Session zk.SessionID
+	View    *tree.View
+}
+
+// String is the text that traces print; times are left out so that traces of one seed are equal.
+func (e *Event) String() string {
+	name := "event"
+	if int(e.Kind) < len(eventNames) {
+		name = eventNames[e.Kind]
+	}
+	switch e.Kind {
+	case Request:
+		return fmt.Sprintf("%s client=%d xid=%d %v %s", name, e.Client, e.Request.Xid, e.Request.Op, e.Request.Path)
+	case Connect:
+		return fmt.Sprintf("%s client=%d session=%v", name, e.Client, e.Connect.Session)
+	case Opened, Disconnected:
+		return fmt.Sprintf("%s client=%d", name, e.Client)
+	case Durable:
+		return fmt.Sprintf("%s %v", name, e.Zxid)
+	case ExpireNow:
+		return fmt.Sprintf("%s %v", name, e.Session)
+	default:
+		return name
+	}
+}
+
+// Effects takes what a step wants done, in order. Arguments are only valid during the call, except the payload of
+// Append, which never changes.
+type Effects interface {
+	// Connected, Reply, Event and Close go to a client's door, in this order. at is the At of the request's event.
+	Connected(request.ClientID, *zk.ConnectResponse)
+	Reply(client request.ClientID, at int64, r *zk.Reply)
+	Event(request.ClientID, *zk.Event)
+	Close(request.ClientID, request.CloseReason)
+	// Append adds a txn to the log. Once it is fsynced, and not before, Durable is reported.
+	Append(z zk.Zxid, payload []byte)
+	// Roll starts a new log file with the next Append.
+	Roll()
+	// Snapshot has the view written to disk; SnapshotDone is reported when that has ended either way.
+	Snapshot(*tree.View)
+	// Note tells something that an operator or a metric wants to know.
+	Note(Note)
+}
+
+// NoteKind is what a Note is about.
+type NoteKind uint8
+
+// The notes, with the fields each uses.
+const (
+	SessionOpened     NoteKind = iota + 1 // Session, TimeoutMS, Client: established
+	SessionRenewed                        // Session, TimeoutMS, Client
+	SessionRefused                        // Session, Client: wrong password, expired or unknown
+	SessionExpired                        // Session, TimeoutMS
+	SessionEnded                          // Session: its closeSession txn is applied
+	ClientAhead                           // Client, Zxid: it has seen a zxid that is not here
+	ClientThrottled                       // Client: no token left for a new connection
+	DigestMismatch                        // Zxid: the tree is not what the txn said it would be
+	OrphansFound                          // Session, Count: ephemerals whose session does not exist are deleted
+	ContainersExpired                     // Count: containers and TTL znodes found to delete
+	SnapshotSkipped                       // Zxid: one was due but another is still being written
+	AuthRefused                           // Client, Text: the scheme
+	WriteApplied                          // Zxid, Count: 1 for a write, 0 for an error; Op
+)
+
+// Note is a fact for logs and metrics; what it means is in the kind.
+type Note struct {
+	Kind      NoteKind
+	Client    request.ClientID
+	Session   zk.SessionID
+	Zxid      zk.Zxid
+	TimeoutMS int32
+	Count     int
+	Op        zk.OpCode
+	Text      string
+}

@@ -1,0 +1,146 @@
+package replica
+
+import (
+	"math/rand/v2"
+
+	"paddock/internal/zk"
+)
+
+// tick does what is due: sessions that have expired, containers and TTL znodes that have had their time.
+func (r *Replica) tick(eff Effects) {
+	for _, s := range r.sessions.Expired(r.nowMS) {
+		timeout, _ := r.tree.Session(s)
+		eff.Note(Note{Kind: SessionExpired, Session: s, TimeoutMS: timeout})
+		r.proposeClose(s, eff)
+	}
+	r.doomed.sweep(r, eff)
+}
+
+// expire ends a session that is not being ended yet.
+func (r *Replica) expire(s zk.SessionID, eff Effects) {
+	if r.sessions.Known(s) && !r.sessions.IsClosing(s) {
+		r.sessions.SetClosing(s)
+		r.proposeClose(s, eff)
+	}
+}
+
+// proposeClose proposes the server's own closeSession.
+func (r *Replica) proposeClose(s zk.SessionID, eff Effects) {
+	f := inflight{op: zk.OpCloseSession}
+	r.prep.CloseSession(r.own(s), &f.rec)
+	r.propose(&f, eff)
+}
+
+// doomed are the containers and TTL znodes that the last check found, and how fast they may go.
+type doomed struct {
+	paths     []string
+	checkedMS int64
+	deletedMS int64 // up to when deletions have been granted
+}
+
+const minuteMS = 60_000
+
+// sweep looks for candidates once per interval and deletes them no faster than allowed. The request itself looks
+// again whether the znode is empty; not whether its time is over, as in ZooKeeper.
+func (d *doomed) sweep(r *Replica, eff Effects) {
+	if r.cfg.ContainerCheckMS > 0 && len(d.paths) == 0 && r.nowMS-d.checkedMS >= r.cfg.ContainerCheckMS {
+		d.checkedMS, d.deletedMS = r.nowMS, r.nowMS
+		d.paths = r.tree.Expirable(r.wallMS, r.cfg.ContainerNeverUsedMS, doomedMax)
+		if len(d.paths) > 0 {
+			eff.Note(Note{Kind: ContainersExpired, Count: len(d.paths)})
+		}
+	}
+	if len(d.paths) == 0 || r.cfg.ContainerPerMinute <= 0 {
+		return
+	}
+	n := min(int64(len(d.paths)), 1+(r.nowMS-d.deletedMS)*r.cfg.ContainerPerMinute/minuteMS)
+	for _, path := range d.paths[:n] {
+		f := inflight{op: zk.OpDeleteContainer}
+		r.prep.Judge(&zk.Request{Op: zk.OpDeleteContainer, Path: path}, r.own(0), &f.rec)
+		r.propose(&f, eff)
+	}
+	d.paths, d.deletedMS = d.paths[n:], r.nowMS
+}
+
+// doomedMax bounds how many candidates one check collects; the next check finds the rest.
+const doomedMax = 100_000
+
+// snapshots decides when the log rolls and the tree is written out.
+type snapshots struct {
+	txns, bytes       int64 // since the log rolled
+	txnsMax, bytesMax int64 // drawn anew after every roll, so that servers do not snapshot in step
+	cfg               Config
+	rand              *rand.Rand
+	due, running      bool
+}
+
+func (s *snapshots) init(cfg Config) {
+	s.cfg, s.rand = cfg, rand.New(rand.NewPCG(cfg.Seed, 0))
+	s.draw()
+}
+
+func (s *snapshots) draw() {
+	s.txns, s.bytes = 0, 0
+	s.txnsMax = s.cfg.SnapshotTxns/2 + s.rand.Int64N(max(s.cfg.SnapshotTxns/2, 1))
+	if s.bytesMax = 0; s.cfg.SnapshotBytes > 0 {
+		s.bytesMax = s.cfg.SnapshotBytes/2 + s.rand.Int64N(max(s.cfg.SnapshotBytes/2, 1))
+	}
+}
+
+// logged counts a txn that is about to be appended; when enough have been the log rolls and a snapshot is due.
+func (s *snapshots) logged(bytes int, eff Effects) {
+	s.txns++
+	s.bytes += int64(bytes)
+	if s.txns > s.txnsMax || s.bytesMax > 0 && s.bytes > s.bytesMax {
+		eff.Roll()
+		s.draw()
+		s.due = true
+	}
+}
+
+// take starts the snapshot that is due, unless the last one is still being written.
+func (s *snapshots) take(r *Replica, eff Effects) {
+	if !s.due {
+		return
+	}
+	s.due = false
+	r.snapshot(eff)
+}
+
+// snapshot freezes the tree and has it written.
+func (r *Replica) snapshot(eff Effects) {
+	if r.snapshots.running {
+		eff.Note(Note{Kind: SnapshotSkipped, Zxid: r.tree.Zxid()})
+		return
+	}
+	r.snapshots.running = true
+	eff.Snapshot(r.tree.Freeze())
+}
+
+// throttle is the token bucket for connections: each ConnectRequest takes a token, FillCount come back every FillMS.
+type throttle struct {
+	max, fillCount int32
+	fillMS         int64
+	tokens         int32
+	filledMS       int64
+}
+
+func (t *throttle) init(cfg Config, nowMS int64) {
+	*t = throttle{max: cfg.ConnectTokensMax, fillCount: cfg.ConnectFillCount, fillMS: max(cfg.ConnectFillMS, 1), tokens: cfg.ConnectTokensMax, filledMS: nowMS}
+}
+
+// admit takes a token, if there is one.
+func (t *throttle) admit(nowMS int64) bool {
+	if t.max <= 0 {
+		return true
+	}
+	if n := (nowMS - t.filledMS) / t.fillMS; n > 0 {
+		t.tokens = int32(min(int64(t.max), int64(t.tokens)+n*int64(t.fillCount)))
+		t.filledMS += n * t.fillMS
+	}
+	if t.tokens <= 0 {
+		return false
+	}
+	t.tokens--
+	return true
+}

@@ -1,0 +1,286 @@
+package replica
+
+import (
+	"slices"
+	"strings"
+
+	"paddock/internal/jute"
+	"paddock/internal/zk"
+	"paddock/server/auth"
+	"paddock/server/request"
+	"paddock/server/watch"
+	"paddock/storage/tree"
+)
+
+// request takes one request of a client: it is answered now, proposed, or queued behind what the client waits for.
+//
+// INVARIANT(session-fifo): a request is answered after every earlier request of its client.
+func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
+	switch c.state {
+	case fresh:
+		return
+	case connecting:
+		c.early = append(c.early, early{req, at})
+		return
+	case open:
+	}
+	if !r.sessions.Touch(c.session, c.timeout, r.nowMS) {
+		return // closing: the connection is closed when that txn is applied
+	}
+	switch {
+	case req.Op == zk.OpAuth:
+		r.authenticate(c, req, at, eff)
+	case req.Op == zk.OpSASL:
+		// ZooKeeper compatibility: without SASL configured a server answers with a null token, and clients that have a
+		// JAAS section go on without it.
+		r.reply = zk.Reply{Xid: req.Xid, Op: zk.OpSASL}
+		eff.Reply(c.id, at, &r.reply)
+	case !r.identified(c):
+		r.reply = zk.Reply{Xid: req.Xid, Op: req.Op, Err: zk.SessionClosedRequireSaslAuth}
+		eff.Reply(c.id, at, &r.reply)
+		r.close(c, request.CloseAuthRequired, eff)
+	case req.Op.IsWrite() && req.Op.FromClient():
+		r.write(c, req, at, eff)
+	case req.Op == zk.OpSync && r.flying.len() > 0:
+		z := r.core.Proposed()
+		c.queue.push(pending{req: req, ids: c.ids, at: at, until: z})
+		r.waiting.push(wait{z, c})
+	case c.queue.len() > 0:
+		c.queue.push(pending{req: req, ids: c.ids, at: at})
+	default:
+		r.read(c, req, c.ids, at, eff)
+	}
+}
+
+// drain answers what waits at the head of a client's queue and need not wait any more.
+func (r *Replica) drain(c *client, eff Effects) {
+	for c.queue.len() > 0 {
+		p := c.queue.front()
+		if p.req == nil || p.until > r.tree.Zxid() {
+			return
+		}
+		req, ids, at := p.req, p.ids, p.at
+		c.queue.pop()
+		r.read(c, req, ids, at, eff)
+	}
+}
+
+// identified tells whether a client has an identity of a scheme that is enforced, if any is.
+func (r *Replica) identified(c *client) bool {
+	if len(r.cfg.EnforceSchemes) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(c.ids, func(id zk.ID) bool { return slices.Contains(r.cfg.EnforceSchemes, id.Scheme) })
+}
+
+// authenticate adds identities to the connection, or closes it. It does not wait for earlier requests, which go on
+// with the identities the client had when they came.
+func (r *Replica) authenticate(c *client, req *zk.Request, at int64, eff Effects) {
+	if req.Malformed {
+		r.close(c, request.CloseMalformed, eff)
+		return
+	}
+	ids, ok := r.cfg.Auth.Authenticate(req.Path, req.Data, c.origin.IP)
+	r.reply = zk.Reply{Xid: req.Xid, Op: zk.OpAuth}
+	if !ok {
+		r.reply.Err = zk.AuthFailed
+		eff.Note(Note{Kind: AuthRefused, Client: c.id, Text: strings.Clone(req.Path)})
+		eff.Reply(c.id, at, &r.reply)
+		r.close(c, request.CloseAuthFailed, eff)
+		return
+	}
+	c.ids = slices.Clone(c.ids)
+	for _, id := range ids {
+		if !slices.Contains(c.ids, id) {
+			c.ids = append(c.ids, id)
+		}
+	}
+	eff.Reply(c.id, at, &r.reply)
+}
+
+// read answers a request that changes nothing, from the tree as it is.
+func (r *Replica) read(c *client, req *zk.Request, ids []zk.ID, at int64, eff Effects) {
+	r.reply = zk.Reply{Xid: req.Xid, Op: req.Op, Zxid: r.tree.Zxid()}
+	rep := &r.reply
+	if req.Malformed {
+		rep.Err = zk.MarshallingError
+		eff.Reply(c.id, at, rep)
+		return
+	}
+	switch req.Op {
+	case zk.OpPing:
+		rep.Xid = zk.XidPing
+	case zk.OpExists, zk.OpGetData, zk.OpGetChildren, zk.OpGetChildren2, zk.OpGetACL, zk.OpGetAllChildrenNumber:
+		rep.Err = r.readNode(c, req, ids, rep)
+	case zk.OpSync:
+		rep.Path = req.Path
+	case zk.OpGetEphemerals:
+		rep.Names = r.ephemerals(c, req.Path)
+	case zk.OpWhoAmI:
+		for _, id := range ids {
+			rep.IDs = append(rep.IDs, zk.ID{Scheme: id.Scheme, ID: auth.UserName(id)})
+		}
+	case zk.OpMultiRead:
+		r.multiRead(c, req, ids, rep)
+	case zk.OpSetWatches, zk.OpSetWatches2:
+		rep.Err = r.rewatch(c, req, eff)
+	case zk.OpAddWatch:
+		rep.Err = r.addWatch(c, req)
+	case zk.OpCheckWatches, zk.OpRemoveWatches:
+		rep.Err = r.checkWatches(c, req)
+	default:
+		rep.Zxid, rep.Err = -1, zk.Unimplemented
+		eff.Reply(c.id, at, rep)
+		r.close(c, request.CloseUnknownOp, eff)
+		return
+	}
+	eff.Reply(c.id, at, rep)
+}
+
+// readNode answers what reads one znode, and sets the watch that goes with it.
+func (r *Replica) readNode(c *client, req *zk.Request, ids []zk.ID, rep *zk.Reply) zk.Code {
+	if jute.IsNull(req.Path) {
+		return zk.MarshallingError
+	}
+	if req.Op == zk.OpExists && strings.IndexByte(req.Path, 0) >= 0 {
+		return zk.BadArguments
+	}
+	ref, ok := r.tree.Find(req.Path)
+	if !ok {
+		if req.Op == zk.OpExists && req.Watch {
+			r.watches.Add(c.id, req.Path, watch.DataOneShot)
+		}
+		return zk.NoNode
+	}
+	acl := r.tree.ACL(ref)
+	if !r.cfg.Auth.Check(acl, zk.PermRead, ids) && (req.Op != zk.OpGetACL || !r.cfg.Auth.Check(acl, zk.PermAdmin, ids)) {
+		return zk.NoAuth
+	}
+	kind := watch.DataOneShot
+	switch req.Op {
+	case zk.OpGetData:
+		rep.Data = r.tree.Data(ref)
+	case zk.OpGetChildren, zk.OpGetChildren2:
+		rep.Names = r.tree.AppendChildNames(make([]string, 0, r.tree.Children(ref)), ref)
+		kind = watch.ChildOneShot
+	case zk.OpGetACL:
+		if rep.ACL = acl; !r.cfg.Auth.Check(acl, zk.PermAdmin, ids) {
+			rep.ACL = auth.Redact(acl)
+		}
+	case zk.OpGetAllChildrenNumber:
+		rep.Number = int32(r.tree.Descendants(req.Path))
+		return zk.OK
+	}
+	rep.Stat = r.tree.Stat(ref)
+	if req.Watch {
+		r.watches.Add(c.id, req.Path, kind)
+	}
+	return zk.OK
+}
+
+// ephemerals are those of the client's session below prefix, which is compared as text.
+func (r *Replica) ephemerals(c *client, prefix string) []string {
+	all := r.tree.Ephemerals(c.session)
+	if strings.TrimSpace(prefix) == "" || prefix == zk.RootPath {
+		return append([]string{}, all...)
+	}
+	return append([]string{}, slices.DeleteFunc(all, func(p string) bool { return !strings.HasPrefix(p, prefix) })...)
+}
+
+// multiRead answers each operation on its own; none sets a watch.
+func (r *Replica) multiRead(c *client, req *zk.Request, ids []zk.ID, rep *zk.Reply) {
+	for i := range req.Ops {
+		op := req.Ops[i]
+		if !op.Op.IsRead() {
+			rep.Err, rep.PartialBody = zk.MarshallingError, true
+			return
+		}
+		op.Watch = false
+		res := zk.Reply{Op: op.Op}
+		if res.Err = r.readNode(c, &op, ids, &res); res.Err != zk.OK {
+			res = zk.Reply{Op: zk.OpError, Err: res.Err}
+		}
+		rep.Results = append(rep.Results, res)
+	}
+}
+
+// addWatch registers a persistent watch; the path need not exist.
+func (r *Replica) addWatch(c *client, req *zk.Request) zk.Code {
+	if jute.IsNull(req.Path) {
+		return zk.MarshallingError
+	}
+	switch zk.AddWatchMode(req.Arg) {
+	case zk.AddPersistent:
+		r.watches.Add(c.id, req.Path, watch.Persistent)
+	case zk.AddPersistentRecursive:
+		r.watches.Add(c.id, req.Path, watch.Recursive)
+	default:
+		return zk.MarshallingError
+	}
+	return zk.OK
+}
+
+// checkWatches answers checkWatches and removeWatches.
+func (r *Replica) checkWatches(c *client, req *zk.Request) zk.Code {
+	kind := zk.WatcherType(req.Arg)
+	if kind < zk.WatcherChildren || kind > zk.WatcherPersistentRecursive {
+		return zk.MarshallingError
+	}
+	act := r.watches.Check
+	if req.Op == zk.OpRemoveWatches {
+		act = r.watches.Remove
+	}
+	if !act(c.id, req.Path, kind) {
+		return zk.NoWatcher
+	}
+	return zk.OK
+}
+
+// rewatch sets again what a client watched on the connection it lost, and tells it at once what it has missed. As in
+// ZooKeeper the catch-up events carry zxid -1 and no permission is asked.
+func (r *Replica) rewatch(c *client, req *zk.Request, eff Effects) zk.Code {
+	w := req.Watches
+	if w.HasNull(req.Op) {
+		return zk.MarshallingError
+	}
+	missed := func(t zk.EventType, path string) { eff.Event(c.id, &zk.Event{Zxid: -1, Type: t, Path: path}) }
+	for _, path := range w.Data {
+		switch ref, ok := r.tree.Find(path); {
+		case !ok:
+			missed(zk.NodeDeleted, path)
+		case r.tree.Stored(ref).Mzxid > w.RelativeZxid:
+			missed(zk.NodeDataChanged, path)
+		default:
+			r.watches.Add(c.id, path, watch.DataOneShot)
+		}
+	}
+	for _, path := range w.Exist {
+		if _, ok := r.tree.Find(path); ok {
+			missed(zk.NodeCreated, path)
+		} else {
+			r.watches.Add(c.id, path, watch.DataOneShot)
+		}
+	}
+	for _, path := range w.Child {
+		switch ref, ok := r.tree.Find(path); {
+		case !ok:
+			missed(zk.NodeDeleted, path)
+		case r.tree.Stored(ref).Pzxid > w.RelativeZxid:
+			missed(zk.NodeChildrenChanged, path)
+		default:
+			r.watches.Add(c.id, path, watch.ChildOneShot)
+		}
+	}
+	for _, path := range w.Persistent {
+		r.watches.Add(c.id, path, watch.Persistent)
+	}
+	for _, path := range w.Recursive {
+		r.watches.Add(c.id, path, watch.Recursive)
+	}
+	return zk.OK
+}
+
+// changeEvents are the watch table's words for what happens to a znode.
+var changeEvents = [...]zk.EventType{
+	tree.Created: zk.NodeCreated, tree.Deleted: zk.NodeDeleted, tree.DataChanged: zk.NodeDataChanged,
+}

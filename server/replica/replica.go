@@ -1,0 +1,201 @@
+package replica
+
+import (
+	"fmt"
+
+	"paddock/consensus"
+	"paddock/consensus/quorum"
+	"paddock/internal/txn"
+	"paddock/internal/zk"
+	"paddock/server/auth"
+	"paddock/server/prep"
+	"paddock/server/request"
+	"paddock/server/session"
+	"paddock/server/watch"
+	"paddock/storage/tree"
+)
+
+// Config is what of the configuration the replica depends on. Durations are milliseconds.
+type Config struct {
+	ServerID quorum.ServerID // 1 for a server on its own
+	Prep     prep.Config
+	Auth     *auth.Authority
+
+	TickMS           int64 // session deadlines are multiples of it
+	MinSessionMS     int32
+	MaxSessionMS     int32
+	EnforceSchemes   []string // schemes of which an identity is required; none if empty
+	ConnectTokensMax int32    // connection throttle: 0 for none; see throttle
+	ConnectFillMS    int64
+	ConnectFillCount int32
+
+	SnapshotTxns  int64 // a snapshot is due after between half of it and all of it
+	SnapshotBytes int64 // the same, in bytes of log; 0 for never
+	Seed          uint64
+
+	ContainerCheckMS     int64
+	ContainerNeverUsedMS int64 // 0 leaves containers alone that never had a child
+	ContainerPerMinute   int64
+}
+
+// inflight is a txn that has been proposed and not been applied.
+type inflight struct {
+	rec    txn.Record
+	client request.ClientID // 0 for the server's own
+	xid    int32
+	op     zk.OpCode
+	at     int64
+}
+
+// Replica is the state of one server. Its zero value is of no use; see New.
+type Replica struct {
+	cfg      Config
+	core     *consensus.Core
+	tree     *tree.Tree
+	prep     *prep.Prep
+	sessions *session.Tracker
+	watches  *watch.Table
+	clients  map[request.ClientID]*client
+	attached map[zk.SessionID]*client // the client each session is served by, if any
+
+	flying  queue[inflight] // by zxid
+	waiting queue[wait]     // by zxid: clients with a sync at the head of what waits
+	ids     session.IDs
+	nowMS   int64
+	wallMS  int64
+
+	snapshots snapshots
+	doomed    doomed
+	throttle  throttle
+
+	// scratch memory of a step
+	actions consensus.Actions
+	outcome tree.Outcome
+	fired   []watch.Firing
+	reply   zk.Reply
+	payload arena
+}
+
+// New returns a server with the recovered tree t, at the given moment. nowMS and wallMS are as in Event.
+func New(cfg Config, t *tree.Tree, nowMS, wallMS int64) (*Replica, error) {
+	core, err := consensus.New(consensus.Config{
+		Self: cfg.ServerID, Voters: quorum.New(cfg.ServerID), LastZxid: t.Zxid(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := &Replica{
+		cfg: cfg, core: core, tree: t, prep: prep.New(cfg.Prep, cfg.Auth, t), sessions: session.New(cfg.TickMS), watches: watch.New(),
+		clients: map[request.ClientID]*client{}, attached: map[zk.SessionID]*client{},
+		ids: session.NewIDs(int64(cfg.ServerID), wallMS), nowMS: nowMS, wallMS: wallMS,
+	}
+	r.snapshots.init(cfg)
+	r.doomed.checkedMS = nowMS
+	r.throttle.init(cfg, nowMS)
+	for _, s := range t.Sessions() {
+		r.sessions.Open(s.ID, s.TimeoutMS, nowMS)
+	}
+	return r, nil
+}
+
+// Start makes the first effects: sessions that left ephemerals behind without being in the session table are closed.
+//
+// ZooKeeper deletes such znodes without a txn, so that its log and its tree tell different stories; here it is a txn
+// like any other.
+func (r *Replica) Start(eff Effects) {
+	for _, s := range r.tree.EphemeralsBySession() {
+		if _, ok := r.tree.Session(s.ID); !ok {
+			eff.Note(Note{Kind: OrphansFound, Session: s.ID, Count: len(s.Paths)})
+			r.proposeClose(s.ID, eff)
+		}
+	}
+}
+
+// Step takes one event. It is total: an event for a client that is gone has no effect.
+func (r *Replica) Step(ev *Event, eff Effects) {
+	r.nowMS, r.wallMS = ev.NowMS, ev.WallMS
+	switch ev.Kind {
+	case Opened:
+		r.opened(ev)
+	case Connect:
+		if c := r.clients[ev.Client]; c != nil {
+			r.connect(c, ev.Connect, eff)
+		}
+	case Request:
+		if c := r.clients[ev.Client]; c != nil {
+			r.request(c, ev.Request, ev.At, eff)
+		}
+	case Disconnected:
+		if c := r.clients[ev.Client]; c != nil {
+			r.forget(c)
+		}
+	case Durable:
+		r.core.Step(consensus.Event{Kind: consensus.Durable, Zxid: ev.Zxid}, &r.actions)
+		r.act(eff)
+	case SnapshotDone:
+		r.tree.Release(ev.View)
+		r.snapshots.running = false
+	case Tick:
+		r.tick(eff)
+	case SnapshotNow:
+		r.snapshot(eff)
+	case ExpireNow:
+		r.expire(ev.Session, eff)
+	}
+}
+
+// propose has rec decided. client, xid, op and at say whom to answer; client is 0 for the server's own txns.
+func (r *Replica) propose(f *inflight, eff Effects) {
+	payload := r.payload.encode(&f.rec)
+	z := f.rec.Header.Zxid
+	r.flying.push(*f)
+	r.snapshots.logged(len(payload), eff)
+	r.core.Step(consensus.Event{Kind: consensus.Propose, Zxid: z, Payload: payload}, &r.actions)
+	r.act(eff)
+}
+
+// act carries out what consensus wants.
+func (r *Replica) act(eff Effects) {
+	for _, e := range r.actions.Append {
+		eff.Append(e.Zxid, e.Payload)
+	}
+	if z := r.actions.Commit; z != 0 {
+		r.commit(z, eff)
+	}
+	r.actions.Reset()
+}
+
+// commit applies and answers everything up to z.
+//
+// INVARIANT(reply-after-apply): a write is answered after the tree has it.
+func (r *Replica) commit(z zk.Zxid, eff Effects) {
+	for r.flying.len() > 0 && r.flying.front().rec.Header.Zxid <= z {
+		f := r.flying.front()
+		r.apply(f, eff)
+		r.flying.pop()
+	}
+	for r.waiting.len() > 0 && r.waiting.front().until <= r.tree.Zxid() {
+		c := r.waiting.front().client
+		r.waiting.pop()
+		r.drain(c, eff)
+	}
+	r.snapshots.take(r, eff)
+}
+
+// asker is what prep needs to know of a client's request.
+func (r *Replica) asker(c *client, xid int32) prep.Asker {
+	return prep.Asker{
+		Session: c.session, State: zk.OK, IDs: c.ids, Cxid: xid, Zxid: r.core.NextZxid(), TimeMS: r.wallMS,
+	}
+}
+
+// own is the asker of what the server does by itself, in the name of session s (or 0).
+func (r *Replica) own(s zk.SessionID) prep.Asker {
+	return prep.Asker{Session: s, State: zk.OK, Zxid: r.core.NextZxid(), TimeMS: r.wallMS}
+}
+
+// String is a one-line summary for traces.
+func (r *Replica) String() string {
+	return fmt.Sprintf("zxid=%v proposed=%v clients=%d sessions=%d digest=%x",
+		r.tree.Zxid(), r.core.Proposed(), len(r.clients), r.sessions.Len(), r.tree.Digest())
+}

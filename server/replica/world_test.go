@@ -1,0 +1,134 @@
+package replica_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"paddock/internal/zk"
+	"paddock/server/auth"
+	"paddock/server/prep"
+	"paddock/server/replica"
+	"paddock/server/request"
+	"paddock/storage/tree"
+)
+
+// world carries out the effects of one replica: the disk is durable when the test says so, clients are lists of
+// what they were told.
+type world struct {
+	t        *testing.T
+	r        *replica.Replica
+	nowMS    int64
+	lag      bool // the disk waits for sync
+	appended []zk.Zxid
+	durable  int
+	rolls    int
+	views    []*tree.View
+	notes    []replica.Note
+	told     map[request.ClientID][]string
+	last     map[request.ClientID]zk.Reply
+	sessions map[request.ClientID]zk.ConnectResponse
+	next     request.ClientID
+}
+
+func newWorld(t *testing.T, change ...func(*replica.Config)) *world {
+	t.Helper()
+	a, err := auth.New(auth.Config{SuperDigest: "super:D/InIHSb7yEEbrWz8b9l71RjZJU="})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := replica.Config{
+		ServerID: 1, Auth: a, Prep: prep.Config{ExtendedTypes: true}, TickMS: 1000, MinSessionMS: 2000, MaxSessionMS: 40_000,
+		SnapshotTxns: 100_000, Seed: 1, ContainerCheckMS: 60_000, ContainerNeverUsedMS: 300_000, ContainerPerMinute: 10_000,
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	w := &world{t: t, told: map[request.ClientID][]string{}, last: map[request.ClientID]zk.Reply{}, sessions: map[request.ClientID]zk.ConnectResponse{}}
+	w.r, err = replica.New(cfg, tree.New(1), 0, wallStart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.r.Start(w)
+	return w
+}
+
+const wallStart = 1_700_000_000_000
+
+func (w *world) say(c request.ClientID, format string, args ...any) {
+	w.told[c] = append(w.told[c], fmt.Sprintf(format, args...))
+}
+
+func (w *world) Connected(c request.ClientID, r *zk.ConnectResponse) {
+	w.sessions[c] = *r
+	w.say(c, "connected %d", r.TimeoutMS)
+}
+
+func (w *world) Reply(c request.ClientID, _ int64, r *zk.Reply) {
+	w.last[c] = *r
+	w.say(c, "%d %v", r.Xid, r.Err)
+}
+
+func (w *world) Event(c request.ClientID, e *zk.Event) { w.say(c, "%v %s", e.Type, e.Path) }
+
+func (w *world) Close(c request.ClientID, why request.CloseReason) { w.say(c, "closed: %v", why) }
+
+func (w *world) Append(z zk.Zxid, _ []byte) { w.appended = append(w.appended, z) }
+func (w *world) Roll()                      { w.rolls++ }
+func (w *world) Snapshot(v *tree.View)      { w.views = append(w.views, v) }
+func (w *world) Note(n replica.Note)        { w.notes = append(w.notes, n) }
+
+func (w *world) step(ev replica.Event) {
+	ev.NowMS, ev.WallMS = w.nowMS, wallStart+w.nowMS
+	w.r.Step(&ev, w)
+	if !w.lag {
+		w.sync()
+	}
+}
+
+// sync makes the disk catch up.
+func (w *world) sync() {
+	for w.durable < len(w.appended) {
+		w.durable = len(w.appended)
+		w.r.Step(&replica.Event{Kind: replica.Durable, Zxid: w.appended[w.durable-1], NowMS: w.nowMS, WallMS: wallStart + w.nowMS}, w)
+	}
+}
+
+// open accepts a connection that has not asked for anything yet.
+func (w *world) open() request.ClientID {
+	w.next++
+	w.step(replica.Event{Kind: replica.Opened, Client: w.next, Origin: request.Origin{IP: "127.0.0.1"}})
+	return w.next
+}
+
+// connect opens a session.
+func (w *world) connect() request.ClientID {
+	c := w.open()
+	w.step(replica.Event{Kind: replica.Connect, Client: c, Connect: &zk.ConnectRequest{TimeoutMS: 10_000}})
+	return c
+}
+
+func (w *world) send(c request.ClientID, req zk.Request) zk.Reply {
+	if req.ACL == nil && req.Op.IsCreate() {
+		req.ACL = zk.OpenACL
+	}
+	if req.Op.IsCreate() && !req.Mode.IsTTL() {
+		req.TTLMS = -1
+	}
+	w.last[c] = zk.Reply{}
+	w.step(replica.Event{Kind: replica.Request, Client: c, Request: &req})
+	return w.last[c]
+}
+
+func (w *world) create(c request.ClientID, path string, mode zk.CreateMode) zk.Reply {
+	return w.send(c, zk.Request{Xid: 1, Op: zk.OpCreate, Path: path, Mode: mode})
+}
+
+// expect compares what a client was told since the last call.
+func (w *world) expect(c request.ClientID, want ...string) {
+	w.t.Helper()
+	if got := w.told[c]; !slices.Equal(got, want) {
+		w.t.Errorf("client %d was told\n %q, want\n %q", c, got, want)
+	}
+	w.told[c] = nil
+}

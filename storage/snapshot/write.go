@@ -1,0 +1,250 @@
+package snapshot
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/adler32"
+	"io"
+	"path/filepath"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/snappy"
+
+	"paddock/internal/jute"
+	"paddock/internal/zk"
+	"paddock/storage/tree"
+	"paddock/storage/vfs"
+)
+
+// WriteOptions say how a snapshot is written.
+type WriteOptions struct {
+	Compression Compression
+	NoDigest    bool // leave out the digest section, and with it the last zxid
+	NoLastZxid  bool // leave out the last processed zxid, as servers before 3.9 do
+	// Progress is called now and then with the znodes written so far; may be nil.
+	Progress func(znodes int)
+}
+
+const (
+	blockBytes = 256 << 10 // written at a time
+	// syncEveryBytes is how much is written before it is pushed to the disk, so that the fsync at the end, during which
+	// the log's own fsyncs are slow, is short.
+	syncEveryBytes = 8 << 20
+	progressEvery  = 1 << 14 // znodes
+)
+
+// Write writes v into dir and returns the name of the file, durable and whole. If ctx ends first, or anything fails,
+// no file is left.
+func Write(ctx context.Context, fsys vfs.FS, dir string, v *tree.View, opt WriteOptions) (name string, err error) {
+	name = Name(v.Zxid(), opt.Compression)
+	tmp := filepath.Join(dir, tmpPrefix+name)
+	f, err := fsys.Create(tmp)
+	if err != nil {
+		return "", fmt.Errorf("create snapshot: %w", err)
+	}
+	if err = write(ctx, f, v, opt); err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = fsys.Rename(tmp, filepath.Join(dir, name))
+	}
+	if err == nil {
+		err = fsys.SyncDir(dir)
+	}
+	if err != nil {
+		return "", errors.Join(fmt.Errorf("write snapshot %s: %w", name, err), fsys.Remove(tmp))
+	}
+	return name, nil
+}
+
+// encoder gathers the uncompressed content.
+type encoder struct {
+	ctx   context.Context
+	buf   []byte
+	sum   uint32 // Adler-32 of what has left buf
+	to    io.Writer
+	flush func() error // ends the compressed stream
+}
+
+// fileWriter writes a file from its start on and pushes it to the disk as it goes.
+type fileWriter struct {
+	f      vfs.File
+	off    int64
+	synced int64
+}
+
+func (w *fileWriter) Write(b []byte) (int, error) {
+	n, err := w.f.WriteAt(b, w.off)
+	w.off += int64(n)
+	if err == nil && w.off-w.synced >= syncEveryBytes {
+		w.synced = w.off
+		err = w.f.SyncData()
+	}
+	return n, err
+}
+
+func write(ctx context.Context, f vfs.File, v *tree.View, opt WriteOptions) error {
+	e := &encoder{ctx: ctx, buf: make([]byte, 0, blockBytes+blockBytes/4), sum: 1}
+	file := &fileWriter{f: f}
+	switch opt.Compression {
+	case Gzip:
+		z, err := gzip.NewWriterLevel(file, gzip.BestSpeed)
+		if err != nil {
+			return err
+		}
+		e.to, e.flush = z, z.Close
+	case Snappy:
+		s := &snappyWriter{to: file}
+		e.to, e.flush = s, s.close
+	default:
+		e.to, e.flush = file, func() error { return nil }
+	}
+	e.header(v)
+	if err := e.znodes(v, opt.Progress); err != nil {
+		return err
+	}
+	e.seal()
+	if !opt.NoDigest {
+		e.int64(int64(v.Zxid()))
+		e.int32(digestVersion)
+		e.int64(int64(v.Digest()))
+		e.seal()
+		if !opt.NoLastZxid {
+			e.int64(int64(v.Zxid()))
+			e.seal()
+		}
+	}
+	if err := e.drain(); err != nil {
+		return err
+	}
+	return e.flush()
+}
+
+func (e *encoder) int32(v int32) { e.buf = binary.BigEndian.AppendUint32(e.buf, uint32(v)) }
+func (e *encoder) int64(v int64) { e.buf = binary.BigEndian.AppendUint64(e.buf, uint64(v)) }
+
+// header writes everything before the znodes.
+func (e *encoder) header(v *tree.View) {
+	e.buf = append(e.buf, magic...)
+	e.int32(version)
+	e.int64(dbid)
+	e.int32(int32(len(v.Sessions())))
+	for _, s := range v.Sessions() {
+		e.int64(int64(s.ID))
+		e.int32(s.TimeoutMS)
+	}
+	e.int32(int32(len(v.ACLs())))
+	for _, a := range v.ACLs() {
+		e.int64(a.Key)
+		w := jute.Writer(e.buf)
+		list := a.List
+		zk.CodeACL(w, &list)
+		e.buf = w.Bytes()
+	}
+}
+
+// znodes writes the tree.
+func (e *encoder) znodes(v *tree.View, progress func(int)) error {
+	n := 0
+	err := v.Walk(func(path string, data []byte, aclKey int64, s *zk.StoredStat) error {
+		e.int32(int32(len(path)))
+		e.buf = append(e.buf, path...)
+		if data == nil {
+			e.int32(-1)
+		} else {
+			e.int32(int32(len(data)))
+			e.buf = append(e.buf, data...)
+		}
+		e.int64(aclKey)
+		w := jute.Writer(e.buf)
+		s.Jute(w)
+		e.buf = w.Bytes()
+		if n++; n%progressEvery == 0 && progress != nil {
+			progress(n)
+		}
+		if len(e.buf) < blockBytes {
+			return nil
+		}
+		return e.drain()
+	})
+	e.buf = append(e.buf, tail...)
+	return err
+}
+
+// seal writes the checksum of everything so far.
+func (e *encoder) seal() {
+	sum := adlerUpdate(e.sum, e.buf)
+	e.int64(int64(sum))
+	e.buf = append(e.buf, tail...)
+}
+
+// drain hands on what has gathered.
+func (e *encoder) drain() error {
+	if err := e.ctx.Err(); err != nil {
+		return err
+	}
+	e.sum = adlerUpdate(e.sum, e.buf)
+	_, err := e.to.Write(e.buf)
+	e.buf = e.buf[:0]
+	return err
+}
+
+// adlerUpdate continues an Adler-32 checksum: that of A followed by B is computed from both parts' own.
+func adlerUpdate(sum uint32, b []byte) uint32 {
+	const mod = 65521
+	part := adler32.Checksum(b)
+	a1, b1 := sum&0xffff, sum>>16
+	a2, b2 := part&0xffff, part>>16
+	n := uint32(len(b) % mod)
+	lo := (a1 + a2 + mod - 1) % mod
+	hi := (b1 + b2 + n*((a1+mod-1)%mod)%mod) % mod
+	return hi<<16 | lo
+}
+
+// snappyBlockBytes is the size of snappy-java's blocks.
+const snappyBlockBytes = 32 << 10
+
+// snappyWriter makes snappy-java's framing: magic, two versions, then blocks of int32 length and raw snappy.
+type snappyWriter struct {
+	to      io.Writer
+	started bool
+	in, out []byte
+}
+
+func (s *snappyWriter) Write(b []byte) (int, error) {
+	n := len(b)
+	for len(b) > 0 {
+		k := min(len(b), snappyBlockBytes-len(s.in))
+		s.in, b = append(s.in, b[:k]...), b[k:]
+		if len(s.in) == snappyBlockBytes {
+			if err := s.block(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return n, nil
+}
+
+func (s *snappyWriter) block() error {
+	s.out = s.out[:0]
+	if !s.started {
+		s.started = true
+		s.out = append(s.out, snappyMagic...)
+		s.out = append(s.out, 0, 0, 0, 1, 0, 0, 0, 1)
+	}
+	if len(s.in) > 0 {
+		packed := snappy.Encode(nil, s.in)
+		s.out = binary.BigEndian.AppendUint32(s.out, uint32(len(packed)))
+		s.out = append(s.out, packed...)
+	}
+	s.in = s.in[:0]
+	_, err := s.to.Write(s.out)
+	return err
+}
+
+func (s *snappyWriter) close() error { return s.block() }
