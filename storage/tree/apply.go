@@ -163,10 +163,7 @@ func (t *Tree) raiseParent(parent Ref, path string, cversion int32, z zk.Zxid) {
 	if cversion <= n.cversion {
 		return
 	}
-	t.digest -= t.digestOf(parent, path)
-	n = t.edit(parent)
-	n.cversion, n.pzxid = cversion, z
-	t.digest += t.digestOf(parent, path)
+	t.restat(parent, path, func(n *node) { n.cversion, n.pzxid = cversion, z })
 }
 
 func (t *Tree) change(kind ChangeKind, r Ref, path, parentPath string, z zk.Zxid) Change {
@@ -189,9 +186,7 @@ func (t *Tree) delete(z zk.Zxid, path string, out *Outcome) zk.Code {
 		return zk.NoNode
 	}
 	if n := t.at(parent); z > n.pzxid {
-		t.digest -= t.digestOf(parent, parentPath)
-		t.edit(parent).pzxid = z
-		t.digest += t.digestOf(parent, parentPath)
+		t.restat(parent, parentPath, func(n *node) { n.pzxid = z })
 	}
 	r, at := t.lookupHash(path)
 	if r == None {
@@ -248,10 +243,8 @@ func (t *Tree) setACL(b *txn.Txn, res *Result) {
 		res.Err = zk.NoNode
 		return
 	}
-	t.digest -= t.digestOf(r, b.Path)
 	t.changeACL(r, b.ACL)
-	t.edit(r).aversion = b.Version
-	t.digest += t.digestOf(r, b.Path)
+	t.restat(r, b.Path, func(n *node) { n.aversion = b.Version })
 	res.Stat = t.Stat(r)
 }
 

@@ -161,3 +161,10 @@ func BenchmarkWalkMillion(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkNodeDigest(b *testing.B) {
+	path, s := benchPath(1), zk.StoredStat{Czxid: 3}
+	for b.Loop() {
+		NodeDigest(path, benchData, &s)
+	}
+}

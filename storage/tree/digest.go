@@ -3,6 +3,7 @@ package tree
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"math/bits"
 	"strings"
 
 	"paddock/internal/zk"
@@ -17,53 +18,81 @@ import (
 //	int64   owner                               the last nine as stored, big-endian: 60 bytes
 
 const (
-	statDigestBytes  = 60
-	joinedDigestMax  = 4 << 10 // longer data is summed where it lies
-	digestLogEvery   = 128     // zxids
+	digestLogEvery   = 128 // zxids
 	digestLogEntries = 1024
 	systemPrefix     = zk.SystemPath + "/"
+	shortBytesMax    = 64 // the standard library goes byte by byte below this
 )
 
-// Digester computes the digests of znodes. It only keeps a buffer, so that nothing is allocated per digest.
-// The zero value is ready.
-type Digester struct {
-	buf []byte
-}
-
-// Node is the digest of a znode: 32 bits, which the digest of a tree sums up modulo 2^64. "" and "/" are the
+// NodeDigest is the digest of a znode: 32 bits, which the digest of a tree sums up modulo 2^64. "" and "/" are the
 // root; znodes below /zookeeper count 0.
-func (d *Digester) Node(path string, data []byte, s *zk.StoredStat) uint64 {
-	if path == zk.RootPath {
-		path = ""
-	}
+func NodeDigest(path string, data []byte, s *zk.StoredStat) uint64 {
 	if strings.HasPrefix(path, systemPrefix) {
 		return 0
 	}
-	b := append(d.buf[:0], path...)
-	var crc uint32
-	if len(data) <= joinedDigestMax {
-		b = append(b, data...)
-	} else {
-		crc = crc32.Update(crc32.Update(0, crc32.IEEETable, b), crc32.IEEETable, data)
-		b = b[:0]
-	}
-	b = binary.BigEndian.AppendUint64(b, uint64(s.Czxid))
-	b = binary.BigEndian.AppendUint64(b, uint64(s.Mzxid))
-	b = binary.BigEndian.AppendUint64(b, uint64(s.Pzxid))
-	b = binary.BigEndian.AppendUint64(b, uint64(s.CtimeMS))
-	b = binary.BigEndian.AppendUint64(b, uint64(s.MtimeMS))
-	b = binary.BigEndian.AppendUint32(b, uint32(s.Version))
-	b = binary.BigEndian.AppendUint32(b, uint32(s.Cversion))
-	b = binary.BigEndian.AppendUint32(b, uint32(s.Aversion))
-	b = binary.BigEndian.AppendUint64(b, uint64(s.Owner))
-	d.buf = b
-	return uint64(crc32.Update(crc, crc32.IEEETable, b))
+	return DigestOf(path, DigestPrefix(path, data), s)
 }
 
-// NodeDigest is Digester.Node for those who need it rarely.
-func NodeDigest(path string, data []byte, s *zk.StoredStat) uint64 {
-	var d Digester
-	return d.Node(path, data, s)
+// DigestPrefix is the part of a znode's digest that only its path and data decide. Whoever changes nothing but the
+// stat of a znode keeps it, and saves going over the data again.
+func DigestPrefix(path string, data []byte) uint32 {
+	if path == zk.RootPath {
+		path = ""
+	}
+	return crcBytes(crcBytes(0, bytesOf(path)), data)
+}
+
+// DigestOf is the digest of a znode whose DigestPrefix is known.
+func DigestOf(path string, prefix uint32, s *zk.StoredStat) uint64 {
+	if strings.HasPrefix(path, systemPrefix) {
+		return 0
+	}
+	crc := ^prefix
+	crc = crcLong(crc, uint64(s.Czxid))
+	crc = crcLong(crc, uint64(s.Mzxid))
+	crc = crcLong(crc, uint64(s.Pzxid))
+	crc = crcLong(crc, uint64(s.CtimeMS))
+	crc = crcLong(crc, uint64(s.MtimeMS))
+	crc = crcLong(crc, uint64(uint32(s.Version))<<32|uint64(uint32(s.Cversion)))
+	crc = crcLong(crc, uint64(uint32(s.Aversion))<<32|uint64(s.Owner)>>32)
+	crc ^= bits.ReverseBytes32(uint32(s.Owner))
+	crc = crcTables[3][crc&0xff] ^ crcTables[2][crc>>8&0xff] ^ crcTables[1][crc>>16&0xff] ^ crcTables[0][crc>>24]
+	return uint64(^crc)
+}
+
+// crcTables take eight bytes at a time: table i is for a byte that i more bytes follow.
+var crcTables = func() (t [8]crc32.Table) {
+	t[0] = *crc32.IEEETable
+	for b := range t[0] {
+		crc := t[0][b]
+		for i := 1; i < len(t); i++ {
+			crc = t[0][crc&0xff] ^ crc>>8
+			t[i][b] = crc
+		}
+	}
+	return t
+}()
+
+// crcLong adds the eight bytes of v, big-endian, to an inverted sum.
+func crcLong(crc uint32, v uint64) uint32 {
+	v = bits.ReverseBytes64(v) ^ uint64(crc)
+	return crcTables[7][v&0xff] ^ crcTables[6][v>>8&0xff] ^ crcTables[5][v>>16&0xff] ^ crcTables[4][v>>24&0xff] ^
+		crcTables[3][v>>32&0xff] ^ crcTables[2][v>>40&0xff] ^ crcTables[1][v>>48&0xff] ^ crcTables[0][v>>56]
+}
+
+// crcBytes adds b to a sum.
+func crcBytes(crc uint32, b []byte) uint32 {
+	if len(b) >= shortBytesMax {
+		return crc32.Update(crc, crc32.IEEETable, b)
+	}
+	crc = ^crc
+	for ; len(b) >= 8; b = b[8:] {
+		crc = crcLong(crc, binary.BigEndian.Uint64(b))
+	}
+	for _, c := range b {
+		crc = crcTables[0][byte(crc)^c] ^ crc>>8
+	}
+	return ^crc
 }
 
 // ZxidDigest is the digest that the tree had after a txn.

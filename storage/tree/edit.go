@@ -13,7 +13,17 @@ import (
 func (t *Tree) digestOf(r Ref, path string) uint64 {
 	n := t.at(r)
 	s := n.stored()
-	return t.digester.Node(path, t.data(n), &s)
+	return NodeDigest(path, t.data(n), &s)
+}
+
+// restat changes the Stat of a znode.
+func (t *Tree) restat(r Ref, path string, change func(*node)) {
+	n := t.edit(r)
+	prefix, s := DigestPrefix(path, t.data(n)), n.stored()
+	t.digest -= DigestOf(path, prefix, &s)
+	change(n)
+	s = n.stored()
+	t.digest += DigestOf(path, prefix, &s)
 }
 
 // attach adds a znode that does not exist below an existing parent; h is the hash of its path. It does not
@@ -35,7 +45,7 @@ func (t *Tree) attach(parent Ref, path string, h uint64, data []byte, acl uint32
 	t.own(r, s.Owner)
 	t.znodes++
 	t.dataSize += pathSize(path) + int64(len(data))
-	t.digest += t.digester.Node(path, data, s)
+	t.digest += NodeDigest(path, data, s)
 	return r
 }
 

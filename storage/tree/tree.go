@@ -28,9 +28,8 @@ type Tree struct {
 	znodes   int
 	dataSize int64
 
-	digester Digester
-	scratch  []byte
-	unheard  Outcome // where Apply reports to if nobody listens
+	scratch []byte
+	unheard Outcome // where Apply reports to if nobody listens
 }
 
 // New returns a tree as a new server has it: the root, /zookeeper, /zookeeper/quota and /zookeeper/config,
