@@ -76,12 +76,13 @@ func (t *Table) collectMore(dst []Firing, side Side, what zk.EventType, path str
 	if p := t.paths[path]; p != 0 {
 		dst = t.collectHere(dst, f, side, p)
 	}
-	if side != Data {
+	if side != Data || len(t.recursive) == 0 {
 		return dst
 	}
-	for _, r := range t.recursive {
+	nearest, _ := t.lengthPlace(len(path) - 1)
+	for _, r := range t.recursive[nearest:] {
 		// The root is the one ancestor whose path ends with the slash.
-		if n := r.length; n == 1 && len(path) > 1 || n > 1 && n < len(path) && path[n] == '/' {
+		if n := r.length; n == 1 || n > 1 && path[n] == '/' {
 			if p := t.paths[path[:n]]; p != 0 {
 				dst = t.collectRecursive(dst, f, p)
 			}

@@ -178,76 +178,99 @@ func (m model) drop(c request.ClientID) {
 	}
 }
 
+// world is a table, a second one that is told the same, and the model of both.
+type world struct {
+	t           *testing.T
+	rng         *rand.Rand
+	table, twin *watch.Table
+	m           model
+}
+
 func TestTableAgreesWithTheModel(t *testing.T) {
 	paths := []string{"/", "/a", "/a/b", "/a/b/c", "/a/bc", "/ab", "/d", "/a/b/c/d/e"}
-	kinds := []watch.Kind{watch.DataOneShot, watch.DataOneShot, watch.ChildOneShot, watch.Persistent, watch.Recursive}
-	events := []zk.EventType{zk.NodeCreated, zk.NodeDeleted, zk.NodeDataChanged}
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		clients := 1 + rng.IntN(60) // enough for paths with an index, and for those without
-		table, twin, m := watch.New(), watch.New(), model{}
+		w := world{t: t, rng: rng, table: watch.New(), twin: watch.New(), m: model{}}
 		for step := range 600 {
 			c, path := request.ClientID(1+rng.IntN(clients)), paths[rng.IntN(len(paths))]
 			what := fmt.Sprintf("seed %d step %d client %d path %s", seed, step, c, path)
-			switch op := rng.IntN(40); {
-			case op < 26:
-				kind := kinds[rng.IntN(len(kinds))]
-				table.Add(c, path, kind)
-				twin.Add(c, path, kind)
-				m.add(c, path, kind)
-			case op < 30:
-				typ := zk.WatcherType(rng.IntN(7))
-				want := m.remove(c, path, typ)
-				twin.Remove(c, path, typ)
-				if got := table.Remove(c, path, typ); got != want {
-					t.Fatalf("%s: Remove(%d) = %v, want %v", what, typ, got, want)
-				}
-			case op < 32:
-				table.Drop(c)
-				twin.Drop(c)
-				m.drop(c)
-			case op < 34:
-				side, suppress := watch.Side(rng.IntN(2)), []request.ClientID{c}
-				got := table.Trigger(nil, side, path, suppress)
-				if other := twin.Trigger(nil, side, path, suppress); !slices.Equal(got, other) {
-					t.Fatalf("%s: Trigger gave %v and %v", what, got, other)
-				}
-				want := m.trigger(side, path, map[request.ClientID]bool{c: true})
-				for _, id := range got {
-					if !want[id] {
-						t.Fatalf("%s: %d was told of it, or told twice", what, id)
-					}
-					delete(want, id)
-				}
-				if len(want) != 0 {
-					t.Fatalf("%s: %v were not told", what, want)
-				}
-			default:
-				typ := events[rng.IntN(len(events))]
-				if path == "/" {
-					typ = zk.NodeDataChanged
-				}
-				got := fire(table, typ, path)
-				if other := fire(twin, typ, path); !reflect.DeepEqual(got, other) {
-					t.Fatalf("%s: %v gave %v and %v", what, typ, got, other)
-				}
-				if want := grouped(m.fire(typ, path)); !reflect.DeepEqual(grouped(got), want) {
-					t.Fatalf("%s: %v told\n%v, want\n%v", what, typ, got, want)
-				}
-			}
+			w.step(what, c, path)
 			for _, side := range []watch.Side{watch.Data, watch.Child} {
-				if got, want := table.Counts(side), m.counts(side); got != want {
+				if got, want := w.table.Counts(side), w.m.counts(side); got != want {
 					t.Fatalf("%s: counts of %d are %+v, want %+v", what, side, got, want)
 				}
 			}
-			if typ := zk.WatcherType(rng.IntN(7)); table.Check(c, path, typ) != m.check(c, path, typ) {
-				t.Fatalf("%s: Check(%d) = %v", what, typ, table.Check(c, path, typ))
+			if typ := zk.WatcherType(rng.IntN(7)); w.table.Check(c, path, typ) != w.m.check(c, path, typ) {
+				t.Fatalf("%s: Check(%d) = %v", what, typ, w.table.Check(c, path, typ))
 			}
 		}
 		for _, side := range []watch.Side{watch.Data, watch.Child} {
-			if got, want := table.ByPath(side), m.byPath(side); !reflect.DeepEqual(got, want) {
+			if got, want := w.table.ByPath(side), w.m.byPath(side); !reflect.DeepEqual(got, want) {
 				t.Fatalf("seed %d: listing of %d\n%v, want\n%v", seed, side, got, want)
 			}
 		}
+	}
+}
+
+// step does one random thing to tables and model.
+func (w *world) step(what string, c request.ClientID, path string) {
+	kinds := []watch.Kind{watch.DataOneShot, watch.DataOneShot, watch.ChildOneShot, watch.Persistent, watch.Recursive}
+	switch op := w.rng.IntN(40); {
+	case op < 26:
+		kind := kinds[w.rng.IntN(len(kinds))]
+		w.table.Add(c, path, kind)
+		w.twin.Add(c, path, kind)
+		w.m.add(c, path, kind)
+	case op < 30:
+		typ := zk.WatcherType(w.rng.IntN(7))
+		want := w.m.remove(c, path, typ)
+		w.twin.Remove(c, path, typ)
+		if got := w.table.Remove(c, path, typ); got != want {
+			w.t.Fatalf("%s: Remove(%d) = %v, want %v", what, typ, got, want)
+		}
+	case op < 32:
+		w.table.Drop(c)
+		w.twin.Drop(c)
+		w.m.drop(c)
+	case op < 34:
+		w.trigger(what, c, path)
+	default:
+		w.fire(what, path)
+	}
+}
+
+// trigger collects at a path without c, and compares.
+func (w *world) trigger(what string, c request.ClientID, path string) {
+	side, suppress := watch.Side(w.rng.IntN(2)), []request.ClientID{c}
+	got := w.table.Trigger(nil, side, path, suppress)
+	if other := w.twin.Trigger(nil, side, path, suppress); !slices.Equal(got, other) {
+		w.t.Fatalf("%s: Trigger gave %v and %v", what, got, other)
+	}
+	want := w.m.trigger(side, path, map[request.ClientID]bool{c: true})
+	for _, id := range got {
+		if !want[id] {
+			w.t.Fatalf("%s: %d was told of it, or told twice", what, id)
+		}
+		delete(want, id)
+	}
+	if len(want) != 0 {
+		w.t.Fatalf("%s: %v were not told", what, want)
+	}
+}
+
+// fire makes something happen to a path, and compares.
+func (w *world) fire(what, path string) {
+	events := []zk.EventType{zk.NodeCreated, zk.NodeDeleted, zk.NodeDataChanged}
+	typ := events[w.rng.IntN(len(events))]
+	if path == "/" {
+		typ = zk.NodeDataChanged
+	}
+	got := fire(w.table, typ, path)
+	if other := fire(w.twin, typ, path); !reflect.DeepEqual(got, other) {
+		w.t.Fatalf("%s: %v gave %v and %v", what, typ, got, other)
+	}
+	if want := grouped(w.m.fire(typ, path)); !reflect.DeepEqual(grouped(got), want) {
+		w.t.Fatalf("%s: %v told\n%v, want\n%v", what, typ, got, want)
 	}
 }

@@ -217,9 +217,7 @@ func (t *Table) unlinkClient(e uint32) {
 
 // countRecursive notes that there is one recursive watch more (1) or fewer (-1) on a path of the given length.
 func (t *Table) countRecursive(length, by int) {
-	i, found := slices.BinarySearchFunc(t.recursive, length, func(c lengthCount, length int) int {
-		return length - c.length // longest first
-	})
+	i, found := t.lengthPlace(length)
 	if !found {
 		invariant.Check(by > 0, "recursive watches are counted", int64(length))
 		t.recursive = slices.Insert(t.recursive, i, lengthCount{length: length})
@@ -227,4 +225,11 @@ func (t *Table) countRecursive(length, by int) {
 	if t.recursive[i].n += by; t.recursive[i].n == 0 {
 		t.recursive = slices.Delete(t.recursive, i, i+1)
 	}
+}
+
+// lengthPlace is where a length is, or would be, among those of recursive watches. Only shorter ones follow.
+func (t *Table) lengthPlace(length int) (int, bool) {
+	return slices.BinarySearchFunc(t.recursive, length, func(c lengthCount, length int) int {
+		return length - c.length // longest first
+	})
 }
