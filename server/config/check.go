@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -119,11 +120,12 @@ func (l *loader) checkClientDoor() {
 	if secure := l.c.settings["secureClientPort"].Value; l.given("secureClientPortAddress") && !asksPort(secure) {
 		l.problem(l.at("secureClientPortAddress"), "secureClientPortAddress is set but secureClientPort is not set", "remove the line")
 	}
-	var words []string
+	words := []string{"srvr"} // ZooKeeper always enables it: its own scripts need it
 	for _, w := range c.Client.FourLetterWords {
 		switch {
 		case w == "*":
 			c.Client.AllFourLetterWords = true
+		case slices.Contains(words, w):
 		case fourLetterWords[w]:
 			words = append(words, w)
 		default:
@@ -131,7 +133,9 @@ func (l *loader) checkClientDoor() {
 		}
 	}
 	if c.Sessions.ReadOnlyMode {
-		words = append(words, "isro")
+		if !slices.Contains(words, "isro") {
+			words = append(words, "isro")
+		}
 		if !c.Sessions.Local {
 			l.warn(l.at("readonlymode.enabled"), "read-only mode works best with local sessions", "add localSessionsEnabled=true")
 		}

@@ -58,7 +58,7 @@ type ClientDoor struct {
 	SessionlessTimeout time.Duration // connections that never open a session are closed after this
 	FrameBytesMax      int           // largest request; a larger one closes the connection
 	TxnExtraBytes      int           // what the server may add to a request when it becomes a txn
-	// FourLetterWords are the enabled commands; AllFourLetterWords enables every one.
+	// FourLetterWords are the enabled commands, always with srvr; AllFourLetterWords enables every one.
 	FourLetterWords    []string
 	AllFourLetterWords bool
 }

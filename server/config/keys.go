@@ -48,7 +48,7 @@ var basicKeys = []Key{
 		Effect: "what the server may add when a request becomes a txn",
 		bind:   func(c *Config) any { return &c.Client.TxnExtraBytes }},
 	{Name: "4lw.commands.whitelist", Property: true, Kind: KindList, Default: "srvr", Note: "and isro in read-only mode",
-		Effect: "enabled four-letter words; * = all", bind: func(c *Config) any { return &c.Client.FourLetterWords }},
+		Effect: "enabled four-letter words; * = all; srvr is always enabled", bind: func(c *Config) any { return &c.Client.FourLetterWords }},
 	{Name: "localSessionsEnabled", Kind: KindBool, Default: "false", Effect: "cheap sessions without ephemerals",
 		bind: func(c *Config) any { return &c.Sessions.Local }},
 	{Name: "localSessionsUpgradingEnabled", Kind: KindBool, Default: "false", Effect: "a local session becomes global with its first ephemeral",

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -84,6 +85,21 @@ snapshotSizeFactor=-1
 	} {
 		if tc.got != tc.want {
 			t.Errorf("%s: got %v, want %v", tc.name, tc.got, tc.want)
+		}
+	}
+}
+
+func TestFourLetterWordsAlwaysHaveSrvr(t *testing.T) {
+	for _, tc := range []struct{ name, line, want string }{
+		{"none given", "", "[srvr]"},
+		{"others given", "4lw.commands.whitelist=ruok, mntr", "[srvr ruok mntr]"},
+		{"given twice", "4lw.commands.whitelist=srvr,srvr,ruok", "[srvr ruok]"},
+		{"an empty list", "4lw.commands.whitelist=", "[srvr]"},
+		{"read-only mode adds isro", "readonlymode.enabled=true\n4lw.commands.whitelist=stat", "[srvr stat isro]"},
+	} {
+		c, _, problems := load(t, "dataDir=/data\nclientPort=1\n"+tc.line, "")
+		if got := fmt.Sprint(c.Client.FourLetterWords); got != tc.want || problems != nil {
+			t.Errorf("%s: got %s, %v", tc.name, got, problems)
 		}
 	}
 }
