@@ -86,16 +86,23 @@ func TestReport(t *testing.T) {
 // direct is a requirement of go.mod that is not marked indirect.
 var direct = regexp.MustCompile(`(?m)^(?:require )?\s*([a-z0-9.-]+\.[a-z]+/\S+|[a-z.]+\.in/\S+) v\S+$`)
 
-func TestEveryDirectDependencyHasALineInDependencies(t *testing.T) {
-	read := func(name string) string {
-		b, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
+// document is the text of a file of the repository.
+func document(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
 	}
-	doc := read("docs/dependencies.md")
-	for _, m := range direct.FindAllStringSubmatch(read("go.mod"), -1) {
+	return string(b)
+}
+
+func TestInvariantsAreListedWithTestsThatExist(t *testing.T) {
+	refuse(t, Invariants(load(t), document(t, "docs/invariants.md")))
+}
+
+func TestEveryDirectDependencyHasALineInDependencies(t *testing.T) {
+	doc := document(t, "docs/dependencies.md")
+	for _, m := range direct.FindAllStringSubmatch(document(t, "go.mod"), -1) {
 		if !strings.Contains(doc, "`"+m[1]+"`") {
 			t.Errorf("docs/dependencies.md does not say what %s is for", m[1])
 		}

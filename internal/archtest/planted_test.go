@@ -138,6 +138,19 @@ func TestLongFilesAreFoundAndNeedlessExceptionsToo(t *testing.T) {
 	compare(t, FileSizes(tree, map[string]string{"p/long.go": "a table", "p/short.go": "?"}), []string{"p/short.go: remove the exception"})
 }
 
+func TestUnlistedInvariantsAndMissingTestsAreFound(t *testing.T) {
+	tree := plant(t, map[string]string{
+		"p/p.go":      "package p\n\n// INVARIANT(listed): one.\nvar a = 1\n\n// INVARIANT(unlisted): two.\nvar b = 2\n",
+		"p/p_test.go": "package p\n\nfunc TestListed() {}\n",
+	})
+	compare(t, Invariants(tree, "| Name | Rule | Checked by |\n| `listed` | one | `TestListed` |\n| `gone` | two | `TestGone` |\n"+
+		"| `bare` | three | by eye |\n| `later` | four | nothing yet |\n"), []string{
+		"p/p.go:6: INVARIANT(unlisted) is not listed",
+		"docs/invariants.md: gone is said to be checked by TestGone",
+		"docs/invariants.md: bare names no test",
+	})
+}
+
 func TestLongFunctionsAreReported(t *testing.T) {
 	body := strings.Repeat("\tprintln()\n", funcLinesGuide)
 	tree := plant(t, map[string]string{"p/p.go": "package p\n\nfunc short() {\n}\n\nfunc long() {\n" + body + "}\n"})
