@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"testing"
+	"time"
 )
 
 var (
@@ -45,7 +46,12 @@ func TestDifferential(t *testing.T) {
 	defer r.close()
 	bad := 0
 	for n := range uint64(*seedsFlag) {
-		if err := r.seed(*seedFlag + n); err != nil {
+		began := time.Now()
+		err := r.seed(*seedFlag + n)
+		if took := time.Since(began); took > 10*time.Second {
+			t.Logf("seed %d took %s: a server is slow to answer or to close", *seedFlag+n, took.Round(time.Second))
+		}
+		if err != nil {
 			t.Errorf("%v", err)
 			if r.pair == nil {
 				t.FailNow()

@@ -3,6 +3,7 @@ package oracle
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 )
 
 // maxSlots is how many connections a game keeps at most.
@@ -40,6 +41,7 @@ type game struct {
 	enforceQuota bool
 	restarts     bool
 	nodes        []string // some that exist
+	queue        []*step  // steps that must come next
 	gentle       bool     // draw versions and ACLs that let things succeed
 }
 
@@ -77,6 +79,14 @@ func (g *game) first() []*step {
 
 // next draws a step.
 func (g *game) next() *step {
+	if len(g.queue) > 0 {
+		st := g.queue[0]
+		g.queue = g.queue[1:]
+		if st.kind == stepDrop {
+			g.slots[st.slot] = nil
+		}
+		return st
+	}
 	used, free := g.open()
 	switch {
 	case g.restarts && g.rng.IntN(4000) == 0:
@@ -327,4 +337,18 @@ func (g *game) settle(p *pair) {
 			g.slots[i] = nil
 		}
 	}
+	g.queue = slices.DeleteFunc(g.queue, func(st *step) bool { return g.slots[st.slot] == nil })
+	for n, s := range p.suspects {
+		if g.slots[s.slot] == nil {
+			continue
+		}
+		read := reqRead(opGetData, s.path, false)
+		check := g.send(s.slot, &read)
+		check.denied = true
+		g.queue = append(g.queue, check)
+		if !slices.ContainsFunc(p.suspects[n+1:], func(t suspect) bool { return t.slot == s.slot }) {
+			g.queue = append(g.queue, &step{kind: stepDrop, slot: s.slot})
+		}
+	}
+	p.suspects = nil
 }

@@ -292,24 +292,27 @@ func (g *game) setACL() request {
 func (g *game) quota() request {
 	base := "/zookeeper/quota" + g.top + pick(g, "", "", "/a")
 	limits := pick(g, "count=3,bytes=50", "count=-1,bytes=-1", "count=100,bytes=100000",
-		"count=-1,bytes=-1=;byteHardLimit=40;countHardLimit=6", "count=2,bytes=10=;byteHardLimit=-1;countHardLimit=30")
-	zero := []byte("count=0,bytes=0")
-	var r request
-	switch g.rng.IntN(4) {
-	case 0:
-		return reqVersion(opDelete, base+pick(g, "/zookeeper_limits", "/zookeeper_stats"), -1)
-	case 1:
-		r = reqSetData(base+"/zookeeper_limits", []byte(limits), -1)
-	default:
-		var subs []subOp
-		if g.chance(700) {
-			subs = append(subs, subCreate(reqCreate(opCreate, base, nil, openACL, 0), openACL, 0))
+		"count=-1,bytes=-1=;byteHardLimit=40;countHardLimit=6",
+		"count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=4", "count=-1,bytes=-1=;byteHardLimit=600;countHardLimit=-1", "count=2,bytes=10=;byteHardLimit=-1;countHardLimit=30")
+	var subs []subOp
+	mk := func(path string, data []byte) {
+		if !slices.Contains(g.nodes, path) || g.chance(30) {
+			subs = append(subs, subCreate(reqCreate(opCreate, path, data, openACL, 0), openACL, 0))
 		}
-		subs = append(subs, subCreate(reqCreate(opCreate, base+"/zookeeper_limits", []byte(limits), openACL, 0), openACL, 0),
-			subCreate(reqCreate(opCreate, base+"/zookeeper_stats", zero, openACL, 0), openACL, 0))
-		r = reqMulti(opMulti, subs)
 	}
-	return r
+	mk("/zookeeper/quota"+g.top, nil)
+	if base != "/zookeeper/quota"+g.top {
+		mk(base, nil)
+	}
+	mk(base+"/zookeeper_limits", []byte(limits))
+	mk(base+"/zookeeper_stats", []byte("count=0,bytes=0"))
+	switch {
+	case len(subs) > 0:
+		return reqMulti(opMulti, subs)
+	case g.chance(300):
+		return reqVersion(opDelete, base+pick(g, "/zookeeper_limits", "/zookeeper_stats"), -1)
+	}
+	return reqSetData(base+"/zookeeper_limits", []byte(limits), -1)
 }
 
 // watchOp draws addWatch, checkWatches or removeWatches.

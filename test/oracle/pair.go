@@ -40,6 +40,16 @@ type pair struct {
 	coverage tally // what was asked and how A answered
 	// nodes are paths that A reported created and not yet deleted, oldest first; a few may be gone.
 	nodes []string
+	// suspects are explained differences that left the servers with different watches.
+	suspects []suspect
+	// heard, if set, is told what A said on each connection in a step.
+	heard func(slot int, a []line)
+}
+
+// suspect is a connection that has a watch on path on one server only, because exists needs READ on the other.
+type suspect struct {
+	slot int
+	path string
 }
 
 // newPair starts ZooKeeper as A and kind as B under dir.
@@ -47,11 +57,11 @@ func newPair(dir, kind string, opts options) (*pair, error) {
 	p := &pair{seen: tally{}, coverage: tally{}, opts: opts}
 	kinds := [2]string{"java", kind}
 	errs := [2]error{}
-	var both sync.WaitGroup
+	var work sync.WaitGroup
 	for i := range p.procs {
-		both.Go(func() { p.procs[i], errs[i] = start(kinds[i], filepath.Join(dir, string("ab"[i])), opts) })
+		work.Go(func() { p.procs[i], errs[i] = start(kinds[i], filepath.Join(dir, string("ab"[i])), opts) })
 	}
-	both.Wait()
+	work.Wait()
 	for _, err := range errs {
 		if err != nil {
 			p.stop()
@@ -84,14 +94,14 @@ func (p *pair) restart(kill bool) error {
 		sig = syscall.SIGKILL
 	}
 	errs := [2]error{}
-	var both sync.WaitGroup
+	var work sync.WaitGroup
 	for i, s := range p.procs {
-		both.Go(func() {
+		work.Go(func() {
 			s.stop(sig)
 			errs[i] = s.run()
 		})
 	}
-	both.Wait()
+	work.Wait()
 	for i, err := range errs {
 		if err != nil {
 			return fmt.Errorf("restart %c: %w", "AB"[i], err)
@@ -113,20 +123,14 @@ func (p *pair) play(seed uint64, st *step) error {
 		}
 		return nil
 	}
-	errs := [2]error{}
-	var both sync.WaitGroup
-	for i, s := range []*side{p.a, p.b} {
-		both.Go(func() {
-			if errs[i] = s.act(st); errs[i] == nil {
-				s.quiesce(st)
-			}
-		})
-	}
-	both.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return p.difference(seed, st, err.Error())
+	if err := both(p, func(s *side) error {
+		if err := s.act(st); err != nil {
+			return err
 		}
+		s.quiesce(st)
+		return nil
+	}); err != nil {
+		return p.difference(seed, st, err.Error())
 	}
 	return p.judge(seed, st)
 }
@@ -139,7 +143,18 @@ func (p *pair) judge(seed uint64, st *step) error {
 	var bad []string
 	for _, i := range p.allSlots() {
 		a, b := p.a.slots[i], p.b.slots[i]
-		diff := compare(m, a.lines, b.lines, st.closes, p.seen)
+		if p.heard != nil {
+			p.heard(i, a.lines)
+		}
+		diff := compare(m, a.lines, b.lines, st.closes, func(name string, l line) {
+			p.seen[name]++
+			if name == "exists-read" {
+				p.suspects = append(p.suspects, suspect{slot: i, path: l.req.path})
+			}
+		})
+		if i == st.slot && st.denied && diff == "" && (len(a.lines) == 0 || a.lines[0].err != -102 && a.lines[0].err != -101) {
+			diff = "exists was refused by B, but READ is not denied"
+		}
 		if diff != "" {
 			bad = append(bad, fmt.Sprintf("connection %d:\n%s\n  all of A:\n%s\n  all of B:\n%s", i, diff, texts(a), texts(b)))
 		}
@@ -232,8 +247,10 @@ func texts(k *slot) string {
 }
 
 func (p *pair) difference(seed uint64, st *step, report string) *Difference {
-	p.a.dropAll()
-	p.b.dropAll()
+	for _, s := range []*side{p.a, p.b} {
+		s.dropAll()
+		s.norm.sessions, s.norm.index = nil, map[int64]int{} // the two may count differently now
+	}
 	n := len(p.history)
 	return &Difference{Seed: seed, Step: p.steps, Report: fmt.Sprintf("%s\n%s", st, report),
 		History: append([]string{}, p.history[:max(0, n-1)]...)}

@@ -137,18 +137,19 @@ func (p *process) run() error {
 func pause() { <-time.After(10 * time.Millisecond) }
 
 func (p *process) serving() bool {
-	text, err := fourLetterWord(p.addr, "srvr")
+	// A word that arrives while Java is still starting may never be answered; ask again soon.
+	text, err := fourLetterWord(p.addr, "srvr", 250*time.Millisecond)
 	return err == nil && strings.Contains(text, "Mode: standalone")
 }
 
-// fourLetterWord sends a word and returns everything up to the close.
-func fourLetterWord(addr, word string) (string, error) {
+// fourLetterWord sends a word and returns everything up to the close, which must come within wait.
+func fourLetterWord(addr, word string, wait time.Duration) (string, error) {
 	c, err := net.DialTimeout("tcp", addr, 5*time.Second)
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(wait))
 	if _, err := c.Write([]byte(word)); err != nil {
 		return "", err
 	}

@@ -95,7 +95,7 @@ func (r *run) game(g *game) error {
 			return err
 		}
 	}
-	for sent := 0; sent < r.requests; {
+	for sent := 0; sent < r.requests || len(g.queue) > 0; {
 		st := g.next()
 		sent += max(1, len(st.reqs))
 		if err := r.step(g, st); err != nil {

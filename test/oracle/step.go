@@ -25,6 +25,7 @@ type step struct {
 	reqs     []*request
 	kicked   []int // connections that this step should end
 	kill     bool  // restart by SIGKILL rather than SIGTERM
+	denied   bool  // the first reply must be NoAuth, or NoNode
 	closes   bool  // a session is closed: the order of its ephemerals' events is free
 }
 
