@@ -79,6 +79,21 @@ func TestStrengthOfSources(t *testing.T) {
 	}
 }
 
+func TestHostFactsAreFound(t *testing.T) {
+	s := Source{}.FromHost()
+	if !filepath.IsAbs(s.Dir) || s.Hostname == "" {
+		t.Errorf("%q, %q", s.Dir, s.Hostname)
+	}
+	if found, err := s.LookupHost("127.0.0.1"); err != nil || len(found) != 1 {
+		t.Errorf("%v, %v", found, err)
+	}
+	for _, a := range s.LocalAddrs {
+		if a.IsLoopback() {
+			t.Errorf("%s is loopback", a)
+		}
+	}
+}
+
 func TestNearestKey(t *testing.T) {
 	for _, tc := range []struct{ in, want string }{
 		{"clinetPort", "clientPort"}, {"ticktime", "tickTime"}, {"datadir", "dataDir"}, {"autopurge.purgeIntervall", "autopurge.purgeInterval"},

@@ -88,6 +88,7 @@ type memberParser struct {
 	l      *loader
 	multi  bool
 	m      Membership
+	ids    map[int64]Origin // where a server was first given
 	groups map[int64]Origin // where a group was first given
 	of     map[int64]int64  // server id to group
 }
@@ -97,7 +98,7 @@ func (l *loader) parseMembership(entries []entry) *Membership {
 	if len(entries) == 0 {
 		return nil
 	}
-	p := memberParser{l: l, multi: l.c.Members.MultiAddress, groups: map[int64]Origin{}, of: map[int64]int64{}}
+	p := memberParser{l: l, multi: l.c.Members.MultiAddress, ids: map[int64]Origin{}, groups: map[int64]Origin{}, of: map[int64]int64{}}
 	p.m.Groups = map[int64][]int64{}
 	p.m.Weights = map[int64]int64{}
 	for _, e := range overrideMembers(entries) {
@@ -149,12 +150,11 @@ func (p *memberParser) server(e entry) {
 		p.l.problem(e, "id must not be negative", "number the servers 1, 2, 3")
 		return
 	}
-	for _, s := range p.m.Servers {
-		if s.ID == id {
-			p.l.problem(e, fmt.Sprintf("%s already defined on %s", e.key, p.where(s.Origin, e.origin)), "give every server its own id")
-			return
-		}
+	if o, twice := p.ids[id]; twice {
+		p.l.problem(e, fmt.Sprintf("%s already defined on %s", e.key, p.where(o, e.origin)), "give every server its own id")
+		return
 	}
+	p.ids[id] = e.origin
 	s, err := ParseServer(id, e.value, p.multi)
 	if err != nil {
 		fix := ""
@@ -197,6 +197,9 @@ func (p *memberParser) group(e entry) {
 	}
 	p.groups[id] = e.origin
 	p.m.Groups[id] = nil
+	if e.value == "" {
+		p.l.problem(e, "the group is empty", "write for example group.1=1:2:3")
+	}
 	for _, text := range javaSplit(e.value, ":") {
 		sid, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
@@ -229,25 +232,24 @@ func (p *memberParser) weight(e entry) {
 
 // checkAddresses refuses two members that share an endpoint.
 func (p *memberParser) checkAddresses() {
-	type use struct{ id int64 }
-	seen := map[string]use{}
+	seen := map[string]int64{} // endpoint to the first server that has it
 	for _, s := range p.m.Servers {
 		reported := map[int64]bool{s.ID: true}
 		for _, a := range s.Addresses {
 			for _, port := range []int{a.QuorumPort, a.ElectionPort} {
 				at := strings.ToLower(join(a.Host, port))
-				if other, taken := seen[at]; taken && !reported[other.id] {
-					reported[other.id] = true
-					p.l.problem(entry{origin: s.Origin}, fmt.Sprintf("server.%d and server.%d have the same address %s", other.id, s.ID, at), "give each its own host or ports")
+				if other, taken := seen[at]; taken && !reported[other] {
+					reported[other] = true
+					p.l.problem(entry{origin: s.Origin}, fmt.Sprintf("server.%d and server.%d have the same address %s", other, s.ID, at), "give each its own host or ports")
 				} else if !taken {
-					seen[at] = use{s.ID}
+					seen[at] = s.ID
 				}
 			}
 		}
 	}
 }
 
-// checkGroups wants every voter in one group, with a weight.
+// checkGroups wants every voter in one group, with a weight, and nobody else in a group without one.
 func (p *memberParser) checkGroups() {
 	if !p.m.Hierarchical {
 		return
@@ -262,6 +264,13 @@ func (p *memberParser) checkGroups() {
 		if _, ok := p.m.Weights[s.ID]; !ok {
 			p.m.Weights[s.ID] = 1
 		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.of)) {
+		if _, ok := p.m.Weights[id]; ok {
+			continue
+		}
+		g := p.of[id]
+		p.l.problem(entry{origin: p.groups[g]}, fmt.Sprintf("server %d of group.%d is not a participant", id, g), "take it out of the group, or add its server line")
 	}
 }
 

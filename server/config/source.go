@@ -1,11 +1,14 @@
 package config
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 )
 
 // fileBytesMax bounds every file that is read here. Real ones are a few kilobytes.
@@ -47,6 +50,28 @@ func (s Source) FromEnvironment(getenv func(string) string) Source {
 	}
 	return s
 }
+
+// FromHost fills what a Source takes from the host: working directory, host name, addresses of the
+// interfaces other than loopback, and name look-ups of at most two seconds each. What cannot be found out stays empty.
+func (s Source) FromHost() Source {
+	s.Dir, _ = os.Getwd()
+	s.Hostname, _ = os.Hostname()
+	interfaces, _ := net.InterfaceAddrs()
+	for _, a := range interfaces {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && !p.Addr().IsLoopback() {
+			s.LocalAddrs = append(s.LocalAddrs, p.Addr())
+		}
+	}
+	s.LookupHost = func(host string) ([]netip.Addr, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+		defer cancel()
+		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	}
+	return s
+}
+
+// lookupTimeout keeps a dead name server from stopping a start.
+const lookupTimeout = 2 * time.Second
 
 // OriginKind says which kind of source a value came from. A larger one is stronger, except as Source says.
 type OriginKind uint8
