@@ -32,8 +32,13 @@ type Server interface {
 // Run starts command, adding the server's address as its last argument, and plays its cases as subtests of t until it exits.
 func Run(t *testing.T, s Server, command *exec.Cmd) {
 	t.Helper()
+	run(t, s, command, caseDeadline)
+}
+
+func run(t *testing.T, s Server, command *exec.Cmd, deadline time.Duration) {
+	t.Helper()
 	command.Args = append(command.Args, s.Addr())
-	p := &program{server: s, command: command}
+	p := &program{server: s, command: command, deadline: deadline}
 	command.Stderr = &p.stderr
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	stdin, err := command.StdinPipe()
@@ -48,7 +53,7 @@ func Run(t *testing.T, s Server, command *exec.Cmd) {
 		t.Fatal(err)
 	}
 	p.stdin, p.stdout = stdin, bufio.NewScanner(stdout)
-	p.watchdog = time.AfterFunc(caseDeadline, p.kill)
+	p.watchdog = time.AfterFunc(deadline, p.kill)
 	p.play(t)
 	p.watchdog.Stop()
 	_, _ = io.Copy(io.Discard, stdout) // a program that stopped speaking may still have to exit
@@ -71,8 +76,9 @@ type program struct {
 	command  *exec.Cmd
 	stdin    io.Writer
 	stdout   *bufio.Scanner
-	stderr   buffer // written by the goroutine that copies standard error
-	watchdog *time.Timer
+	stderr   buffer        // written by the goroutine that copies standard error
+	deadline time.Duration // of one case
+	watchdog *time.Timer   // kills the program when it is over
 	cases    int
 }
 
@@ -88,7 +94,7 @@ func (p *program) play(t *testing.T) {
 			continue
 		}
 		p.cases++
-		p.watchdog.Reset(caseDeadline)
+		p.watchdog.Reset(p.deadline)
 		played := false
 		t.Run(name, func(t *testing.T) {
 			played = true
