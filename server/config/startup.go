@@ -15,11 +15,10 @@ func EnsembleNotServed(c *Config) Problem {
 	if m := c.Members.Membership; m != nil {
 		n = len(m.Servers)
 	}
-	noun := "servers"
 	if n == 1 {
-		noun = "server"
+		return Problem{File: c.File, Problem: "an ensemble of 1 server is not served yet", Fix: "run a standalone server: set standaloneEnabled=true"}
 	}
-	return Problem{File: c.File, Problem: fmt.Sprintf("an ensemble of %d %s is not served yet", n, noun),
+	return Problem{File: c.File, Problem: fmt.Sprintf("an ensemble of %d servers is not served yet", n),
 		Fix: "run a standalone server: remove all but one server line"}
 }
 
