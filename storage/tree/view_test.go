@@ -1,0 +1,181 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"unsafe"
+
+	"paddock/internal/txn"
+	"paddock/internal/zk"
+)
+
+func TestAChunkIsExactlyOneOfTheRuntimesSizes(t *testing.T) {
+	if got := unsafe.Sizeof(node{}); got != nodeBytes {
+		t.Fatalf("a node has %d bytes", got)
+	}
+}
+
+// sum is one number for everything a view shows.
+func sum(v *View) (total uint64, znodes int, err error) {
+	seed := viewSeed
+	err = v.Walk(func(path string, data []byte, key int64, s *zk.StoredStat) error {
+		total += maphash.String(seed, path) ^ maphash.Bytes(seed, data) ^ maphash.Comparable(seed, *s) ^ uint64(key)
+		znodes++
+		return nil
+	})
+	for _, s := range v.Sessions() {
+		total += maphash.Comparable(seed, s)
+	}
+	for _, a := range v.ACLs() {
+		total += maphash.String(seed, fmt.Sprint(a))
+	}
+	return total, znodes, err
+}
+
+var viewSeed = maphash.MakeSeed()
+
+// TestAViewStaysAsItIsWhileTheOwnerGoesOn is for the race detector as much as for the sums.
+func TestAViewStaysAsItIsWhileTheOwnerGoesOn(t *testing.T) {
+	g := &history{Rand: rand.New(rand.NewPCG(8, 8))}
+	tr := New(1)
+	advance := func(steps int) {
+		for range steps {
+			h, b := g.next()
+			tr.Apply(&h, &b, nil)
+		}
+	}
+	for i := range 500 {
+		do(tr, 1, create(fmt.Sprintf("/n%d", i), strings.Repeat("x", i), -1))
+	}
+	advance(1000)
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	for round := range 10 {
+		v := tr.Freeze()
+		want, znodes, err := sum(v)
+		if err != nil || znodes != tr.Znodes() || v.Digest() != tr.Digest() {
+			t.Fatalf("%d znodes, want %d: %v", znodes, tr.Znodes(), err)
+		}
+		done := make(chan error, 1)
+		readers.Go(func() { // ends on its own after a few walks
+			for range 8 {
+				got, _, err := sum(v)
+				if err != nil || got != want {
+					done <- fmt.Errorf("round %d: sum %#x, want %#x: %w", round, got, want, err)
+					return
+				}
+			}
+			done <- nil
+		})
+		for running := true; running; {
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Fatal(err)
+				}
+				running = false
+			default:
+				advance(20)
+			}
+		}
+		advance(100)
+		if got, _, _ := sum(v); got != want {
+			t.Fatalf("round %d: the view changed", round)
+		}
+		tr.Release(v)
+		checkTree(t, tr)
+	}
+}
+
+func TestAViewCostsOnlyWhatChanges(t *testing.T) {
+	tr := New(1)
+	for i := range 10_000 {
+		do(tr, 1, create(fmt.Sprintf("/n%d", i), "data", -1))
+	}
+	v := tr.Freeze()
+	before := slices.Clone(tr.chunks)
+	do(tr, 2, txn.Txn{Type: zk.OpSetData, Path: "/n5000", Data: []byte("new")})
+	do(tr, 3, txn.Txn{Type: zk.OpSetData, Path: "/n5000", Data: []byte("newer")})
+	copied := 0
+	for i := range before {
+		if tr.chunks[i] != before[i] {
+			copied++
+		}
+	}
+	if copied != 1 || len(tr.slabs.waiting) != 2 {
+		t.Fatalf("%d chunks copied for one znode, %d slots wait", copied, len(tr.slabs.waiting))
+	}
+	tr.Release(v)
+	do(tr, 4, txn.Txn{Type: zk.OpSetData, Path: "/n1", Data: []byte("new")})
+	if c := tr.chunks[1]; c != before[1] {
+		t.Fatal("a chunk was copied although there is no view")
+	}
+	checkTree(t, tr)
+}
+
+func TestReleaseForgetsTheViewAndNoOther(t *testing.T) {
+	tr := New(1)
+	do(tr, 2, create("/a", "1", -1))
+	first := tr.Freeze()
+	do(tr, 3, txn.Txn{Type: zk.OpSetData, Path: "/a", Data: []byte("2")})
+	second := tr.Freeze()
+	do(tr, 4, txn.Txn{Type: zk.OpSetData, Path: "/a", Data: []byte("3")})
+	data := func(v *View) (s string) {
+		_ = v.Walk(func(path string, data []byte, _ int64, _ *zk.StoredStat) error {
+			if path == "/a" {
+				s = string(data)
+			}
+			return nil
+		})
+		return s
+	}
+	tr.Release(second)
+	do(tr, 5, txn.Txn{Type: zk.OpSetData, Path: "/a", Data: []byte("4")})
+	if got := data(first); got != "1" || first.Zxid() != 2 {
+		t.Fatalf("the first view has %q", got)
+	}
+	tr.Release(first)
+	tr.Release(first) // twice does no harm
+	if len(tr.views) != 0 || tr.frozen != 0 {
+		t.Fatalf("%d views, frozen %d", len(tr.views), tr.frozen)
+	}
+	checkTree(t, tr)
+}
+
+func TestWalkStopsAtAnError(t *testing.T) {
+	v, stop, n := New(1).Freeze(), errors.New("stop"), 0
+	err := v.Walk(func(string, []byte, int64, *zk.StoredStat) error {
+		if n++; n == 2 {
+			return stop
+		}
+		return nil
+	})
+	if err != stop || n != 2 {
+		t.Fatalf("%v after %d", err, n)
+	}
+}
+
+func TestAViewHasTheSessionsAndListsOfItsMoment(t *testing.T) {
+	tr := New(1)
+	list := []zk.ACL{acl(3, "digest", "a:b")}
+	as(tr, 5, 2, txn.Txn{Type: zk.OpCreateSession, TimeoutMS: 9})
+	do(tr, 3, txn.Txn{Type: zk.OpCreate, Path: "/a", ACL: list, ParentCversion: -1})
+	v := tr.Freeze()
+	as(tr, 5, 4, txn.Txn{Type: zk.OpCloseSession})
+	do(tr, 5, remove("/a"))
+	do(tr, 6, txn.Txn{Type: zk.OpCreate, Path: "/b", ACL: []zk.ACL{acl(4, "ip", "x")}, ParentCversion: -1})
+	if !slices.Equal(v.Sessions(), []SessionEntry{{5, 9}}) || v.Zxid() != 3 || v.Znodes() != 5 {
+		t.Fatalf("%v at %v", v.Sessions(), v.Zxid())
+	}
+	acls := v.ACLs()
+	if len(acls) != 2 || acls[0].Key != 1 || acls[1].Key != 2 || !slices.Equal(acls[1].List, list) {
+		t.Fatalf("%v", acls)
+	}
+	tr.Release(v)
+}
