@@ -5,5 +5,7 @@
 // command is what it must print: "..." stands for any text within a line, and for any number of lines when it is alone.
 // Each command must succeed.
 //
+// Beside it, the sample configuration in deploy/ is loaded.
+//
 // The tour uses Paddock's default ports, as a reader would: nothing else may listen on them meanwhile.
 package tour
