@@ -1,9 +1,9 @@
 // Package tour runs the commands that README.md shows, as a reader would, and compares what they print.
 //
 // Its test, with the build tag `tour`, takes every ```console block of the section "A five-minute tour" and plays the
-// lines that begin with "$ " in one bash, in an empty directory with bin/paddock in the path. What stands below a
-// command is what it must print: "..." stands for any text within a line, and for any number of lines when it is alone.
-// Each command must succeed.
+// lines that begin with "$ " in one bash, in a directory that looks like a checkout after `make build`. What stands below
+// a command is what it must print: "..." stands for any text within a line, and for any number of lines when it is alone.
+// Each command must succeed. Whatever is still running at the end is killed.
 //
 // Beside it, the sample configuration in deploy/ is loaded.
 //

@@ -9,6 +9,35 @@ import (
 	"testing"
 )
 
+// checkout makes a directory that looks like a checkout after `make build`, in which files may be left behind.
+func checkout(t *testing.T, binary string) string {
+	t.Helper()
+	dir := t.TempDir()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(root, "[a-zA-Z]*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := map[string]string{filepath.Join(dir, "bin", "paddock"): binary}
+	for _, name := range names {
+		if base := filepath.Base(name); base != "bin" && base != "data" {
+			links[filepath.Join(dir, base)] = name
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for link, target := range links {
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
 // The tour in README.md works, command by command, as it is printed there.
 func TestTour(t *testing.T) {
 	binary := os.Getenv("PADDOCK_BIN")
@@ -23,8 +52,7 @@ func TestTour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "LC_ALL=C", "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
-	s, err := startShell(t.TempDir(), env)
+	s, err := startShell(checkout(t, binary), append(os.Environ(), "LC_ALL=C", "HOME="+t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}
