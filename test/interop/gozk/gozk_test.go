@@ -48,7 +48,7 @@ var cases = []struct {
 	{"watches that missed a change during an outage fire when set again", playMissedChange},
 	{"what was acknowledged before the server was killed is there afterwards", playCrash},
 	{"credentials are given again after a restart", playAuthAgain},
-	{"a session that ran out while the server was down is gone soon after it is back", playExpiryOverRestart},
+	{"a session whose client went away while the server was down expires once it is back", playExpiryOverRestart},
 }
 
 func TestGoZooKeeper(t *testing.T) {
