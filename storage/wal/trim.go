@@ -13,19 +13,10 @@ import (
 // zxid nothing is changed and the error wraps ErrNotInLog: the caller needs a snapshot from its leader instead. No Writer
 // may be open on dir. A crash on the way leaves a log that ends later, never one with a gap.
 func Truncate(fsys vfs.FS, dir string, target zk.Zxid) error {
-	r, err := NewReader(fsys, dir, ReadOptions{From: target, AnyStart: true})
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	rec, err := r.Next()
-	if errors.Is(err, io.EOF) || err == nil && rec.Zxid != target {
-		return fmt.Errorf("truncate log to %v: %w", target, ErrNotInLog)
-	}
+	rec, later, err := find(fsys, dir, target)
 	if err != nil {
 		return fmt.Errorf("truncate log to %v: %w", target, err)
 	}
-	later := r.files
 	for i := len(later) - 1; i >= 0; i-- { // newest first, each durably: no gap
 		if err := removeFile(fsys, dir, later[i].Name); err != nil {
 			return fmt.Errorf("truncate log to %v: %w", target, err)
@@ -35,6 +26,27 @@ func Truncate(fsys vfs.FS, dir string, target zk.Zxid) error {
 		return err
 	}
 	return cut(fsys, rec.File, rec.Offset+RecordBytes(len(rec.Payload)))
+}
+
+// Contains returns nil if the log has a record with the zxid, and else an error that wraps ErrNotInLog or tells why the
+// log cannot be read.
+func Contains(fsys vfs.FS, dir string, z zk.Zxid) error {
+	_, _, err := find(fsys, dir, z)
+	return err
+}
+
+// find returns the record with the zxid and the files behind the one it is in. The record's payload is not valid.
+func find(fsys vfs.FS, dir string, z zk.Zxid) (Record, []File, error) {
+	r, err := NewReader(fsys, dir, ReadOptions{From: z, AnyStart: true})
+	if err != nil {
+		return Record{}, nil, err
+	}
+	defer r.Close()
+	rec, err := r.Next()
+	if errors.Is(err, io.EOF) || err == nil && rec.Zxid != z {
+		return Record{}, nil, ErrNotInLog
+	}
+	return rec, r.files, err
 }
 
 // Purge deletes the log files that are not needed to replay from keep, the zxid of the oldest snapshot that is kept:

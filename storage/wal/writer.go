@@ -85,6 +85,9 @@ func NewWriter(opts Options, last zk.Zxid) *Writer {
 	return w
 }
 
+// Frame appends payload to dst as the log stores it; see AppendRecord.
+func (w *Writer) Frame(dst, payload []byte) []byte { return AppendRecord(dst, payload) }
+
 // Append frames payloads and writes them, as Write does.
 func (w *Writer) Append(payloads [][]byte) error {
 	if len(payloads) == 0 {

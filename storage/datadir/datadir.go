@@ -1,0 +1,277 @@
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"paddock/internal/zk"
+	"paddock/storage/snapshot"
+	"paddock/storage/vfs"
+	"paddock/storage/wal"
+)
+
+// The files of a data directory, below dataDir and dataLogDir.
+const (
+	versionDir     = "version-2"
+	lockName       = "paddock.lock" // beside version-2, where ZooKeeper does not look
+	initializeName = "initialize"
+	acceptedName   = "acceptedEpoch"
+	currentName    = "currentEpoch"
+	smallFileBytes = 4096 // no epoch file is larger
+)
+
+// Options say which directory to open and how.
+type Options struct {
+	FS     vfs.FS
+	Logger zerolog.Logger
+	Dir    string // dataDir: snapshots and epochs
+	LogDir string // dataLogDir; "" stands for Dir
+	// NoAutocreate makes missing directories an error (datadir.autocreate=false).
+	NoAutocreate bool
+	// NoNewDatabase leaves an empty directory uninitialised (db.autocreate=false), unless it has an initialize file.
+	NoNewDatabase bool
+	// TrustEmpty replays a log although there is no snapshot (snapshot.trust.empty=true).
+	TrustEmpty bool
+	// NoSync skips the log's fsyncs (forceSync=no).
+	NoSync bool
+	// RecordBytesMax bounds a log record; see wal.ReadOptions.
+	RecordBytesMax int
+	// PrepareBytes is for wal.Options.
+	PrepareBytes int64
+	// PID is written into the lock file.
+	PID int
+
+	bug bug // a mistake planted by a test
+}
+
+// bug is a mistake that the crash tests must find.
+type bug uint8
+
+const (
+	bugNone bug = iota
+	bugEpochNotSynced
+	bugPurgeLogsByNewest
+	bugInitializeEarly
+)
+
+// Dir is an open data directory.
+type Dir struct {
+	opts  Options
+	snaps string // dataDir/version-2
+	logs  string // dataLogDir/version-2
+	locks []io.Closer
+}
+
+// Open creates what is missing, takes the lock and removes what an interrupted write left. Its errors are *InUseError,
+// *MissingError, *AccessError, *SwappedError and *LegacyError.
+func Open(opts Options) (*Dir, error) {
+	if opts.LogDir == "" {
+		opts.LogDir = opts.Dir
+	}
+	opts.Dir, opts.LogDir = filepath.Clean(opts.Dir), filepath.Clean(opts.LogDir)
+	d := &Dir{opts: opts, snaps: filepath.Join(opts.Dir, versionDir), logs: filepath.Join(opts.LogDir, versionDir)}
+	if err := d.open(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *Dir) open() error {
+	pairs := []struct{ key, dir string }{{"dataDir", d.opts.Dir}, {"dataLogDir", d.opts.LogDir}}
+	if d.opts.Dir == d.opts.LogDir {
+		pairs = pairs[:1]
+	}
+	for _, p := range pairs {
+		if err := d.create(p.key, p.dir); err != nil {
+			return err
+		}
+		l, err := d.opts.FS.Lock(filepath.Join(p.dir, lockName), strconv.Itoa(d.opts.PID)+"\n")
+		if held, ok := errors.AsType[*vfs.LockedError](err); ok {
+			pid, _ := strconv.Atoi(strings.TrimSpace(held.Owner)) // 0 if the holder has not written it yet
+			return &InUseError{Dir: p.dir, PID: pid}
+		}
+		if err != nil {
+			return &AccessError{Key: p.key, Dir: p.dir, Err: err}
+		}
+		d.locks = append(d.locks, l)
+	}
+	if err := d.guard(); err != nil {
+		return err
+	}
+	return d.removeLeftovers()
+}
+
+func (d *Dir) create(key, dir string) error {
+	version := filepath.Join(dir, versionDir)
+	if d.opts.NoAutocreate {
+		if _, err := d.opts.FS.Stat(version); errors.Is(err, fs.ErrNotExist) {
+			return &MissingError{Key: key, Dir: version}
+		}
+	}
+	if err := vfs.MkdirAll(d.opts.FS, version); err != nil {
+		return &AccessError{Key: key, Dir: dir, Err: err}
+	}
+	return nil
+}
+
+// guard refuses directories that hold what belongs into the other one, and data from before ZooKeeper 3.0.
+func (d *Dir) guard() error {
+	if d.opts.Dir != d.opts.LogDir {
+		for _, c := range []struct{ key, dir, prefix string }{{"dataDir", d.snaps, "log."}, {"dataLogDir", d.logs, "snapshot."}} {
+			names, err := d.opts.FS.List(c.dir)
+			if err != nil {
+				return &AccessError{Key: c.key, Dir: c.dir, Err: err}
+			}
+			for _, name := range names {
+				if strings.HasPrefix(name, c.prefix) {
+					return &SwappedError{Key: c.key, File: filepath.Join(c.dir, name)}
+				}
+			}
+		}
+	}
+	names, err := d.opts.FS.List(d.opts.Dir)
+	if err != nil {
+		return &AccessError{Key: "dataDir", Dir: d.opts.Dir, Err: err}
+	}
+	inside, err := d.opts.FS.List(d.snaps)
+	if err != nil {
+		return &AccessError{Key: "dataDir", Dir: d.snaps, Err: err}
+	}
+	if len(inside) > 0 {
+		return nil
+	}
+	for _, name := range names {
+		if _, _, ok := snapshot.ParseName(name); ok {
+			return &LegacyError{File: filepath.Join(d.opts.Dir, name)}
+		}
+		if _, ok := wal.ParseName(name); ok {
+			return &LegacyError{File: filepath.Join(d.opts.Dir, name)}
+		}
+	}
+	return nil
+}
+
+// removeLeftovers deletes the temporary files of writes that a crash interrupted, ours and ZooKeeper's.
+func (d *Dir) removeLeftovers() error {
+	names, err := d.opts.FS.List(d.snaps)
+	if err != nil {
+		return &AccessError{Key: "dataDir", Dir: d.snaps, Err: err}
+	}
+	removed := false
+	for _, name := range names {
+		temporary := strings.HasSuffix(name, ".tmp") &&
+			(strings.HasPrefix(name, "snapshot.") || name == acceptedName+".tmp" || name == currentName+".tmp")
+		if !temporary && !snapshot.IsUnfinished(name) {
+			continue
+		}
+		path := filepath.Join(d.snaps, name)
+		if err := d.opts.FS.Remove(path); err != nil {
+			return &AccessError{Key: "dataDir", Dir: d.snaps, Err: err}
+		}
+		d.opts.Logger.Info().Str("file", path).Msg("removed the leftover of an interrupted write")
+		removed = true
+	}
+	if !removed {
+		return nil
+	}
+	if err := d.opts.FS.SyncDir(d.snaps); err != nil {
+		return &AccessError{Key: "dataDir", Dir: d.snaps, Err: err}
+	}
+	return nil
+}
+
+// Close gives up the locks. The log writer must be closed before.
+func (d *Dir) Close() error {
+	var errs []error
+	for _, l := range d.locks {
+		errs = append(errs, l.Close())
+	}
+	d.locks = nil
+	return errors.Join(errs...)
+}
+
+// Log returns a writer that goes on behind last. Truncate must not be called while it is open.
+func (d *Dir) Log(last zk.Zxid) *wal.Writer {
+	return wal.NewWriter(wal.Options{FS: d.opts.FS, Dir: d.logs, NoSync: d.opts.NoSync, PrepareBytes: d.opts.PrepareBytes}, last)
+}
+
+// LogPath and SnapshotPath are the directories that hold the log and the snapshots.
+func (d *Dir) LogPath() string { return d.logs }
+
+// SnapshotPath is described at LogPath.
+func (d *Dir) SnapshotPath() string { return d.snaps }
+
+// AcceptedEpoch and CurrentEpoch read the epoch files; ok is false if there is none, as on a standalone server.
+func (d *Dir) AcceptedEpoch() (epoch int64, ok bool, err error) { return d.readEpoch(acceptedName) }
+
+// CurrentEpoch is described at AcceptedEpoch.
+func (d *Dir) CurrentEpoch() (epoch int64, ok bool, err error) { return d.readEpoch(currentName) }
+
+// SetAcceptedEpoch and SetCurrentEpoch write the epoch files, durably.
+func (d *Dir) SetAcceptedEpoch(epoch int64) error { return d.writeEpoch(acceptedName, epoch) }
+
+// SetCurrentEpoch is described at SetAcceptedEpoch.
+func (d *Dir) SetCurrentEpoch(epoch int64) error { return d.writeEpoch(currentName, epoch) }
+
+func (d *Dir) readEpoch(name string) (int64, bool, error) {
+	path := filepath.Join(d.snaps, name)
+	b, err := vfs.ReadFile(d.opts.FS, path, smallFileBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("read epoch: %w", err)
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	epoch, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	if err != nil || epoch < 0 {
+		return 0, false, fmt.Errorf("%s contains %q, expected an epoch in decimal; restore the file from a backup", path, line)
+	}
+	return epoch, true, nil
+}
+
+func (d *Dir) writeEpoch(name string, epoch int64) error {
+	path := filepath.Join(d.snaps, name)
+	text := []byte(strconv.FormatInt(epoch, 10))
+	var err error
+	if d.opts.bug == bugEpochNotSynced {
+		var f vfs.File
+		if f, err = d.opts.FS.Create(path); err == nil {
+			_, err = f.WriteAt(text, 0)
+		}
+	} else {
+		err = vfs.WriteFileAtomic(d.opts.FS, path, text)
+	}
+	if err != nil {
+		return fmt.Errorf("write epoch %d: %w", epoch, err)
+	}
+	return nil
+}
+
+// CheckEpochs compares the epoch files with each other and with the zxid of the recovered state, as an ensemble's member
+// must before it starts. Files that do not exist are not checked.
+func (d *Dir) CheckEpochs(last zk.Zxid) error {
+	accepted, hasAccepted, err := d.AcceptedEpoch()
+	if err != nil {
+		return err
+	}
+	current, hasCurrent, err := d.CurrentEpoch()
+	if err != nil {
+		return err
+	}
+	const hint = "was a backup restored partly? restore all of version-2, or move it away and let the server sync from the others"
+	if hasCurrent && last.Epoch() > current {
+		return fmt.Errorf("%s: the current epoch, %d, is older than the last zxid, %v; %s", filepath.Join(d.snaps, currentName), current, last, hint)
+	}
+	if hasAccepted && hasCurrent && accepted < current {
+		return fmt.Errorf("%s: the accepted epoch, %d, is less than the current epoch, %d; %s", filepath.Join(d.snaps, acceptedName), accepted, current, hint)
+	}
+	return nil
+}
