@@ -136,7 +136,7 @@ var treeScenes = []scene{
 		d.do(0, reqRead(opExists, t+"/foo/", false), "-101")
 		d.do(0, reqRead(opGetData, "nonsense", false), "-101")
 		for _, op := range []int32{opExists, opGetData, opGetChildren, opGetChildren2} {
-			d.do(0, reqRead(op, nullString, true), "-5")
+			d.do(0, reqRead(op, nullString, false), "-5")
 		}
 		d.do(0, reqPath(opGetACL, nullString), "-5")
 		d.do(0, reqPath(opChildrenNumber, nullString), "-5")

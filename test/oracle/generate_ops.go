@@ -1,3 +1,5 @@
+//go:build interop
+
 package oracle
 
 import (
@@ -138,8 +140,8 @@ func (g *game) entry() aclEntry {
 // watch decides whether a read on path sets a watch, and books it.
 func (g *game) watch(slot int, path string, mode watchMode) bool {
 	m := g.slots[slot].modes
-	if m[path] != 0 && m[path] != mode {
-		return false
+	if path == nullString || m[path] != 0 && m[path] != mode {
+		return false // a watch on a null path keeps ZooKeeper 3.8 from closing the connection
 	}
 	m[path] = mode
 	if g.watchers[path] == nil {

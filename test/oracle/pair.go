@@ -1,3 +1,5 @@
+//go:build interop
+
 package oracle
 
 import (
@@ -154,6 +156,9 @@ func (p *pair) judge(seed uint64, st *step) error {
 		})
 		if i == st.slot && st.denied && diff == "" && (len(a.lines) == 0 || a.lines[0].err != -102 && a.lines[0].err != -101) {
 			diff = "exists was refused by B, but READ is not denied"
+		}
+		if diff == "" && slices.ContainsFunc(a.lines, func(l line) bool { return strings.HasPrefix(l.text, "no answer") }) {
+			diff = "neither answers; such a request does not belong into the random stream"
 		}
 		if diff != "" {
 			bad = append(bad, fmt.Sprintf("connection %d:\n%s\n  all of A:\n%s\n  all of B:\n%s", i, diff, texts(a), texts(b)))
