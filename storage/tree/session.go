@@ -2,6 +2,7 @@ package tree
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"paddock/internal/txn"
@@ -40,7 +41,7 @@ func (t *Tree) Sessions() []SessionEntry {
 func (t *Tree) SessionCount() int { return len(t.sessions) }
 
 // Ephemerals are the paths of the znodes that the session owns, sorted.
-func (t *Tree) Ephemerals(id zk.SessionID) []string { return t.paths(t.ephemerals[id]) }
+func (t *Tree) Ephemerals(id zk.SessionID) []string { return t.pathsOf(t.ephemerals[id]) }
 
 // EphemeralCount is the number of ephemeral znodes.
 func (t *Tree) EphemeralCount() (n int) {
@@ -54,19 +55,24 @@ func (t *Tree) EphemeralCount() (n int) {
 func (t *Tree) EphemeralsBySession() []SessionPaths {
 	list := make([]SessionPaths, 0, len(t.ephemerals))
 	for id, set := range t.ephemerals {
-		list = append(list, SessionPaths{id, t.paths(set)})
+		list = append(list, SessionPaths{id, t.pathsOf(set)})
 	}
 	slices.SortFunc(list, func(a, b SessionPaths) int { return cmp.Compare(a.ID, b.ID) })
 	return list
 }
 
-// paths are the sorted paths of a set of znodes.
-func (t *Tree) paths(set map[Ref]struct{}) []string {
-	if len(set) == 0 {
+// pathsOf are the sorted paths of a set of znodes.
+func (t *Tree) pathsOf(set map[Ref]struct{}) []string {
+	return t.paths(slices.Collect(maps.Keys(set)))
+}
+
+// paths are the sorted paths of some znodes; nil for none.
+func (t *Tree) paths(refs []Ref) []string {
+	if len(refs) == 0 {
 		return nil
 	}
-	list := make([]string, 0, len(set))
-	for r := range set {
+	list := make([]string, 0, len(refs))
+	for _, r := range refs {
 		list = append(list, t.Path(r))
 	}
 	slices.Sort(list)
@@ -108,21 +114,21 @@ func (t *Tree) RemoveOrphans() []SessionPaths {
 // most limit of them. A container that never had a child counts once it is older than neverUsedMS
 // milliseconds; 0 spares those.
 func (t *Tree) Expirable(nowMS, neverUsedMS int64, limit int) []string {
-	due := map[Ref]struct{}{}
+	var due []Ref
 	for r := range t.containers {
 		n := t.at(r)
 		unused := n.cversion == 0 && neverUsedMS > 0 && nowMS-n.mtimeMS > neverUsedMS
 		if n.children == 0 && (n.cversion > 0 || unused) {
-			due[r] = struct{}{}
+			due = append(due, r)
 		}
 	}
 	for r := range t.ttls {
 		n := t.at(r)
 		ttl, _ := n.owner.TTL()
 		if n.children == 0 && nowMS-n.mtimeMS > ttl {
-			due[r] = struct{}{}
+			due = append(due, r)
 		}
 	}
-	list := t.paths(due)
-	return list[:min(limit, len(list))]
+	slices.Sort(due) // so that the same tree always gives the same ones
+	return t.paths(due[:min(limit, len(due))])
 }
