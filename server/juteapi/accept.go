@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -68,20 +69,46 @@ func (s *Server) pause() {
 }
 
 // reserve is a descriptor kept for the day when there are none left: it is given up to accept one connection and close
-// it, so that the client learns at once. Only the accept loop uses it.
-type reserve struct{ f *os.File }
-
-func (r *reserve) open() {
-	if f, err := os.Open(os.DevNull); err == nil {
-		r.f = f
-	}
+// it, so that the client learns at once.
+type reserve struct {
+	mu     sync.Mutex // guards all below
+	f      *os.File
+	closed bool
 }
 
-func (r *reserve) close() {
-	if r.f != nil {
-		r.f.Close()
-		r.f = nil
+// open takes the descriptor and tells whether there was one to be had.
+func (r *reserve) open() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.f != nil || r.closed {
+		return true
 	}
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		return false
+	}
+	r.f = f
+	return true
+}
+
+// give frees the descriptor for another use and tells whether there was one.
+func (r *reserve) give() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.f == nil {
+		return false
+	}
+	r.f.Close()
+	r.f = nil
+	return true
+}
+
+// close frees the descriptor for good.
+func (r *reserve) close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.give()
 }
 
 // shed turns one connection away when descriptors have run out.
@@ -90,20 +117,24 @@ func (s *Server) shed(cause error) {
 		s.log.Error().AnErr("err", cause).Uint64("times", more).Int("connections", s.Len()).
 			Msg("no file descriptor left for another client, connections are turned away; raise the limit of open files")
 	}
-	if s.reserve.f == nil {
+	if !s.reserve.give() {
 		s.pause()
 		s.reserve.open()
 		return
 	}
-	s.reserve.close()
-	s.l.SetDeadline(time.Now().Add(acceptPause)) // the client may have gone meanwhile
-	if nc, err := s.l.AcceptTCP(); err == nil {
+	s.l.SetDeadline(time.Now().Add(acceptPause)) // there may be no client: the system says EMFILE before it looks
+	nc, err := s.l.AcceptTCP()
+	s.l.SetDeadline(time.Time{})
+	switch again := s.reserve.open(); {
+	case err != nil:
+	case again:
+		s.admit(nc) // a descriptor has become free meanwhile
+	default:
 		nc.SetLinger(0)
 		nc.Close()
 		s.opt.Hooks.Rejected(rejectedDescriptors)
+		s.reserve.open()
 	}
-	s.l.SetDeadline(time.Time{})
-	s.reserve.open()
 }
 
 // admit holds a new connection against the limits and starts its reader, which ends with the connection; Serve waits for

@@ -31,6 +31,9 @@ const (
 const (
 	// batchRequestsMax is how many requests are submitted at once; what one read brought beyond is another batch.
 	batchRequestsMax = 1024
+	// outstandingMax is the number of unanswered requests above which nothing more is submitted until half of them are
+	// answered. One batch may go beyond it.
+	outstandingMax = 4096
 	// lingerMax is how long the rest of what a client sends is read and dropped after the last byte was sent to it. To
 	// close a socket with unread bytes may destroy that last answer on its way.
 	lingerMax = 500 * time.Millisecond
@@ -69,7 +72,7 @@ type conn struct {
 	old       atomic.Bool  // the client sends and wants no readOnly; set before connect
 	refused   atomic.Bool  // the session was refused: nothing more is submitted
 	ending    atomic.Bool  // the sink was closed: nothing more is submitted, what comes is dropped
-	dead      atomic.Bool  // the socket is closed
+	dead      atomic.Bool  // both directions of the socket have ended
 	large     atomic.Bool  // the receive buffer is large
 	busy      atomic.Bool  // the reader waits for the handler, so silence is not the client's
 	over      atomic.Bool  // Backlog told that there is too much; Drained is owed
@@ -81,7 +84,8 @@ type conn struct {
 	lingering atomic.Int64 // when lingering began, 0 for not
 
 	mu      sync.Mutex // guards all below
-	idle    sync.Cond  // a writer has left the connection
+	idle    sync.Cond  // what the reader waits for in pause, or at the end, may have come true
+	paused  bool       // the reader is in pause
 	queued  bool       // a writer has the connection, or will have
 	pending *buffer    // handed over, not yet taken by a writer
 	told2   told       // what pending tells
@@ -112,12 +116,13 @@ func (c *conn) serve() {
 	why := c.receive()
 	c.kill(why)
 	c.mu.Lock()
-	for c.queued { // the socket is closed, so a write does not take long
+	for c.queued { // both directions have ended, so a write does not take long
 		c.idle.Wait()
 	}
 	why = c.reason
 	c.pending = nil
 	c.mu.Unlock()
+	c.nc.Close()
 	if c.id != 0 {
 		c.srv.opt.Handler.Close(c.id)
 	}
@@ -125,13 +130,23 @@ func (c *conn) serve() {
 	c.srv.remove(c, why)
 }
 
-// kill closes the socket for a reason; all that belongs to the connection then ends by itself. Any goroutine.
+// kill ends both directions of the socket for a reason; all that belongs to the connection then ends by itself, and its
+// reader closes the socket last. Any goroutine; it does not block, as closing would while others read or write.
 func (c *conn) kill(reason string) {
 	c.blame(reason)
 	if !c.dead.Swap(true) {
-		c.nc.Close()
+		if tcp, ok := c.nc.(*net.TCPConn); ok {
+			if reason == endSlow {
+				tcp.SetLinger(0) // what the client has not read it shall not have
+			}
+			tcp.CloseRead()
+			tcp.CloseWrite()
+		} else {
+			c.srv.wg.Go(func() { c.nc.Close() })
+		}
 	}
 	c.settle.Do(func() { close(c.established) })
+	c.resume()
 }
 
 // blame notes why the connection ends unless it is known already.
@@ -251,10 +266,34 @@ func (c *conn) submit(block []byte, n int, at int64) (why string) {
 	}
 	c.busy.Store(true)
 	c.frameFrom.Store(0)
-	c.srv.opt.Handler.Submit(c.id, reqs)
+	if c.pause() {
+		c.srv.opt.Handler.Submit(c.id, reqs)
+	}
 	c.lastIO.Store(c.srv.now())
 	c.busy.Store(false)
 	return why
+}
+
+// pause waits while the client has too much unread, or too many requests unanswered, so that it uses up no more than its
+// share of what the handler may hold. false: the connection has ended.
+func (c *conn) pause() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	most := int64(outstandingMax)
+	for (c.over.Load() || c.stats.open > most) && !c.dead.Load() && !c.ending.Load() {
+		most = outstandingMax / 2
+		c.paused = true
+		c.idle.Wait()
+	}
+	c.paused = false
+	return !c.dead.Load() && !c.ending.Load()
+}
+
+// resume lets a reader that pauses look again.
+func (c *conn) resume() {
+	c.mu.Lock()
+	c.idle.Signal()
+	c.mu.Unlock()
 }
 
 // next splits the first frame off a run of complete ones.

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"paddock/internal/zk"
@@ -18,6 +17,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if runBenchServer() {
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -30,17 +32,22 @@ type fake struct {
 	backlog bool // heed the clients' backlog
 	drained chan request.ClientID
 
-	mu      sync.Mutex // guards mail, last
+	mu      sync.Mutex // guards mail, last, waiting
 	mail    []letter
 	last    request.ClientID
+	waiting int       // requests in mail; Submit blocks while there are too many
+	room    sync.Cond // there are fewer
 	wake    chan struct{}
 	done    chan struct{}
 	wg      sync.WaitGroup
 	clients map[request.ClientID]*fakeClient // the owner's
 	zxid    zk.Zxid
-	opened  int // the owner's; read after close
+	reply   zk.Reply // reused, as an owner does
+	opened  int      // the owner's; read after close
 	closed  int
 }
+
+type clientID = request.ClientID
 
 type fakeClient struct {
 	request.Sink
@@ -51,6 +58,9 @@ type fakeClient struct {
 	dirty   bool
 	held    []zk.Request // not processed since the client has too much backlog
 }
+
+// waitingMax is the number of requests that may wait for the owner.
+const waitingMax = 10000
 
 // letter is one call of the handler.
 type letter struct {
@@ -66,6 +76,7 @@ type letter struct {
 func newFake() *fake {
 	f := &fake{wake: make(chan struct{}, 1), done: make(chan struct{}), clients: map[request.ClientID]*fakeClient{},
 		drained: make(chan request.ClientID, 100)}
+	f.room.L = &f.mu
 	f.wg.Go(f.run)
 	return f
 }
@@ -89,8 +100,16 @@ func (f *fake) Open(s request.Sink, o request.Origin) request.ClientID {
 	return id
 }
 func (f *fake) Connect(id request.ClientID, r *zk.ConnectRequest) { f.post(letter{id: id, connect: r}) }
-func (f *fake) Submit(id request.ClientID, r []zk.Request)        { f.post(letter{id: id, reqs: r}) }
-func (f *fake) Close(id request.ClientID)                         { f.post(letter{id: id, close: true}) }
+func (f *fake) Submit(id request.ClientID, r []zk.Request) {
+	f.mu.Lock()
+	for f.waiting > waitingMax {
+		f.room.Wait()
+	}
+	f.waiting += len(r)
+	f.mu.Unlock()
+	f.post(letter{id: id, reqs: r})
+}
+func (f *fake) Close(id request.ClientID) { f.post(letter{id: id, close: true}) }
 func (f *fake) Drained(id request.ClientID) {
 	f.post(letter{id: id, drained: true})
 	select {
@@ -119,7 +138,9 @@ func (f *fake) run() {
 		f.mu.Lock()
 		mail := f.mail
 		f.mail = spare[:0]
+		f.waiting = 0
 		f.mu.Unlock()
+		f.room.Broadcast()
 		for i := range mail {
 			if c := f.step(&mail[i]); c != nil && !c.dirty {
 				c.dirty = true
@@ -200,7 +221,8 @@ func (f *fake) process(c *fakeClient, reqs []zk.Request) {
 
 func (f *fake) usual(c *fakeClient, r *zk.Request) {
 	f.zxid++
-	rep := zk.Reply{Xid: r.Xid, Op: r.Op, Zxid: f.zxid, Path: r.Path}
+	rep := &f.reply
+	*rep = zk.Reply{Xid: r.Xid, Op: r.Op, Zxid: f.zxid, Path: r.Path}
 	switch {
 	case r.Malformed:
 		rep.Err = zk.MarshallingError
@@ -211,7 +233,7 @@ func (f *fake) usual(c *fakeClient, r *zk.Request) {
 	case !r.Op.FromClient():
 		rep.Err, rep.Zxid = zk.Unimplemented, -1
 	}
-	c.Reply(&rep)
+	c.Reply(rep)
 	switch {
 	case rep.Err == zk.Unimplemented:
 		c.end(request.CloseUnknownOp)
@@ -230,23 +252,30 @@ var payload = make([]byte, 100)
 // door is a server under test with its handler.
 type door struct {
 	*Server
-	f   *fake
-	err chan error
+	f       *fake
+	err     chan error
+	reasons chan string // why connections ended or were rejected
 }
 
 // open starts a server on a free port; what opt leaves out is made quick for tests.
 func open(t testing.TB, opt Options) *door {
 	t.Helper()
-	f := newFake()
-	if opt.Handler == nil {
+	f, ok := opt.Handler.(*fake)
+	if !ok {
+		f = newFake()
 		opt.Handler = f
 	}
-	opt.Logger = zerolog.Nop()
+	if opt.FourLetter == nil {
+		opt.FourLetter = func(word string, arg func() (int64, bool)) []byte { return []byte(word + "!") }
+	}
+	reasons := make(chan string, 10000)
+	opt.Hooks.Closed = func(why string) { reasons <- why }
+	opt.Hooks.Rejected = func(why string) { reasons <- why }
 	s, err := Listen("127.0.0.1:0", opt)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &door{Server: s, f: f, err: make(chan error, 1)}
+	d := &door{Server: s, f: f, err: make(chan error, 1), reasons: reasons}
 	go func() { d.err <- s.Serve() }()
 	t.Cleanup(func() { d.shut(t) })
 	return d
@@ -267,6 +296,19 @@ func (d *door) shut(t testing.TB) {
 		t.Errorf("%d clients opened, %d closed", d.f.opened, d.f.closed)
 	}
 	d.f = nil
+}
+
+// expectReason waits for the next connection to end.
+func (d *door) expectReason(t testing.TB, want string) {
+	t.Helper()
+	select {
+	case got := <-d.reasons:
+		if got != want {
+			t.Fatalf("the connection ended for %s, want %s", got, want)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatalf("the connection did not end, want %s", want)
+	}
 }
 
 // peer is a raw connection to the door.
@@ -320,7 +362,7 @@ func (p *peer) expectBytes(n int) []byte {
 	p.t.Helper()
 	b := make([]byte, n)
 	if m, err := io.ReadFull(p, b); err != nil {
-		p.t.Fatalf("read %d of %d bytes (%x): %v", m, n, b[:m], err)
+		p.t.Fatalf("read %d of %d bytes (%.100x): %v", m, n, b[:m], err)
 	}
 	return b
 }
@@ -340,7 +382,7 @@ func (p *peer) expectEnd() []byte {
 	b, err := io.ReadAll(p)
 	var ne net.Error
 	if errors.As(err, &ne) && ne.Timeout() {
-		p.t.Fatalf("the connection was not closed; read %x", b)
+		p.t.Fatalf("the connection was not closed; read %.100x", b)
 	}
 	return b
 }

@@ -172,6 +172,7 @@ func (c *conn) Close(reason request.CloseReason) {
 		c.srv.writers.push(c)
 	}
 	c.settle.Do(func() { close(c.established) })
+	c.resume()
 }
 
 // Backlog implements request.Sink. When it tells of too much it makes sure that Drained will follow: it is noted before
@@ -184,6 +185,7 @@ func (c *conn) Backlog() int {
 	c.over.Store(true)
 	if n = c.backlog(); n <= request.BacklogBytesMax {
 		c.over.Store(false)
+		c.resume()
 	}
 	return n
 }

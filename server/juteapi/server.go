@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type Server struct {
 	reserve reserve
 
 	maxPerIP, maxAll atomic.Int64
+	swept            atomic.Int64 // how often the sweeper has looked at all connections
 
 	stop  chan struct{}  // closed by Close
 	loops sync.WaitGroup // accept loop, sweeper and writers
@@ -44,11 +46,12 @@ func Listen(addr string, opt Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opt: opt, log: opt.Logger, l: l, start: opt.Clock(), stop: make(chan struct{}),
+	s := &Server{opt: opt, log: opt.Logger, l: l, start: opt.Clock().Add(-1), stop: make(chan struct{}),
 		conns: make(map[*conn]struct{}), perIP: make(map[netip.Addr]int)}
 	s.writers.work.L = &s.writers.mu
 	s.maxPerIP.Store(int64(opt.MaxClientCnxns))
 	s.maxAll.Store(int64(opt.MaxCnxns))
+	s.reserve.open()
 	return s, nil
 }
 
@@ -80,13 +83,11 @@ func (s *Server) Serve() error {
 	s.mu.Unlock()
 	defer s.loops.Done()
 	var mine sync.WaitGroup
-	for range writersMax {
+	for range max(writersMin, runtime.GOMAXPROCS(0)) {
 		mine.Go(s.writers.run)
 	}
 	mine.Go(s.sweep)
-	s.reserve.open()
 	err := s.accept()
-	s.reserve.close()
 	s.shut()
 	s.wg.Wait() // connections need the writers to end
 	s.writers.close()
@@ -109,6 +110,7 @@ func (s *Server) shut() {
 		s.closed = true
 		close(s.stop)
 		s.l.Close()
+		s.reserve.close()
 	}
 	s.mu.Unlock()
 	for _, c := range s.snapshot() {
@@ -143,7 +145,7 @@ func (s *Server) remove(c *conn, why string) {
 	s.log.Debug().Str("addr", c.addr).Stringer("session", session).Str("reason", why).Msg("connection closed")
 }
 
-// now is the time since the start, in nanoseconds.
+// now is the time since the start, in nanoseconds, from 1: 0 stands for never.
 func (s *Server) now() int64 { return int64(s.opt.Clock().Sub(s.start)) }
 
 // How often the sweeper looks: eight times per sessionless timeout, within bounds.
@@ -168,6 +170,7 @@ func (s *Server) sweep() {
 		for _, c := range s.snapshot() {
 			c.check(now, int64(every))
 		}
+		s.swept.Add(1)
 	}
 }
 

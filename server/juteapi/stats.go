@@ -3,6 +3,7 @@ package juteapi
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	"paddock/internal/zk"
 )
@@ -233,7 +234,7 @@ func (c *conn) snapshot() ConnStats {
 		EstablishedMS: c.opened.UnixMilli(), PacketStats: st.since, LastOp: st.lastOp, LastCxid: st.lastCxid,
 		LastZxid: st.lastZxid, Outstanding: st.open, Unsent: c.unsent.Load()}
 	if st.lastAt >= 0 {
-		line.LastResponseMS = c.srv.start.UnixMilli() + st.lastAt/1e6
+		line.LastResponseMS = c.srv.start.Add(time.Duration(st.lastAt)).UnixMilli()
 	}
 	return line
 }

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// writersMax is the number of goroutines that send for all connections.
-	writersMax = 2
+	// writersMin is the least number of goroutines that send for all connections; otherwise it is one per processor.
+	writersMin = 2
 	// writerTakes is how many connections a writer takes off the queue at once.
 	writerTakes = 32
 	// writeBytesMax is the most that one blocking write is given, so that progress shows.
@@ -150,6 +150,9 @@ func (c *conn) wrote(b *buffer, t told) {
 	c.lastIO.Store(now)
 	c.mu.Lock()
 	c.stats.answered(t, len(b.b), now)
+	if c.paused && c.stats.open <= outstandingMax/2 {
+		c.idle.Signal()
+	}
 	c.mu.Unlock()
 	b.recycle()
 }
@@ -158,6 +161,7 @@ func (c *conn) wrote(b *buffer, t told) {
 func (c *conn) sent(n int) {
 	if c.unsent.Add(-int64(n)) < request.BacklogBytesMax/2 && c.over.Load() && c.over.CompareAndSwap(true, false) {
 		c.srv.opt.Handler.Drained(c.id)
+		c.resume()
 	}
 }
 
@@ -203,7 +207,7 @@ func (c *conn) writeAll(b []byte) bool {
 
 // linger ends the sending side. The reader drops what still comes until the client closes, or for lingerMax.
 func (c *conn) linger() {
-	c.lingering.Store(max(c.srv.now(), 1))
+	c.lingering.Store(c.srv.now())
 	c.ending.Store(true)
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()

@@ -31,6 +31,7 @@ func TestZkCli(t *testing.T) {
 	}
 	for _, story := range stories {
 		t.Run(strings.TrimSuffix(filepath.Base(story), ".txt"), func(t *testing.T) {
+			t.Parallel() // most of the time is spent waiting for zkCli.sh to start and to end
 			target.Each(t, func(t *testing.T, s *target.Server) { playStory(t, s, story) })
 		})
 	}
