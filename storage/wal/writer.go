@@ -38,7 +38,7 @@ const (
 const (
 	prepareBytesDefault = 1 << 20
 	prepareGrowth       = 4         // how often the first stretch the later ones are, at most
-	prepareStepBytes    = 1024 << 10 // zeros written and synced at a time, so that a sync of records waits for little
+	prepareStepBytes    = 256 << 10 // zeros written and synced at a time, so that a sync of records waits for little
 )
 
 // Writer appends records to log files. It starts a new file with the first record after NewWriter and after each Roll;
