@@ -124,10 +124,10 @@ func (a *aclTable) purge() {
 	}
 }
 
-// inUse are the lists other than the open one, by key.
-func (a *aclTable) inUse() []ACLEntry {
+// inUse are the lists of a table other than the open one, by key.
+func inUse(entries []aclUse) []ACLEntry {
 	var list []ACLEntry
-	for _, e := range a.entries[1:] {
+	for _, e := range entries[1:] {
 		if e.live {
 			list = append(list, ACLEntry{e.key, e.list})
 		}

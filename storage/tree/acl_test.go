@@ -41,8 +41,8 @@ func TestEqualListsAreKeptOnce(t *testing.T) {
 			}
 			table.drop(i)
 			table.drop(j)
-			if len(table.inUse()) != 0 || len(table.byRaw) != 0 {
-				t.Fatalf("left over: %v", table.inUse())
+			if len(inUse(table.entries)) != 0 || len(table.byRaw) != 0 {
+				t.Fatalf("left over: %v", inUse(table.entries))
 			}
 		})
 	}
@@ -62,7 +62,7 @@ func TestKeysCountUpAndAreNotUsedAgain(t *testing.T) {
 func TestAListLivesAsLongAsAZnodeHasIt(t *testing.T) {
 	tr := New(1)
 	list := []zk.ACL{acl(1, "digest", "a:x")}
-	base := len(tr.acls.inUse()) // that of /zookeeper/config
+	base := len(inUse(tr.acls.entries)) // that of /zookeeper/config
 	for i, op := range []struct {
 		body txn.Txn
 		want int
@@ -77,7 +77,7 @@ func TestAListLivesAsLongAsAZnodeHasIt(t *testing.T) {
 		{remove("/a"), 0},
 	} {
 		do(tr, zk.Zxid(i+2), op.body)
-		if got := len(tr.acls.inUse()) - base; got != op.want {
+		if got := len(inUse(tr.acls.entries)) - base; got != op.want {
 			t.Fatalf("after %v %s: %d lists, want %d", op.body.Type, op.body.Path, got, op.want)
 		}
 		checkTree(t, tr)

@@ -204,15 +204,18 @@ func (t *Tree) delete(z zk.Zxid, path string, out *Outcome) zk.Code {
 // deleteBelow removes what is left below a znode that a replayed txn deletes: children that a fuzzy snapshot
 // has from after the znode was made again. The txn that made them will do so again.
 func (t *Tree) deleteBelow(top Ref) {
-	for t.at(top).firstChild != None {
-		r := t.at(top).firstChild
+	for r := top; ; {
 		for t.at(r).firstChild != None {
 			r = t.at(r).firstChild
 		}
-		path := t.Path(r)
-		dataLength := int64(max(0, t.at(r).dataLen))
+		if r == top {
+			return
+		}
+		n, path := t.at(r), t.Path(r)
+		parent, dataLength := n.parent, int64(max(0, n.dataLen))
 		t.detach(r, path, hash(t.seed, path))
 		t.quotaAfterDelete(path, dataLength)
+		r = parent
 	}
 }
 

@@ -109,9 +109,10 @@ func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)
 func (t *Tree) vacate(s slot) {
 	if t.frozen == 0 {
 		t.slabs.release(&t.mem, s)
-		return
+	} else {
+		t.slabs.retire(s, t.epoch)
 	}
-	t.slabs.retire(s, t.epoch)
+	t.settle(settledPerChange)
 }
 
 // own and disown keep the sets of ephemerals, containers and TTL znodes.
@@ -127,6 +128,7 @@ func (t *Tree) own(r Ref, o zk.Owner) {
 			t.ephemerals[session] = set
 		}
 		set[r] = struct{}{}
+		t.owned++
 	case o == zk.ContainerOwner:
 		t.containers[r] = struct{}{}
 	default:
@@ -141,6 +143,7 @@ func (t *Tree) disown(r Ref, o zk.Owner) {
 	switch session, isSession := o.Session(); {
 	case isSession:
 		set := t.ephemerals[session]
+		t.owned--
 		if delete(set, r); len(set) == 0 {
 			delete(t.ephemerals, session)
 		}

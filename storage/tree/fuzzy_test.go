@@ -75,7 +75,7 @@ func (l *leader) dump(t *testing.T, into *Loader) {
 		into.Session(s.ID, s.TimeoutMS)
 	}
 	l.some()
-	for _, a := range l.tr.acls.inUse() {
+	for _, a := range inUse(l.tr.acls.entries) {
 		into.ACL(a.Key, a.List)
 	}
 	var node func(path string)

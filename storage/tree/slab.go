@@ -143,11 +143,11 @@ func (s *slabs) retire(at slot, epoch uint32) {
 	}
 }
 
-// settle releases what waits only for views older than oldest, the epoch of the oldest living view; 0 if
-// there is none.
-func (s *slabs) settle(mem *[][]byte, oldest uint32) {
+// settle releases, of what waits only for views older than oldest (the epoch of the oldest living view, 0 if
+// there is none), up to limit slots.
+func (s *slabs) settle(mem *[][]byte, oldest uint32, limit int) {
 	n := 0
-	for n < len(s.waiting) && (oldest == 0 || s.waiting[n].epoch <= oldest) {
+	for n < min(limit, len(s.waiting)) && (oldest == 0 || s.waiting[n].epoch <= oldest) {
 		s.release(mem, s.waiting[n].slot)
 		n++
 	}

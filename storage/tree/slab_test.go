@@ -117,7 +117,7 @@ func TestARetiredSlotIsReusedOnceNoOlderViewLives(t *testing.T) {
 			s := newSlabs(&mem)
 			at := s.alloc(&mem, 50)
 			s.retire(at, c.freed)
-			s.settle(&mem, c.oldest)
+			s.settle(&mem, c.oldest, 10)
 			if got := s.alloc(&mem, 50); (got == at) != c.reused {
 				t.Fatalf("slot %v, retired %v", got, at)
 			}

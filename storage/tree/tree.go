@@ -26,6 +26,7 @@ type Tree struct {
 	digest   uint64
 	digests  *digestLog
 	znodes   int
+	owned    int // ephemerals
 	dataSize int64
 
 	scratch []byte

@@ -15,9 +15,8 @@ type View struct {
 	znodes   int
 	zxid     zk.Zxid
 	digest   uint64
-	sessions []SessionEntry
-	acls     []ACLEntry
-	aclKeys  []int64 // by place in the table
+	sessions []SessionEntry // in no order
+	acls     []aclUse
 }
 
 // Freeze returns a view of the tree as it is now. The owner must Release it.
@@ -28,12 +27,8 @@ func (t *Tree) Freeze() *View {
 		znodes:   t.znodes,
 		zxid:     t.zxid,
 		digest:   t.digest,
-		sessions: t.Sessions(),
-		acls:     t.acls.inUse(),
-		aclKeys:  make([]int64, len(t.acls.entries)),
-	}
-	for i := range t.acls.entries {
-		v.aclKeys[i] = t.acls.entries[i].key
+		sessions: t.unsortedSessions(),
+		acls:     slices.Clone(t.acls.entries),
 	}
 	t.views = append(t.views, v)
 	t.frozen = t.epoch
@@ -49,12 +44,29 @@ func (t *Tree) Release(v *View) {
 	}
 	t.views = slices.Delete(t.views, i, i+1)
 	*v = View{}
-	var oldest uint32
 	t.frozen = 0
 	if len(t.views) > 0 {
-		oldest, t.frozen = t.views[0].epoch, t.views[len(t.views)-1].epoch
+		t.frozen = t.views[len(t.views)-1].epoch
 	}
-	t.slabs.settle(&t.mem, oldest)
+	t.settle(settledPerRelease)
+}
+
+// Slots that waited for a view go back little by little, so that the end of a long-lived view is no pause.
+const (
+	settledPerRelease = 1024
+	settledPerChange  = 2
+)
+
+// settle releases up to limit slots that no living view can see any more.
+func (t *Tree) settle(limit int) {
+	if len(t.slabs.waiting) == 0 {
+		return
+	}
+	var oldest uint32
+	if len(t.views) > 0 {
+		oldest = t.views[0].epoch
+	}
+	t.slabs.settle(&t.mem, oldest, limit)
 }
 
 // Zxid is that of the newest txn in the view.
@@ -67,10 +79,14 @@ func (v *View) Digest() uint64 { return v.digest }
 func (v *View) Znodes() int { return v.znodes }
 
 // Sessions are all sessions, by id.
-func (v *View) Sessions() []SessionEntry { return v.sessions }
+func (v *View) Sessions() []SessionEntry {
+	list := slices.Clone(v.sessions)
+	sortSessions(list)
+	return list
+}
 
 // ACLs are the access lists that znodes use, by key, without the open list (OpenKey).
-func (v *View) ACLs() []ACLEntry { return v.acls }
+func (v *View) ACLs() []ACLEntry { return inUse(v.acls) }
 
 // Walk calls f for every znode, parents first, siblings in no particular order, until f returns an error,
 // which Walk returns. The root's path is empty. path and data are valid during the call only and may not be
@@ -80,7 +96,7 @@ func (v *View) Walk(f func(path string, data []byte, aclKey int64, stat *zk.Stor
 	for r := rootRef; ; {
 		n := v.at(r)
 		stat := n.stored()
-		if err := f(unsafe.String(unsafe.SliceData(path), len(path)), v.data(n), v.aclKeys[n.acl], &stat); err != nil {
+		if err := f(unsafe.String(unsafe.SliceData(path), len(path)), v.data(n), v.acls[n.acl].key, &stat); err != nil {
 			return err
 		}
 		if n.firstChild != None {

@@ -179,3 +179,92 @@ func TestAViewHasTheSessionsAndListsOfItsMoment(t *testing.T) {
 	}
 	tr.Release(v)
 }
+
+func TestSlotsGoBackLittleByLittleOnceAViewIsReleased(t *testing.T) {
+	tr := New(1)
+	do(tr, 1, create("/a", "x", -1))
+	set := func(n int) {
+		for i := range n {
+			do(tr, 2, txn.Txn{Type: zk.OpSetData, Path: "/a", Data: []byte{byte(i)}})
+		}
+	}
+	v := tr.Freeze()
+	set(3000)
+	if got := len(tr.slabs.waiting); got != 3000 {
+		t.Fatalf("%d slots wait for the view", got)
+	}
+	tr.Release(v)
+	if got := len(tr.slabs.waiting); got != 3000-settledPerRelease {
+		t.Fatalf("%d slots wait after the release", got)
+	}
+	set(100)
+	if got := len(tr.slabs.waiting); got != 3000-settledPerRelease-100*settledPerChange {
+		t.Fatalf("%d slots wait after 100 changes", got)
+	}
+	set(1000)
+	if got := len(tr.slabs.waiting); got != 0 {
+		t.Fatalf("%d slots wait after 1100 changes", got)
+	}
+	checkTree(t, tr)
+}
+
+func TestSlotsOfOneViewGoBackWhileANewerOneLives(t *testing.T) {
+	tr := New(1)
+	do(tr, 1, create("/a", "first", -1))
+	older := tr.Freeze()
+	do(tr, 2, txn.Txn{Type: zk.OpSetData, Path: "/a", Data: []byte("second")})
+	newer := tr.Freeze()
+	want, _, _ := sum(newer)
+	do(tr, 3, txn.Txn{Type: zk.OpSetData, Path: "/a", Data: []byte("third")})
+	tr.Release(older)
+	if got := len(tr.slabs.waiting); got != 1 {
+		t.Fatalf("%d slots wait; the newer view needs one", got)
+	}
+	for i := range 200 {
+		do(tr, 4, create(fmt.Sprint("/b", i), "third", -1))
+	}
+	if got, _, _ := sum(newer); got != want {
+		t.Fatal("the newer view changed")
+	}
+	tr.Release(newer)
+	checkTree(t, tr)
+}
+
+func TestLongNamesSurviveChangesViewsAndLoading(t *testing.T) {
+	for _, n := range []int{longName - 1, longName, longName + 1, 1 << 20} {
+		tr := New(1)
+		path := "/" + strings.Repeat("n", n)
+		do(tr, 1, create(path, "first", -1))
+		do(tr, 2, create(path+"/child", "child", -1))
+		do(tr, 3, txn.Txn{Type: zk.OpSetData, Path: path, Data: []byte("second")})
+		do(tr, 4, txn.Txn{Type: zk.OpSetData, Path: path})
+		l := NewLoader(1)
+		v := tr.Freeze()
+		do(tr, 5, txn.Txn{Type: zk.OpSetData, Path: path, Data: make([]byte, 100_000)})
+		if err := v.Walk(l.Node); err != nil {
+			t.Fatal(err)
+		}
+		tr.Release(v)
+		loaded, err := l.Finish(4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, ok := loaded.Find(path + "/child")
+		p, _ := loaded.Find(path)
+		if !ok || string(loaded.Data(r)) != "child" || loaded.Data(p) != nil || loaded.Path(r) != path+"/child" {
+			t.Fatalf("a name of %d bytes: %v %q", n, ok, loaded.Data(r))
+		}
+		checkTree(t, loaded)
+		checkTree(t, tr)
+	}
+}
+
+func TestFreezingDoesNotTouchZnodes(t *testing.T) {
+	tr := New(1)
+	for i := range 5000 {
+		do(tr, 1, create(fmt.Sprint("/n", i), "data", -1))
+	}
+	if n := testing.AllocsPerRun(10, func() { tr.Release(tr.Freeze()) }); n > 8 {
+		t.Fatalf("%v allocations", n)
+	}
+}
