@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -80,10 +81,18 @@ func (k *conn) close() {
 	k.done.Wait()
 }
 
-// send writes p; an error only means that the server has closed, which the reader reports.
-func (k *conn) send(p []byte) {
+// send writes p in pieces of chunk bytes, or at once if chunk is 0; an error only means that the server has closed, which
+// the reader reports.
+func (k *conn) send(p []byte, chunk int) {
 	k.c.SetWriteDeadline(time.Now().Add(10 * time.Second))
-	k.c.Write(p) //nolint:errcheck // the reader sees the close
+	if chunk == 0 {
+		chunk = max(len(p), 1)
+	}
+	for piece := range slices.Chunk(p, chunk) {
+		if _, err := k.c.Write(piece); err != nil {
+			return
+		}
+	}
 }
 
 // await blocks until ok holds for the frames so far, the connection ends, or the deadline passes.

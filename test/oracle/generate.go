@@ -148,7 +148,11 @@ func (g *game) burst(slot int) *step {
 			reqs = append(reqs, r)
 		}
 	}
-	return g.send(slot, reqs...)
+	st := g.send(slot, reqs...)
+	if g.chance(150) {
+		st.chunk = 1 + g.rng.IntN(60)
+	}
+	return st
 }
 
 // connect opens slot and books the result: a refused spec opens nothing.

@@ -63,6 +63,10 @@ func (p *process) config(port int) string {
 	if tick == 0 {
 		tick = 300_000
 	}
+	own := ""
+	if p.kind == "paddock" { // no other doors, and no sweep of containers, which Java takes from its command line
+		own = "grpcPort=0\nhttpPort=0\nznode.container.checkIntervalMs=86400000\n"
+	}
 	return fmt.Sprintf(`tickTime=%d
 dataDir=%s
 clientPort=%d
@@ -74,7 +78,7 @@ extendedTypesEnabled=true
 enforceQuota=%t
 preAllocSize=1024
 DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=
-`, tick, filepath.Join(p.dir, "data"), port, p.opts.enforceQuota)
+`, tick, filepath.Join(p.dir, "data"), port, p.opts.enforceQuota) + own
 }
 
 // command returns the command line, or an error that says what is missing and how to get it.

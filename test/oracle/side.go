@@ -22,6 +22,7 @@ type side struct {
 	slots  map[int]*slot
 	norm   *normal
 	marker int32 // xid of the last barrier
+	chunk  int   // of the step being played
 }
 
 // slot is one connection of a side: what was asked on it and not yet answered.
@@ -60,7 +61,7 @@ func (s *side) send(i int, first []byte, reqs ...*request) {
 			k.pending = append(k.pending, r)
 		}
 	}
-	k.conn.send(out)
+	k.conn.send(out, s.chunk)
 }
 
 // barrier returns a sync request whose reply, once seen, proves that everything before has been answered.
@@ -162,6 +163,8 @@ func (s *side) live() []int {
 
 // act performs a step's own sending and waits until its effects are in hand on the acting slot.
 func (s *side) act(st *step) error {
+	s.chunk = st.chunk
+	defer func() { s.chunk = 0 }()
 	switch st.kind {
 	case stepDrop:
 		s.drop(st.slot)

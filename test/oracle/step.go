@@ -25,6 +25,7 @@ type step struct {
 	connect  *connectSpec
 	rawFirst []byte // instead of a ConnectRequest
 	reqs     []*request
+	chunk    int   // write in pieces of so many bytes, 0 for one write
 	kicked   []int // connections that this step should end
 	kill     bool  // restart by SIGKILL rather than SIGTERM
 	denied   bool  // the first reply must be NoAuth, or NoNode
@@ -48,6 +49,9 @@ func (s *step) String() string {
 		fmt.Fprintf(&b, "conn %d: dropped by the client", s.slot)
 	case stepRestart:
 		fmt.Fprintf(&b, "restart both servers kill=%t", s.kill)
+	}
+	if s.chunk > 0 {
+		fmt.Fprintf(&b, " in pieces of %d bytes", s.chunk)
 	}
 	for _, r := range s.reqs {
 		fmt.Fprintf(&b, "\n      %s", r)
