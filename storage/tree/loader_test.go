@@ -162,3 +162,22 @@ func TestLoaderCountsQuotasAfresh(t *testing.T) {
 	}
 	checkTree(t, tr)
 }
+
+func TestLoaderTakesAnyOrderThatHasParentsFirst(t *testing.T) {
+	l := NewLoader(1)
+	for i, path := range []string{"", "/a", "/b", "/a/x", "/b/x", "/a/y", "/b/x/deep", "/c", "/a/x/deep"} {
+		if err := l.Node(path, []byte(path), OpenKey, &zk.StoredStat{Czxid: zk.Zxid(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr, err := l.Finish(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkTree(t, tr)
+	for _, path := range []string{"/a/x", "/b/x", "/a/y", "/b/x/deep", "/a/x/deep"} {
+		if r, ok := tr.Find(path); !ok || string(tr.Data(r)) != path {
+			t.Errorf("%s: %v", path, ok)
+		}
+	}
+}

@@ -110,9 +110,6 @@ func (v *View) Walk(f func(path string, data []byte, aclKey int64, stat *zk.Stor
 				r = n.parent
 				n = v.at(r)
 			}
-			if r == rootRef {
-				return nil
-			}
 			path = path[:len(path)-len(v.name(n))-1]
 			r = n.next
 		}
