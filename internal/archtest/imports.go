@@ -24,6 +24,9 @@ type Row struct {
 	Imports []string // packages of this module it imports; each must be in use
 	Later   []string // packages it may import and does not yet; a planned package has only these
 	Modules []string // import path prefixes of other modules it may use
+
+	// AnyOrder are the functions of a pure package in which the order of a map may show, each with the reason.
+	AnyOrder map[string]string
 }
 
 // purely is the part of the standard library that computes and does nothing else.

@@ -17,28 +17,32 @@ var impure = map[string][]string{
 	"fmt":          {"Print", "Printf", "Println", "Scan", "Scanf", "Scanln"},
 }
 
-// anyOrder is the comment that lets a map be ranged over in any order; the reason follows it on the line.
-const anyOrder = "//archtest:any-order "
-
 // Purity finds what a pure package may not do, besides imports: start goroutines, use channels, look at the clock,
 // draw from global randomness, change package-level variables, or let the order of a map show.
 func Purity(t *Tree, table []Row) []Finding {
-	pure := map[string]bool{}
+	rows := map[string]Row{}
 	for _, r := range table {
-		pure[r.Path] = r.Ring == Pure
+		rows[r.Path] = r
 	}
 	var found []Finding
 	checker := newChecker(t)
 	for _, p := range t.Packages {
-		if !pure[p.Path] {
+		row := rows[p.Path]
+		if row.Ring != Pure {
 			continue
 		}
 		info := checker.infoOf(p)
+		used := map[string]bool{}
 		for _, f := range p.Files {
 			if !f.Test {
-				v := &purityVisitor{tree: t, file: f, info: info}
+				v := &purityVisitor{tree: t, info: info, excused: row.AnyOrder, used: used}
 				ast.Walk(v, f.AST)
 				found = append(found, v.found...)
+			}
+		}
+		for name := range row.AnyOrder {
+			if !used[name] {
+				found = append(found, at(p.Path, "", "%s needs no excuse for the order of a map; remove it from the table", name))
 			}
 		}
 	}
@@ -47,11 +51,13 @@ func Purity(t *Tree, table []Row) []Finding {
 
 // purityVisitor walks one file and remembers the function it is in.
 type purityVisitor struct {
-	tree  *Tree
-	file  *File
-	info  *types.Info
-	inner ast.Node // innermost function declaration or literal
-	found []Finding
+	tree    *Tree
+	info    *types.Info
+	excused map[string]string // Row.AnyOrder
+	used    map[string]bool   // the functions of it that needed the excuse
+	outer   string            // function declaration at hand
+	inner   ast.Node          // innermost function declaration or literal
+	found   []Finding
 }
 
 // Visit judges one node.
@@ -60,6 +66,9 @@ func (v *purityVisitor) Visit(n ast.Node) ast.Visitor {
 	case *ast.FuncDecl, *ast.FuncLit:
 		in := *v
 		in.inner, in.found = n, nil
+		if fn, ok := n.(*ast.FuncDecl); ok {
+			in.outer = fn.Name.Name
+		}
 		ast.Walk(&children{&in}, n)
 		v.found = append(v.found, in.found...)
 		return nil
@@ -96,6 +105,15 @@ func (v *purityVisitor) say(n ast.Node, what string) {
 	v.found = append(v.found, v.tree.find(n.Pos(), "a pure package %s", what))
 }
 
+// sayOrder adds a finding about the order of a map, unless the function is excused.
+func (v *purityVisitor) sayOrder(n ast.Node, what string) {
+	if v.excused[v.outer] == "" {
+		v.say(n, what)
+		return
+	}
+	v.used[v.outer] = true
+}
+
 // selector finds impure functions of allowed packages, and unordered iterators over maps.
 func (v *purityVisitor) selector(n *ast.SelectorExpr) {
 	x, ok := n.X.(*ast.Ident)
@@ -110,7 +128,7 @@ func (v *purityVisitor) selector(n *ast.SelectorExpr) {
 		v.say(n, "uses "+pkg.Imported().Name()+"."+n.Sel.Name)
 	}
 	if pkg.Imported().Path() == "maps" && slices.Contains([]string{"Keys", "Values", "All"}, n.Sel.Name) && !v.sortedIterator(n) {
-		v.say(n, "takes the entries of a map in any order; wrap maps."+n.Sel.Name+" in slices.Sorted or slices.SortedFunc")
+		v.sayOrder(n, "takes the entries of a map in any order; wrap maps."+n.Sel.Name+" in slices.Sorted or slices.SortedFunc")
 	}
 }
 
@@ -154,8 +172,8 @@ func (v *purityVisitor) rangeOver(n *ast.RangeStmt) {
 	case *types.Chan:
 		v.say(n, "receives from a channel")
 	case *types.Map:
-		if !v.orderHidden(n) && !v.excused(n) {
-			v.say(n, "ranges over a map other than into a slice that is sorted afterwards; sort, or give the reason after "+anyOrder)
+		if !v.orderHidden(n) {
+			v.sayOrder(n, "ranges over a map other than into a slice that is sorted afterwards")
 		}
 	}
 }
@@ -263,20 +281,6 @@ func (v *purityVisitor) sorts(slice string) bool {
 		return !sorts
 	})
 	return sorts
-}
-
-// excused tells whether the line of a loop, or the line above it, gives a reason why any order will do.
-func (v *purityVisitor) excused(n *ast.RangeStmt) bool {
-	at := v.tree.Fset.Position(n.Pos()).Line
-	for _, group := range v.file.AST.Comments {
-		for _, c := range group.List {
-			line := v.tree.Fset.Position(c.Pos()).Line
-			if (line == at || line == at-1) && len(c.Text) > len(anyOrder) && strings.HasPrefix(c.Text, anyOrder) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // assign finds assignments to package-level variables.
