@@ -185,9 +185,9 @@ func (l *life) sync(w *wal.Writer) {
 
 func runs(t *testing.T) uint64 {
 	if testing.Short() {
-		return 20
+		return 8
 	}
-	return 200
+	return 150
 }
 
 func TestNothingDurableIsLostInACrashAtAnyOperation(t *testing.T) {

@@ -46,7 +46,14 @@ func (w *Writer) Prepare() (more bool, err error) {
 
 // fill writes n zeros where Prepare claimed them.
 func (w *Writer) fill(c *current, n int64) (bool, error) {
-	_, err := c.f.WriteAt(zeros[:n], c.fillAt)
+	var err error
+	if c.zf == nil { // only this goroutine sets it, and nobody closes it while filling
+		c.zf, err = w.opts.FS.OpenReadWrite(c.name)
+	}
+	zf := c.zf
+	if err == nil {
+		_, err = zf.WriteAt(zeros[:n], c.fillAt)
+	}
 	w.mu.Lock()
 	c.filling = false
 	c.window = min(c.window+n, prepareGrowth*w.opts.PrepareBytes)
@@ -62,7 +69,7 @@ func (w *Writer) fill(c *current, n int64) (bool, error) {
 	if gone || w.opts.NoSync {
 		return true, nil
 	}
-	if err := c.f.SyncData(); err != nil && !errors.Is(err, fs.ErrClosed) {
+	if err := zf.SyncData(); err != nil && !errors.Is(err, fs.ErrClosed) {
 		return false, w.fail(fmt.Errorf("sync log: %w", err))
 	}
 	return true, nil

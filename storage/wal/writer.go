@@ -63,7 +63,8 @@ type Writer struct {
 
 // current is the file being written.
 type current struct {
-	f       vfs.File
+	f       vfs.File // the owner's
+	zf      vfs.File // Prepare's own, nil until needed: each handle is told of a failed sync, so neither hides it from the other
 	name    string
 	pos     int64 // end of the records, including those being written
 	zeroed  int64 // end of the zeros, including those being written; at least pos
@@ -234,12 +235,21 @@ func (w *Writer) Roll() error {
 
 	// The zeros that were not needed are given back. Should a crash undo that, they are just there again.
 	if err := c.f.Truncate(c.pos); err != nil {
-		return w.fail(errors.Join(fmt.Errorf("cut log: %w", err), c.f.Close()))
+		return w.fail(errors.Join(fmt.Errorf("cut log: %w", err), c.close()))
 	}
-	if err := c.f.Close(); err != nil {
+	if err := c.close(); err != nil {
 		return w.fail(fmt.Errorf("close log: %w", err))
 	}
 	return nil
+}
+
+// close closes both handles. Nobody may be filling.
+func (c *current) close() error {
+	err := c.f.Close()
+	if c.zf != nil {
+		err = errors.Join(err, c.zf.Close())
+	}
+	return err
 }
 
 // Close ends the current file as Roll does, and KeepPrepared with it. It returns the first error of the writer's life.
@@ -253,7 +263,10 @@ func (w *Writer) Close() error {
 	w.closed = true
 	close(w.wake)
 	if w.cur != nil { // Roll gave up early
-		err = errors.Join(err, w.cur.f.Close())
+		for w.cur.filling {
+			w.idle.Wait()
+		}
+		err = errors.Join(err, w.cur.close())
 		w.cur = nil
 	}
 	if w.spare != nil {
