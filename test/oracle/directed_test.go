@@ -279,6 +279,13 @@ var watchScenes = []scene{
 		d.send(0, persistent(t+"/p"), persistent(t+"/r"), persistent(t+"/r/x"), persistent(t+"/later"), persistent(t+"/same/x"), reqSetData(t+"/same", nil, -1))
 		d.want("type=1", "/p", "type=1", "/r", "type=1", "/r/x", "type=1", "/later", "type=4", "/same", "type=3", "/same")
 		d.do(0, reqSetWatches(opSetWatches, 0, nil, []string{}, []string{}), "xid=-8 err=-5")
+	}},
+	{"a null list of setWatches counts when its turn comes", func(d *director) {
+		z := d.pair.last
+		d.do(0, reqSetData(d.top, nil, -1), "err=0")
+		d.do(0, reqSetWatches(opSetWatches, z, []string{d.top}, nil, []string{}), "type=3", "xid=-8 err=-5")
+	}},
+	{"setWatches with nothing in it", func(d *director) {
 		d.do(0, reqSetWatches(opSetWatches, 0, []string{}, []string{}, []string{}), "xid=-8 err=0")
 	}},
 	{"a closed session takes its ephemerals along", func(d *director) {
@@ -386,7 +393,11 @@ var authScenes = []scene{
 			d.do(1, reqAuth(-4, scheme, []byte("x")), "auth zxid=0 xid=-4 err=-115", "closed")
 		}
 		d.do(0, reqAuth(33, "ip", nil), "xid=33 err=0")
-		d.do(0, request{op: opSASL, body: []byte{0, 0, 0, 1, 'x'}, pace: paceAlone}, "zxid=0", "err=0(ok) null")
+		d.do(0, reqSASL([]byte("x")), "zxid=0", "err=0(ok) null")
+		d.do(0, reqSASL([]byte{}), "zxid=0", "err=0(ok) null")
+	}},
+	{"a sasl packet without a token costs the connection", func(d *director) {
+		d.do(0, reqSASL(nil), "closed by the server")
 	}},
 	{"getACL hides digests from those who may only read", func(d *director) {
 		acl := []aclEntry{{31, "digest", digestU1}, {1, "world", "anyone"}, {16, "digest", digestU2}, {4, "digest", ":b"}}
@@ -421,7 +432,7 @@ var authScenes = []scene{
 		try("digest", nullString, "")
 		try("ip", nullString, "")
 		try(nullString, "x", "-114")
-		for _, id := range []string{"::1", "1::2/64", "1:2:3:4:5:6:7:8", "::", "1::2::3", "::ffff:1.2.3.4", "12345::", "::1/128", "::1/129", "1.2.3.4/",
+		for _, id := range []string{"1.2.3.4/",
 			"1.2.3.4/8/9", "01.2.3.4", "+1.2.3.4", " 1.2.3.4", "1.2.3.4 ", "1..2.3"} {
 			try("ip", id, "")
 		}
@@ -431,7 +442,7 @@ var authScenes = []scene{
 	}},
 	{"addresses match by their bits", func(d *director) {
 		for i, c := range []struct{ id, want string }{{"127.0.0.1", "err=0"}, {"127.9.9.9/8", "err=0"}, {"127.0.0.2/31", "-102"},
-			{"127.0.0.0/31", "err=0"}, {"1.2.3.4/0", "err=0"}, {"::1", ""}} {
+			{"127.0.0.0/31", "err=0"}, {"1.2.3.4/0", "err=0"}} {
 			p := d.top + "/" + string(rune('a'+i))
 			d.do(0, reqCreate(opCreate, p, nil, []aclEntry{{31, "ip", c.id}}, 0), "")
 			d.do(0, reqRead(opGetData, p, false), c.want)

@@ -53,6 +53,10 @@ var divergences = []divergence{
 		func(top string) []request {
 			return []request{reqCreate(opCreate, top+"/shut", nil, []aclEntry{{30, "world", "anyone"}}, 0), reqRead(opExists, top+"/shut", false)}
 		}, "err=0(ok) stat", "err=-102"},
+	{"an ACL may name an IPv6 address", "ZooKeeper 3.8 knows IPv4 only and answers InvalidACL.",
+		func(top string) []request {
+			return []request{reqCreate(opCreate, top+"/x", nil, []aclEntry{{31, "ip", "::1"}, {31, "ip", "1::2/64"}}, 0)}
+		}, "err=-114", "err=0"},
 	{"a multi with an unknown flag is refused as a whole", "ZooKeeper 3.8 reports the operation.",
 		func(top string) []request {
 			return []request{reqMulti(opMulti, []subOp{sub(reqCreate(opCreate, top+"/x", nil, openACL, 7))})}

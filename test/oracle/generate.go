@@ -299,7 +299,7 @@ func (g *game) auth(slot int) *step {
 	case n < 70:
 		r = reqAuth(-4, "digest", []byte(superPassword))
 	case n < 78:
-		r = reqAuth(-4, "digest", []byte(pick(g, "nocolon", "", ":", "u1:", ":p", "a:b:c", "\xff\xfe:x", "ü:ö")))
+		r = reqAuth(-4, "digest", []byte(pick(g, "nocolon", "", ":", "u1:", ":p", "a:b:c", "ü:ö")))
 	case n < 88:
 		r = reqAuth(pick[int32](g, -4, 77777, -9), "ip", []byte(pick(g, "", "1.2.3.4")))
 	default:

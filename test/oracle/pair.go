@@ -256,6 +256,8 @@ func (p *pair) difference(seed uint64, st *step, report string) *Difference {
 		s.dropAll()
 		s.norm.sessions, s.norm.index = nil, map[int64]int{} // the two may count differently now
 	}
+	p.a.marker = max(p.a.marker, p.b.marker)
+	p.b.marker = p.a.marker
 	n := len(p.history)
 	return &Difference{Seed: seed, Step: p.steps, Report: fmt.Sprintf("%s\n%s", st, report),
 		History: append([]string{}, p.history[:max(0, n-1)]...)}

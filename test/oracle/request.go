@@ -182,6 +182,11 @@ func reqAuth(xid int32, scheme string, credentials []byte) request {
 		text: fmt.Sprintf("%s %s", show(scheme), showData(credentials))}
 }
 
+func reqSASL(token []byte) request {
+	e := encoder{}
+	return request{op: opSASL, body: e.buf(token).b, text: showData(token), pace: paceJudge}
+}
+
 // reqSetWatches builds setWatches from three lists and setWatches2 from five; a nil list is a null vector.
 func reqSetWatches(op int32, zxid int64, lists ...[]string) request {
 	e := encoder{}
