@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -295,6 +296,38 @@ func TestZerosAreWrittenBesideTheOwner(t *testing.T) {
 	}
 	if _, err := r.Next(); err != io.EOF || len(r.Torn()) > 0 {
 		t.Fatal(err, r.Torn())
+	}
+}
+
+// While zeros are being written the owner appends over the place they are for: the records must win.
+func TestRecordsThatOvertakeZerosStay(t *testing.T) {
+	m := newFS(t)
+	w := NewWriter(Options{FS: m, Dir: dir, PrepareBytes: 4096}, 0)
+	must(t, w.Append([][]byte{payload(1, 10)}))
+	appended := make(chan error, 1)
+	m.SetHook(func(_ int, op vfs.Op) {
+		if op.Kind != vfs.KindWrite || op.Len != 4096 {
+			return
+		}
+		m.SetHook(nil)
+		started := make(chan struct{})
+		go func() { // ends with the append, which the test waits for
+			close(started)
+			appended <- w.Append([][]byte{payload(2, 2000)})
+		}()
+		<-started
+		for range 100 {
+			runtime.Gosched() // let it run as far as it can, which is up to the wait
+		}
+	})
+	_, err := w.Prepare()
+	must(t, err)
+	must(t, <-appended)
+	must(t, w.Sync())
+	got, _, err := recoverAll(m, ReadOptions{From: 1})
+	must(t, err)
+	if !slices.Equal(got.zxids, zxids(1, 2)) {
+		t.Errorf("got %v", got.zxids)
 	}
 }
 

@@ -30,7 +30,6 @@ const (
 	bugNone bug = iota
 	bugNoDirSync
 	bugNoDataSync
-	bugZerosOverRecords
 	bugRollWithoutSync
 	bugTornAccepted
 )
@@ -143,7 +142,7 @@ func (w *Writer) claim(n int64) int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.cur
-	for c.filling && c.pos+n > c.fillAt && w.opts.bug != bugZerosOverRecords {
+	for c.filling && c.pos+n > c.fillAt {
 		w.idle.Wait()
 	}
 	off := c.pos
