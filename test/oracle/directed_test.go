@@ -154,6 +154,16 @@ var treeScenes = []scene{
 		d.do(0, reqSetACL(shut, []aclEntry{{31 - 8, "world", "anyone"}}, -1), "err=0")
 		d.do(0, reqVersion(opDelete, shut+"/nothere", -1), "-102")
 	}},
+	{"the root by its empty name counts itself among its descendants", func(d *director) {
+		d.do(0, reqPath(opChildrenNumber, "/"), "err=0(ok)")
+		d.do(0, reqPath(opChildrenNumber, ""), "err=0(ok)")
+	}},
+	{"a null in a multi fails it as a whole", func(d *director) {
+		d.do(0, reqMulti(opMulti, []subOp{sub(persistent(d.top + "/m")), sub(persistent(nullString)), sub(persistent(d.top + "/n"))}), "multi", "err=-5")
+		d.do(0, reqMulti(opMulti, []subOp{sub(reqCreate(opCreate, d.top+"/m", nil, []aclEntry{{31, "digest", nullString}}, 0))}), "err=-5")
+		d.do(0, reqMulti(opMultiRead, []subOp{sub(reqRead(opGetChildren, d.top, false)), sub(reqRead(opGetData, nullString, false)),
+			sub(reqRead(opGetData, d.top, false))}), "err=-5", "[getChildren/0(ok) []; end(-1,1,-1)]")
+	}},
 	{"null and empty data differ", func(d *director) {
 		d.do(0, reqCreate(opCreate, d.top+"/n", nil, openACL, 0), "err=0")
 		d.do(0, reqCreate(opCreate, d.top+"/e", []byte{}, openACL, 0), "err=0")

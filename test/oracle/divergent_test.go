@@ -61,6 +61,11 @@ var divergences = []divergence{
 		func(top string) []request {
 			return []request{reqMulti(opMulti, []subOp{sub(reqCreate(opCreate, top+"/x", nil, openACL, 7))})}
 		}, "err=0(ok) [op-1/-8", "err=-5"},
+	{"a null path behind a failing operation of a multi is not looked at",
+		"ZooKeeper 3.8 logs the transaction, cannot apply it, and answers MarshallingError at the zxid before.",
+		func(top string) []request {
+			return []request{reqMulti(opMulti, []subOp{sub(reqVersion(opDelete, top+"/no", -1)), sub(persistent(nullString))})}
+		}, "err=-5(MarshallingError) [end", "err=0(ok) [op-1/-101"},
 	{"a multi with a null ACL is refused as a whole", "ZooKeeper 3.8 reports the operation.",
 		func(top string) []request {
 			return []request{reqMulti(opMulti, []subOp{sub(reqCreate(opCreate, top+"/x", nil, nil, 0))})}
