@@ -26,7 +26,6 @@ type fake struct {
 	last    request.ClientID
 	sinks   map[request.ClientID]request.Sink
 	pings   int
-	ids     []zk.ID
 	refuse  bool
 	silent  bool // answers nothing but pings
 	connect zk.ConnectRequest

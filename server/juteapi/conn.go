@@ -61,10 +61,10 @@ type conn struct {
 	out  *buffer
 	told told
 
-	// The writer's that has the connection: arguments and result of nowWrite, a closure made once.
-	now      []byte
-	nowTook  int
-	nowWrite func(uintptr) bool
+	// The writer's that has the connection: argument and result of tryFunc, a closure made once.
+	tryBytes []byte
+	tryTook  int
+	tryFunc  func(uintptr) bool
 
 	established chan struct{} // closed when the reader may go on after connect: connected, or dead
 	settle      sync.Once     // guards the closing of established
@@ -88,7 +88,7 @@ type conn struct {
 	paused  bool       // the reader is in pause
 	queued  bool       // a writer has the connection, or will have
 	pending *buffer    // handed over, not yet taken by a writer
-	told2   told       // what pending tells
+	telling told       // what pending tells
 	reason  string     // why it ended; the first counts
 	session zk.SessionID
 	timeout int32 // of the session, ms
@@ -103,7 +103,7 @@ func newConn(s *Server, nc net.Conn, addr string, ip netip.Addr) *conn {
 	if rc, ok := nc.(syscall.Conn); ok && canTryWrite {
 		if raw, err := rc.SyscallConn(); err == nil {
 			c.raw = raw
-			c.nowWrite = func(fd uintptr) bool { c.nowTook = writeNow(fd, c.now); return true }
+			c.tryFunc = func(fd uintptr) bool { c.tryTook = writeNow(fd, c.tryBytes); return true }
 		}
 	}
 	c.setLimit(s.opt.SessionlessTimeout)
@@ -196,7 +196,7 @@ func (c *conn) fill() string {
 			return ""
 		}
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded) && !c.ending.Load() && !c.dead.Load():
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.lingering.Load() == 0 && !c.dead.Load():
 			c.nc.SetReadDeadline(time.Time{}) // the sweeper asks to give the large buffer back
 			c.in.shrink()
 		case errors.Is(err, io.EOF):

@@ -282,3 +282,27 @@ func TestSlowReaderThatGetsOnIsLeftAlone(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
+
+func TestAnswerBeforeTheEndSurvivesAPauseOfItsReader(t *testing.T) {
+	const size = 12 << 20
+	f := newFake()
+	data := make([]byte, size)
+	f.answer = func(c *fakeClient, r *zk.Request) {
+		if r.Op != zk.OpGetData {
+			f.usual(c, r)
+			return
+		}
+		c.Reply(&zk.Reply{Xid: r.Xid, Op: zk.OpGetData, Data: data})
+		c.end(request.CloseSessionExpired)
+	}
+	d := open(t, Options{Handler: f, SessionlessTimeout: 500 * time.Millisecond})
+	p := d.session(t)
+	p.sendBytes(setData(1, make([]byte, 40000))) // leaves a large receive buffer, which the sweeper asks back
+	p.expectBytes(4 + 16 + 68)
+	p.send(getHex)
+	n := d.swept.Load()
+	until(t, "the sweeper has looked", func() bool { return d.swept.Load() > n+4 })
+	if got := p.expectEnd(); len(got) != 4+16+4+size+68 {
+		t.Fatalf("read %d bytes", len(got))
+	}
+}

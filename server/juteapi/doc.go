@@ -12,6 +12,9 @@
 // writers share sits under the connection's mutex, which is never held across a system call. A sweeper looks at
 // all connections now and then and ends those that are idle, that trickle a frame in, or that do not read.
 //
+// A client that has too much unread or too many requests unanswered is not read from until it has caught up, so that it
+// takes no more than its share of what the handler may hold for all.
+//
 // It guarantees that requests are submitted in the order they arrived and that what the sink was told is sent in
 // that order; that nothing is allocated for a frame before its bytes have come; that every connection that the
 // handler saw opened is closed to it once, after its last byte was sent; and that a connection costs at most

@@ -43,7 +43,10 @@ func (c *conn) answer(word string) string {
 	c.mu.Lock()
 	c.stats.received(1, frameHeader, at)
 	c.mu.Unlock()
+	c.busy.Store(true)
 	text := c.srv.opt.FourLetter(word, c.wordArg)
+	c.lastIO.Store(c.srv.now())
+	c.busy.Store(false)
 	if text == nil {
 		return endFrame
 	}
@@ -68,6 +71,8 @@ func (c *conn) answer(word string) string {
 
 // wordArg reads the eight bytes that follow a word.
 func (c *conn) wordArg() (int64, bool) {
+	c.busy.Store(false) // now it is the client that is waited for
+	defer c.busy.Store(true)
 	for len(c.in.bytes()) < wordArgBytes {
 		c.frameFrom.CompareAndSwap(0, c.srv.now())
 		if c.fill() != "" {

@@ -139,7 +139,7 @@ func (c *conn) Flush() {
 	}
 	c.unsent.Add(int64(len(out.b)))
 	c.mu.Lock()
-	c.told2.add(c.told)
+	c.telling.add(c.told)
 	c.told = told{}
 	var spent *buffer
 	if c.pending == nil {

@@ -201,11 +201,11 @@ func listen(addr string, opt Options) (*net.TCPListener, error) {
 	if opt.KeepAlive {
 		cfg.KeepAlive = 0 // Go's default: probes every 15 s
 	}
-	any, err := cfg.Listen(context.Background(), "tcp", addr)
+	nl, err := cfg.Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return nil, bindError(opt.Name, addr, err)
 	}
-	l := any.(*net.TCPListener)
+	l := nl.(*net.TCPListener)
 	if opt.Backlog > 0 {
 		if err := setBacklog(l, opt.Backlog); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s %s: backlog: %w", opt.Name, addr, err), l.Close())

@@ -126,8 +126,8 @@ func (c *conn) sendRest(b *buffer, n int, t told) {
 // is its end.
 func (c *conn) takePending() (*buffer, told) {
 	c.mu.Lock()
-	b, t := c.pending, c.told2
-	c.pending, c.told2 = nil, told{}
+	b, t := c.pending, c.telling
+	c.pending, c.telling = nil, told{}
 	over := b == nil && c.ending.Load() && !c.dead.Load() && c.lingering.Load() == 0
 	if b == nil && !over {
 		c.queued = false
@@ -170,11 +170,11 @@ func (c *conn) tryWrite(b []byte) int {
 	if c.raw == nil {
 		return 0
 	}
-	c.now, c.nowTook = b, 0
-	_ = c.raw.Write(c.nowWrite)
-	c.now = nil
-	c.sent(c.nowTook)
-	return c.nowTook
+	c.tryBytes, c.tryTook = b, 0
+	_ = c.raw.Write(c.tryFunc) // fails on a closed socket only, and then took nothing
+	c.tryBytes = nil
+	c.sent(c.tryTook)
+	return c.tryTook
 }
 
 // writeAll writes b however long that takes, unless the client takes nothing for longer than its idle limit.
