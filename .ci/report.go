@@ -93,6 +93,11 @@ func (r *report) endPackage(e *event, key string) {
 			r.failed++
 		}
 		fmt.Printf("  FAIL %s, %d tests, %.1fs\n%s", e.Package, r.ran[e.Package], e.Elapsed, r.output[key])
+		for other, said := range r.output { // tests that never ended: a panic, or the end of the time
+			if name, ok := strings.CutPrefix(other, e.Package+" "); ok && name != "" {
+				fmt.Printf("    NOT ENDED %s %s\n%s", e.Package, name, said)
+			}
+		}
 		return
 	}
 	if r.ran[e.Package] > 0 {
