@@ -217,7 +217,7 @@ func TestClientThatReadsLateGetsEverything(t *testing.T) {
 	p.send(strings.Repeat(getHex, n))
 	until(t, "the backlog has grown", func() bool {
 		for _, c := range d.Connections() {
-			if c.Unsent > request.BacklogBytesMax {
+			if c.Unsent > request.BacklogBytesMax/2 { // what is left when the socket takes no more
 				return true
 			}
 		}
