@@ -133,4 +133,6 @@ func (p *Prep) one(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 }
 
 // may tells whether the asker has perm on a znode with the given list.
-func (p *Prep) may(by *Asker, acl []zk.ACL, perm zk.Perms) bool { return p.auth.Check(acl, perm, by.IDs) }
+func (p *Prep) may(by *Asker, acl []zk.ACL, perm zk.Perms) bool {
+	return p.auth.Check(acl, perm, by.IDs)
+}

@@ -8,10 +8,9 @@ type queue[T any] struct {
 	head  int
 }
 
-func (q *queue[T]) len() int    { return len(q.items) - q.head }
-func (q *queue[T]) front() *T   { return &q.items[q.head] }
-func (q *queue[T]) push(v T)    { q.items = append(q.items, v) }
-func (q *queue[T]) at(i int) *T { return &q.items[q.head+i] }
+func (q *queue[T]) len() int  { return len(q.items) - q.head }
+func (q *queue[T]) front() *T { return &q.items[q.head] }
+func (q *queue[T]) push(v T)  { q.items = append(q.items, v) }
 
 // pop drops the front, and what it referred to.
 func (q *queue[T]) pop() {
