@@ -186,5 +186,3 @@ func password(session int64) []byte {
 	return out
 }
 
-// concat joins frames into one write.
-func concat(frames ...[]byte) []byte { return slices.Concat(frames...) }
