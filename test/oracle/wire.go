@@ -5,7 +5,6 @@ package oracle
 import (
 	"encoding/binary"
 	"errors"
-	"slices"
 )
 
 // errShort says that a record ran off the end of its frame, or carried an impossible length.
@@ -185,4 +184,3 @@ func password(session int64) []byte {
 	}
 	return out
 }
-
