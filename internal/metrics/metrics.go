@@ -1,0 +1,135 @@
+package metrics
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// Counter counts events since the last Reset. Its zero value is ready; it must not be copied.
+type Counter struct{ n atomic.Int64 }
+
+// Inc counts one.
+func (c *Counter) Inc() { c.n.Add(1) }
+
+// Add counts n, which is not negative.
+func (c *Counter) Add(n int64) { c.n.Add(n) }
+
+// Value is the count.
+func (c *Counter) Value() int64 { return c.n.Load() }
+
+// Gauge is a figure that goes up and down. Its zero value is ready; it must not be copied.
+type Gauge struct{ n atomic.Int64 }
+
+// Set replaces the figure.
+func (g *Gauge) Set(n int64) { g.n.Store(n) }
+
+// Add changes the figure by n.
+func (g *Gauge) Add(n int64) { g.n.Add(n) }
+
+// Value is the figure.
+func (g *Gauge) Value() int64 { return g.n.Load() }
+
+// Summary describes figures: queue lengths, batch sizes, numbers of watches. See Registry.Summary.
+type Summary struct{ spread }
+
+func newSummary(quantiles bool) *Summary {
+	s := new(Summary)
+	s.init(1, quantiles)
+	return s
+}
+
+// Observe adds a figure, which counts as 0 if it is negative.
+func (s *Summary) Observe(n int64) { s.observe(n) }
+
+// Timer describes durations, to the nanosecond, and tells them in milliseconds. See Registry.Timer.
+type Timer struct{ spread }
+
+func newTimer(quantiles bool) *Timer {
+	t := new(Timer)
+	t.init(int64(time.Millisecond), quantiles)
+	return t
+}
+
+// Observe adds a duration, which counts as 0 if it is negative.
+func (t *Timer) Observe(d time.Duration) { t.observe(int64(d)) }
+
+// Figures is what a Summary or a Timer says, in the unit of the metric, which is milliseconds for a Timer, rounded
+// down. All are 0 if nothing was observed.
+type Figures struct {
+	Count, Sum, Min, Max int64
+	Avg                  float64
+	// P50, P95, P99 and P999 are 0 where the metric has no quantiles. They are within 1/32 of a figure
+	// that was observed, and between Min and Max.
+	P50, P95, P99, P999 int64
+}
+
+// spread is the part that Summary and Timer share.
+type spread struct {
+	unit    int64 // figures are told in multiples of it
+	buckets *buckets
+	count   atomic.Int64
+	sum     atomic.Int64
+	under   atomic.Int64 // MaxInt64 less the least figure, so that zero means none
+	max     atomic.Int64
+}
+
+func (s *spread) init(unit int64, quantiles bool) {
+	s.unit = unit
+	if quantiles {
+		s.buckets = new(buckets)
+	}
+}
+
+func (s *spread) observe(n int64) {
+	n = max(n, 0)
+	s.count.Add(1)
+	s.sum.Add(n)
+	raise(&s.max, n)
+	raise(&s.under, math.MaxInt64-n)
+	if s.buckets != nil {
+		s.buckets[bucketOf(n)].Add(1)
+	}
+}
+
+// raise makes v at least n.
+func raise(v *atomic.Int64, n int64) {
+	for {
+		old := v.Load()
+		if n <= old || v.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
+
+func (s *spread) reset() {
+	s.count.Store(0)
+	s.sum.Store(0)
+	s.under.Store(0)
+	s.max.Store(0)
+	if s.buckets != nil {
+		for i := range s.buckets {
+			s.buckets[i].Store(0)
+		}
+	}
+}
+
+// Figures is what was observed since the last Reset.
+func (s *spread) Figures() Figures {
+	var d Figures
+	count := s.count.Load()
+	if count == 0 {
+		return d
+	}
+	sum, least, most := s.sum.Load(), math.MaxInt64-s.under.Load(), s.max.Load()
+	least = min(least, most) // a reset or an observation is under way
+	d = Figures{Count: count, Sum: sum / s.unit, Min: least / s.unit, Max: most / s.unit,
+		Avg: float64(sum) / float64(count) / float64(s.unit)}
+	if s.buckets != nil {
+		q := s.buckets.quantiles([...]float64{0.5, 0.95, 0.99, 0.999})
+		for i, p := range [...]*int64{&d.P50, &d.P95, &d.P99, &d.P999} {
+			*p = min(max(q[i], least), most) / s.unit
+		}
+	}
+	return d
+}
