@@ -7,6 +7,7 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 
 PADDOCK  := $(CURDIR)/bin/paddock
+VERSION  := $(shell git describe --tags --dirty 2>/dev/null || echo devel)
 TOOLS    := bin/tools
 TAGS     := bench,chaos,interop,invariants,tour
 GO_FILES  = $(shell git ls-files -co --exclude-standard '*.go' | grep -v -e ^gen/ -e /testdata/)
@@ -29,7 +30,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/paddock, one static binary
-	CGO_ENABLED=0 go build -trimpath -o $(PADDOCK) ./cmd/paddock
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(PADDOCK) ./cmd/paddock
 
 .PHONY: test
 test: ## run the tests of this module, short, with the race detector

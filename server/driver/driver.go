@@ -38,6 +38,8 @@ type Options struct {
 	Observe func(replica.Note)
 	// Latency is called by the owner for every reply, with the time since the request arrived. May be nil.
 	Latency func(op zk.OpCode, d time.Duration)
+	// Synced is called by the syncer after every fsync of the log, with how long it took. May be nil.
+	Synced func(time.Duration)
 	// TickEvery is how often the replica is told the time.
 	TickEvery time.Duration
 }

@@ -114,6 +114,10 @@ func (d *Driver) syncBatch(batch logBatch) error {
 	}
 	start := time.Now()
 	err := d.opt.Log.Sync()
-	d.stats.fsync(time.Since(start))
+	took := time.Since(start)
+	d.stats.fsync(took)
+	if d.opt.Synced != nil {
+		d.opt.Synced(took)
+	}
 	return err
 }

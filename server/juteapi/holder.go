@@ -18,7 +18,7 @@ func bindError(name, addr string, err error) error {
 	}
 	_, service, _ := net.SplitHostPort(addr)
 	port, _ := strconv.Atoi(service)
-	if pid, comm, ok := holder("/proc", port); ok {
+	if pid, comm, ok := PortHolder(port); ok {
 		return &takenError{fmt.Sprintf("%s %d is taken by pid %d (%s)", name, port, pid, comm)}
 	}
 	return &takenError{fmt.Sprintf("%s %d is taken by another process", name, port)}
@@ -32,6 +32,9 @@ func (e *takenError) Error() string { return e.text }
 
 // Unwrap makes errors.Is find the system's error.
 func (e *takenError) Unwrap() error { return syscall.EADDRINUSE }
+
+// PortHolder finds the process that listens on a TCP port, and its name. It is false if the system does not tell.
+func PortHolder(port int) (pid int, comm string, ok bool) { return holder("/proc", port) }
 
 // holder finds the process that listens on a TCP port: the socket's inode in /proc/net/tcp, then the process with that
 // socket among its descriptors. Other users' processes are only visible to root.

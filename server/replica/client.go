@@ -86,7 +86,7 @@ func (r *Replica) connect(c *client, req *zk.ConnectRequest, eff Effects) {
 		return
 	}
 	if req.LastZxidSeen > r.tree.Zxid() {
-		eff.Note(Note{Kind: ClientAhead, Client: c.id, Session: req.Session, Zxid: req.LastZxidSeen})
+		eff.Note(Note{Kind: ClientAhead, Client: c.id, Session: req.Session, Zxid: req.LastZxidSeen, Text: c.origin.IP})
 		r.close(c, request.CloseClientZxidAhead, eff)
 		return
 	}

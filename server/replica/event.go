@@ -91,14 +91,13 @@ const (
 	SessionRefused                        // Session, Client: wrong password, expired or unknown
 	SessionExpired                        // Session, TimeoutMS
 	SessionEnded                          // Session: its closeSession txn is applied
-	ClientAhead                           // Client, Zxid: it has seen a zxid that is not here
+	ClientAhead                           // Client, Text: its IP, Session, Zxid: it has seen a zxid that is not here
 	ClientThrottled                       // Client: no token left for a new connection
 	DigestMismatch                        // Zxid: the tree is not what the txn said it would be
 	OrphansFound                          // Session, Count: ephemerals whose session does not exist are deleted
 	ContainersExpired                     // Count: containers and TTL znodes found to delete
 	SnapshotSkipped                       // Zxid: one was due but another is still being written
 	AuthRefused                           // Client, Text: the scheme
-	WriteApplied                          // Zxid, Count: 1 for a write, 0 for an error; Op
 )
 
 // Note is a fact for logs and metrics; what it means is in the kind.
@@ -109,6 +108,5 @@ type Note struct {
 	Zxid      zk.Zxid
 	TimeoutMS int32
 	Count     int
-	Op        zk.OpCode
 	Text      string
 }

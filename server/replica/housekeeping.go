@@ -67,7 +67,8 @@ const doomedMax = 100_000
 
 // snapshots decides when the log rolls and the tree is written out.
 type snapshots struct {
-	txns, bytes       int64 // since the log rolled
+	txns, bytes       int64 // since a snapshot was due
+	fileBytes         int64 // since the log rolled
 	txnsMax, bytesMax int64 // drawn anew after every roll, so that servers do not snapshot in step
 	cfg               Config
 	rand              *rand.Rand
@@ -91,11 +92,16 @@ func (s *snapshots) draw() {
 func (s *snapshots) logged(bytes int, eff Effects) {
 	s.txns++
 	s.bytes += int64(bytes)
-	if s.txns > s.txnsMax || s.bytesMax > 0 && s.bytes > s.bytesMax {
-		eff.Roll()
+	s.fileBytes += int64(bytes)
+	switch {
+	case s.txns > s.txnsMax || s.bytesMax > 0 && s.bytes > s.bytesMax:
 		s.draw()
 		s.due = true
+	case s.cfg.LogFileBytes <= 0 || s.fileBytes <= s.cfg.LogFileBytes:
+		return
 	}
+	eff.Roll()
+	s.fileBytes = int64(bytes)
 }
 
 // take starts the snapshot that is due, unless the last one is still being written.

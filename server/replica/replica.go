@@ -31,6 +31,7 @@ type Config struct {
 
 	SnapshotTxns  int64 // a snapshot is due after between half of it and all of it
 	SnapshotBytes int64 // the same, in bytes of log; 0 for never
+	LogFileBytes  int64 // a new log file begins after so many bytes; 0 for only with a snapshot
 	Seed          uint64
 
 	ContainerCheckMS     int64

@@ -20,7 +20,7 @@ import (
 // The files of a data directory, below dataDir and dataLogDir.
 const (
 	versionDir     = "version-2"
-	lockName       = "paddock.lock" // beside version-2, where ZooKeeper does not look
+	LockName       = "paddock.lock" // locked by the server that has the directory; beside version-2, where ZooKeeper does not look
 	initializeName = "initialize"
 	acceptedName   = "acceptedEpoch"
 	currentName    = "currentEpoch"
@@ -92,7 +92,7 @@ func (d *Dir) open() error {
 		if err := d.create(p.key, p.dir); err != nil {
 			return err
 		}
-		l, err := d.opts.FS.Lock(filepath.Join(p.dir, lockName), strconv.Itoa(d.opts.PID)+"\n")
+		l, err := d.opts.FS.Lock(filepath.Join(p.dir, LockName), strconv.Itoa(d.opts.PID)+"\n")
 		if held, ok := errors.AsType[*vfs.LockedError](err); ok {
 			pid, _ := strconv.Atoi(strings.TrimSpace(held.Owner)) // 0 if the holder has not written it yet
 			return &InUseError{Dir: p.dir, PID: pid}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+
+	"paddock/server/config"
+	"paddock/server/grpcapi"
+	"paddock/server/juteapi"
+	"paddock/storage/datadir"
+)
+
+// Exit codes of status --strict. Without it everything but a serving server is 1, as in ZooKeeper's script.
+const (
+	statusNotRunning  = 1
+	statusNotServing  = 3 // no quorum, or refusing
+	statusStarting    = 4
+	statusReadOnly    = 5
+	statusOtherServer = 6 // the client port belongs to another program
+)
+
+// statusTimeout bounds how long a server may take to say how it is.
+const statusTimeout = 5 * time.Second
+
+// statusFlags are those of status.
+type statusFlags struct {
+	config, dataDir, address string
+	json, strict             bool
+}
+
+func newStatus() *cobra.Command {
+	var f statusFlags
+	c := &cobra.Command{
+		Use:   "status [--config zoo.cfg | --data-dir DIR | --address HOST:PORT]",
+		Short: "Tell how a server is doing",
+		Long: "Tell how the server of a data directory is doing, whether or not it serves clients. The exit code is 0 if it\n" +
+			"serves and 1 if not; with --strict it is 1 not running, 3 not serving, 4 starting, 5 read-only, 6 the client\n" +
+			"port belongs to another program.",
+		Args: arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return status(c, f) },
+	}
+	fl := c.Flags()
+	fl.StringVar(&f.config, "config", "", "path of the server's zoo.cfg")
+	fl.StringVar(&f.dataDir, "data-dir", "", "its data directory (default: that of the configuration, or ./data)")
+	fl.StringVar(&f.address, "address", "", "ask the gRPC port HOST:PORT instead of the socket in the data directory")
+	fl.BoolVar(&f.json, "json", false, "print JSON")
+	fl.BoolVar(&f.strict, "strict", false, "tell by the exit code why the server does not serve")
+	c.MarkFlagsMutuallyExclusive("address", "data-dir")
+	c.MarkFlagsMutuallyExclusive("address", "config")
+	return c
+}
+
+func status(c *cobra.Command, f statusFlags) error {
+	source := config.Source{File: f.config}.FromHost()
+	if f.dataDir != "" {
+		source.Args = []string{"dataDir=" + f.dataDir}
+	}
+	cfg, _, err := config.Load(source)
+	if err != nil {
+		return err
+	}
+	conn, err := dialStatus(cfg, f.address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(c.Context(), statusTimeout)
+	defer cancel()
+	out := c.OutOrStdout()
+	st, err := grpcapi.FetchStatus(ctx, conn)
+	if err != nil {
+		why, code := absent(cfg, f.address, err)
+		return notServing(out, f, why, code)
+	}
+	if f.json {
+		text, err := st.JSON()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s\n", text)
+	} else {
+		printStatus(out, &st)
+	}
+	if st.State == grpcapi.StateServing {
+		return nil
+	}
+	why, code := reason(&st)
+	if f.json {
+		return strictly(f, code)
+	}
+	return notServing(out, f, why, code)
+}
+
+func dialStatus(cfg *config.Config, address string) (*grpc.ClientConn, error) {
+	if address != "" {
+		return grpcapi.Dial(address)
+	}
+	return grpcapi.DialLocal(cfg.DataDir)
+}
+
+// notServing says why, and then what ZooKeeper's script says, which other scripts look for.
+func notServing(out io.Writer, f statusFlags, why string, code int) error {
+	if f.json && code != statusReadOnly {
+		fmt.Fprintf(out, "{\n  \"state\": \"SERVER_STATE_UNSPECIFIED\",\n  \"refusal\": %q\n}\n", why)
+		return strictly(f, code)
+	}
+	fmt.Fprintln(out, why)
+	if code != statusReadOnly {
+		fmt.Fprintln(out, "Error contacting service. It is probably not running.")
+	}
+	return strictly(f, code)
+}
+
+func strictly(f statusFlags, code int) error {
+	if !f.strict {
+		code = statusNotRunning
+	}
+	return exit(code)
+}
+
+// absent finds out why there is no answer.
+func absent(cfg *config.Config, address string, err error) (why string, code int) {
+	if address != "" {
+		return fmt.Sprintf("no answer from %s: %v", address, err), statusNotRunning
+	}
+	lock := filepath.Join(cfg.DataDir, datadir.LockName)
+	if pid, ok := lockHolder(lock); ok {
+		return fmt.Sprintf("running (pid %d), but it does not say how it is: %v", pid, err), statusNotServing
+	}
+	if pid, process, ok := juteapi.PortHolder(cfg.Client.Port); ok {
+		return fmt.Sprintf("not running (no process holds %s); port %d belongs to pid %d (%s)", lock, cfg.Client.Port, pid, process), statusOtherServer
+	}
+	return fmt.Sprintf("not running (no process holds %s)", lock), statusNotRunning
+}
+
+// reason says why a server that answers does not serve.
+func reason(st *grpcapi.Status) (why string, code int) {
+	running := fmt.Sprintf("running (pid %d), ", st.PID)
+	switch st.State {
+	case grpcapi.StateStarting:
+		why = running + "starting"
+		if st.Refusal != "" {
+			why += ", " + st.Refusal
+		}
+		return why, statusStarting
+	case grpcapi.StateReadOnly:
+		return running + "read-only", statusReadOnly
+	case grpcapi.StateStopping:
+		return running + "stopping", statusNotServing
+	default:
+		return running + "not serving: " + st.Refusal, statusNotServing
+	}
+}
+
+// printStatus is for a person. The line beginning with Mode is ZooKeeper's.
+func printStatus(out io.Writer, st *grpcapi.Status) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(out, "%-14s %s\n", name+":", fmt.Sprintf(format, args...))
+	}
+	line("State", "%s", st.State)
+	if st.Mode != 0 {
+		fmt.Fprintf(out, "Mode: %s\n", st.Mode)
+	}
+	line("Version", "%s, pid %d, up %s", st.Version, st.PID, st.Uptime.Round(time.Second))
+	line("Data", "%s", st.DataDir)
+	if len(st.ClientAddresses) > 0 {
+		line("Clients on", "%s", strings.Join(st.ClientAddresses, ", "))
+	}
+	if st.State == grpcapi.StateServing || st.State == grpcapi.StateReadOnly {
+		line("Zxid", "%s", st.Zxid)
+		line("Znodes", "%d, %d of them ephemeral, %s", st.Znodes, st.Ephemerals, bytesText(st.DataBytes))
+		line("Clients", "%d connections, %d sessions, %d watches, %d requests outstanding", st.Connections, st.Sessions, st.Watches, st.Outstanding)
+		line("Latency", "%s min, %s mean, %s max", st.Latency.Min, st.Latency.Mean, st.Latency.Max)
+	}
+	if g := &st.Storage; g.DiskTotalBytes > 0 {
+		line("Disk", "%d snapshots (%s), %d logs (%s), %s of %s free", g.Snapshots, bytesText(g.SnapshotBytes), g.Logs,
+			bytesText(g.LogBytes), bytesText(g.DiskFreeBytes), bytesText(g.DiskTotalBytes))
+	}
+	for _, w := range st.Warnings {
+		line("Warning", "%s", w)
+	}
+}
+
+// bytesText is a size as people read it.
+func bytesText(n int64) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, suffix := float64(n), 0
+	for value >= unit && suffix < len("KMGTP") {
+		value /= unit
+		suffix++
+	}
+	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[suffix-1])
+}

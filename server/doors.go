@@ -1,0 +1,180 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"paddock/gateway"
+	"paddock/server/config"
+	"paddock/server/grpcapi"
+	"paddock/server/juteapi"
+	"paddock/storage/datadir"
+)
+
+// doors are the ways in beside the client port. They are open before the state is recovered, so that status and
+// probes have an answer.
+type doors struct {
+	grpc    *grpc.Server
+	conn    *grpc.ClientConn // the gateway's
+	http    *http.Server     // nil if the HTTP port is closed
+	retry   context.CancelFunc
+	serving sync.WaitGroup
+}
+
+// openDoors opens the socket in the data directory and the gRPC port, and goes on to open the HTTP port until it can.
+func (s *server) openDoors(dir *datadir.Dir) (*doors, error) {
+	d := &doors{grpc: grpcapi.New(grpcapi.Options{Status: s.status, Logger: s.log}), retry: func() {}}
+	var listeners []net.Listener
+	local, err := grpcapi.ListenLocal(s.cfg.DataDir)
+	if err != nil {
+		s.log.Warn().Err(err).Msg("no socket in the data directory: paddock status and the HTTP port cannot tell how the server is")
+	} else {
+		listeners = append(listeners, local)
+	}
+	if s.cfg.GRPC.Port != 0 {
+		l, err := net.Listen("tcp", address(s.cfg.GRPC))
+		if err != nil {
+			for _, open := range listeners {
+				open.Close()
+			}
+			return nil, s.portProblem(err, s.cfg.GRPC.Port, config.GRPCPortTaken)
+		}
+		listeners = append(listeners, l)
+	}
+	for _, l := range listeners {
+		d.serving.Go(func() {
+			if err := d.grpc.Serve(l); err != nil {
+				s.fail(fmt.Errorf("gRPC on %s: %w", l.Addr(), err))
+			}
+		})
+	}
+	if s.cfg.HTTP.Port != 0 {
+		if err := s.openHTTP(d); err != nil {
+			d.stop(s)
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// httpRetry is how long the server waits before it tries a busy HTTP port again.
+const httpRetry = 5 * time.Second
+
+const headerTimeout = 10 * time.Second
+
+// openHTTP starts the gateway. A busy port is tried again for ever: nobody coordinates through it.
+func (s *server) openHTTP(d *doors) error {
+	conn, err := grpcapi.DialLocal(s.cfg.DataDir)
+	if err != nil {
+		return s.describe("HTTP port: connect to the server in", err)
+	}
+	d.conn = conn
+	handler, err := gateway.New(conn, gateway.Options{Logger: s.log})
+	if err != nil {
+		return fmt.Errorf("HTTP port: %w", err)
+	}
+	d.http = &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: s.cfg.HTTP.IdleTimeout}
+	ctx, cancel := context.WithCancel(context.Background())
+	d.retry = cancel
+	d.serving.Go(func() {
+		l := s.listenHTTP(ctx)
+		if l == nil {
+			return
+		}
+		s.log.Info().Stringer("http_port", l.Addr()).Msg("HTTP port open")
+		if err := d.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error().Err(err).Msg("HTTP port closed")
+		}
+	})
+	return nil
+}
+
+// listenHTTP returns nil when ctx ends first.
+func (s *server) listenHTTP(ctx context.Context) net.Listener {
+	for first := true; ; first = false {
+		l, err := net.Listen("tcp", address(s.cfg.HTTP.Door))
+		if err == nil {
+			return l
+		}
+		if first {
+			pid, process, _ := juteapi.PortHolder(s.cfg.HTTP.Port)
+			s.log.Warn().Err(err).Msg(config.HTTPPortTaken(s.cfg, pid, process).String())
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(httpRetry):
+		}
+	}
+}
+
+// stopTimeout bounds how long the doors wait for calls to end.
+const stopTimeout = 3 * time.Second
+
+// stop closes the doors: calls that have begun may end, for a while.
+func (d *doors) stop(s *server) {
+	d.retry()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if d.http != nil && d.http.Shutdown(ctx) != nil {
+		d.http.Close()
+	}
+	if d.conn != nil {
+		d.conn.Close()
+	}
+	graceful := make(chan struct{})
+	go func() { // ends with Stop at the latest
+		d.grpc.GracefulStop()
+		close(graceful)
+	}()
+	select {
+	case <-graceful:
+	case <-ctx.Done():
+		d.grpc.Stop()
+		<-graceful
+	}
+	d.serving.Wait()
+}
+
+// openClientPort starts the client port.
+func (s *server) openClientPort(l *live, d *doors) error {
+	c := &s.cfg.Client
+	if c.Port == 0 {
+		return nil
+	}
+	var err error
+	l.client, err = juteapi.Listen(address(c.Door), juteapi.Options{
+		Handler: l.driver, Logger: s.log, JuteMaxBuffer: c.FrameBytesMax, MaxClientCnxns: c.MaxPerAddress, MaxCnxns: c.MaxTotal,
+		SessionlessTimeout: c.SessionlessTimeout, Backlog: c.ListenBacklog, KeepAlive: c.KeepAlive,
+	})
+	if err != nil {
+		return s.portProblem(err, c.Port, config.ClientPortTaken)
+	}
+	d.serving.Go(func() {
+		if err := l.client.Serve(); err != nil {
+			s.fail(fmt.Errorf("client port: %w", err))
+		}
+	})
+	return nil
+}
+
+// portProblem names the process that has the port, and what to do.
+func (s *server) portProblem(err error, port int, taken func(*config.Config, int, string) config.Problem) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return config.Problem{File: s.cfg.File, Problem: fmt.Sprintf("port %d cannot be opened: %v", port, err),
+			Fix: "correct the address, or choose a port that this user may open", Exit: config.ExitUnexpected}
+	}
+	pid, process, _ := juteapi.PortHolder(port)
+	return taken(s.cfg, pid, process)
+}
+
+func address(d config.Door) string { return net.JoinHostPort(d.Address, strconv.Itoa(d.Port)) }

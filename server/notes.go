@@ -1,0 +1,162 @@
+package server
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"paddock/internal/zk"
+	"paddock/server/replica"
+)
+
+// notesMax is how many notes may wait to be written; the owner never waits for a log that is not read.
+const notesMax = 4096
+
+// notes turns what the replica notes into log lines, in a goroutine of its own.
+type notes struct {
+	log     zerolog.Logger
+	queue   chan replica.Note
+	dropped atomic.Int64
+	ahead   ahead
+}
+
+// ahead gathers the clients that have seen a zxid this server does not have, so that a migration that went wrong does
+// not fill the log.
+type ahead struct {
+	clients int
+	zxid    zk.Zxid // the highest they have seen
+	ip      string  // of the first
+}
+
+// aheadEvery is how often such clients are reported.
+const aheadEvery = time.Minute
+
+func newNotes(log zerolog.Logger) *notes {
+	return &notes{log: log, queue: make(chan replica.Note, notesMax)}
+}
+
+// observe is called by the owner.
+func (n *notes) observe(note replica.Note) {
+	if n.log.GetLevel() > noteLevel(note.Kind) {
+		return
+	}
+	select {
+	case n.queue <- note:
+	default:
+		n.dropped.Add(1)
+	}
+}
+
+// synced returns what warns of slow fsyncs.
+func (n *notes) synced(limit time.Duration) func(time.Duration) {
+	return func(took time.Duration) {
+		if limit > 0 && took > limit {
+			n.log.Warn().Dur("took_ms", took).Dur("limit_ms", limit).
+				Msg("the disk was slow to sync the transaction log, which delays every write; see fsync.warningthresholdms")
+		}
+	}
+}
+
+// run writes lines until ctx ends.
+func (n *notes) run(ctx context.Context) {
+	ticker := time.NewTicker(aheadEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case note := <-n.queue:
+			n.write(note)
+		case <-ticker.C:
+			n.ahead.report(n.log)
+			if lost := n.dropped.Swap(0); lost > 0 {
+				n.log.Warn().Int64("lines", lost).Msg("left out lines because the log is not written fast enough")
+			}
+		}
+	}
+}
+
+// noteLevel is how loud a note is.
+func noteLevel(k replica.NoteKind) zerolog.Level {
+	switch k {
+	case replica.SessionOpened, replica.SessionRenewed, replica.SessionRefused, replica.SessionEnded, replica.ClientThrottled,
+		replica.AuthRefused, replica.ContainersExpired:
+		return zerolog.DebugLevel
+	case replica.SessionExpired:
+		return zerolog.InfoLevel
+	case replica.DigestMismatch:
+		return zerolog.ErrorLevel
+	default:
+		return zerolog.WarnLevel
+	}
+}
+
+var noteTexts = map[replica.NoteKind]string{
+	replica.SessionOpened:     "session opened",
+	replica.SessionRenewed:    "session taken up again",
+	replica.SessionRefused:    "session refused: it has expired or the password is wrong",
+	replica.SessionExpired:    "session expired",
+	replica.SessionEnded:      "session ended",
+	replica.ClientThrottled:   "connection refused by connection_throttle_tokens",
+	replica.DigestMismatch:    "the tree differs from the digest of the transaction; compare with another copy of the data",
+	replica.OrphansFound:      "deleting ephemeral znodes whose session does not exist",
+	replica.ContainersExpired: "deleting containers and znodes whose time is over",
+	replica.SnapshotSkipped:   "no snapshot now, the last one is still being written; raise snapCount if this repeats",
+	replica.AuthRefused:       "credentials refused",
+}
+
+func (n *notes) write(note replica.Note) {
+	if note.Kind == replica.ClientAhead {
+		n.ahead.add(note, n.log)
+		return
+	}
+	e := n.log.WithLevel(noteLevel(note.Kind))
+	if note.Client != 0 {
+		e = e.Uint64("client", uint64(note.Client))
+	}
+	if note.Session != 0 {
+		e = e.Stringer("session", note.Session)
+	}
+	if note.Zxid != 0 {
+		e = e.Stringer("zxid", note.Zxid)
+	}
+	if note.TimeoutMS != 0 {
+		e = e.Int32("timeout_ms", note.TimeoutMS)
+	}
+	if note.Count != 0 {
+		e = e.Int("count", note.Count)
+	}
+	if note.Text != "" {
+		e = e.Str("scheme", note.Text)
+	}
+	e.Msg(noteTexts[note.Kind])
+}
+
+// add reports the first such client at once and gathers the others.
+func (a *ahead) add(note replica.Note, log zerolog.Logger) {
+	first := a.clients == 0
+	a.clients++
+	if a.zxid < note.Zxid || first {
+		a.zxid = note.Zxid
+	}
+	if first {
+		a.ip = note.Text
+		a.line(log)
+	}
+}
+
+// report is the line per minute.
+func (a *ahead) report(log zerolog.Logger) {
+	if a.clients > 1 {
+		a.line(log)
+	}
+	*a = ahead{}
+}
+
+func (a *ahead) line(log zerolog.Logger) {
+	log.Warn().Int("clients", a.clients).Str("ip", a.ip).Stringer("seen_zxid", a.zxid).
+		Msg("refused clients that have seen a later zxid than this data has, so they belong to other data; " +
+			"restart them, or restore the data they have seen")
+}

@@ -1,0 +1,195 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"paddock/server/config"
+	"paddock/server/driver"
+	"paddock/server/grpcapi"
+	"paddock/server/juteapi"
+	"paddock/storage/datadir"
+	"paddock/storage/wal"
+)
+
+// Options is what a server is made from.
+type Options struct {
+	Config  *config.Config
+	Notices []config.Notice // of loading the configuration; they are logged and shown by status
+	Logger  zerolog.Logger
+	Version string // of Paddock, as status shows it
+	PID     int    // of this process, written into the lock file
+}
+
+// server is what the parts share while Run lasts.
+type server struct {
+	opt   Options
+	cfg   *config.Config
+	log   zerolog.Logger
+	began time.Time
+
+	state    atomic.Uint32 // grpcapi.State
+	progress atomic.Pointer[string]
+	usage    atomic.Pointer[usage] // as upkeep last measured it
+	live     atomic.Pointer[live]  // nil until the state is recovered
+
+	notes  *notes
+	fatal  chan error // the first error of a part that the server cannot go on without
+	upkeep chan struct{}
+	wg     sync.WaitGroup
+}
+
+// live is the part of the server that exists once the state is recovered.
+type live struct {
+	dir    *datadir.Dir
+	log    *wal.Writer
+	driver *driver.Driver
+	client *juteapi.Server // nil if the client port is closed
+}
+
+// Run is the life of one server. It returns nil after ctx has ended, everything acknowledged being durable. Any other
+// end is an error: a config.Problem, whose ExitCode is the process's, or the reason why the server cannot go on.
+func Run(ctx context.Context, opt Options) error {
+	s := &server{
+		opt: opt, cfg: opt.Config, log: opt.Logger, began: time.Now(), fatal: make(chan error, 1), upkeep: make(chan struct{}, 1),
+	}
+	if s.cfg.Distributed() {
+		return config.EnsembleNotServed(s.cfg)
+	}
+	s.setState(grpcapi.StateStarting)
+	s.logNotices()
+	return s.run(ctx)
+}
+
+// run opens what is closed again in the reverse order.
+func (s *server) run(ctx context.Context) (err error) {
+	dir, err := s.openDir()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	ctx, cancel := context.WithCancel(ctx)
+	defer s.wg.Wait()
+	defer cancel()
+	s.notes = newNotes(s.log)
+	s.wg.Go(func() { s.notes.run(ctx) })
+	s.wg.Go(func() { keepHeap(ctx) })
+
+	doors, err := s.openDoors(dir)
+	if err != nil {
+		return err
+	}
+	defer doors.stop(s)
+	l, err := s.recover(ctx, dir)
+	if err != nil {
+		return err
+	}
+	return s.serve(ctx, l, doors)
+}
+
+// serve runs the driver and the client port until ctx ends or a part fails.
+func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
+	s.wg.Go(func() { l.log.KeepPrepared(s.reportPrepare) }) // ends when the log is closed
+	defer func() {
+		if closed := l.log.Close(); err == nil && closed != nil {
+			err = fmt.Errorf("close the transaction log: %w", closed)
+		}
+	}()
+
+	owner, stopOwner := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopOwner()
+	ended := make(chan error, 1)
+	go func() { ended <- runOwner(owner, l) }()
+
+	if err := s.openClientPort(l, doors); err != nil {
+		stopOwner()
+		return errors.Join(err, <-ended)
+	}
+	s.live.Store(l)
+	s.setState(grpcapi.StateServing)
+	s.logServing(l)
+	s.wg.Go(func() { s.keepUp(ctx, l) })
+
+	select {
+	case <-ctx.Done():
+		s.log.Info().Msg("stopping")
+	case err = <-s.fatal:
+	case err = <-ended:
+		ended <- err
+	}
+	s.setState(grpcapi.StateStopping)
+	if l.client != nil {
+		l.client.Close()
+	}
+	stopOwner()
+	return errors.Join(err, without(<-ended, err))
+}
+
+// runOwner runs the driver. A broken invariant ends the server like a broken disk does: nothing has been acknowledged
+// after it, and the exit code lets a service manager start it again.
+func runOwner(ctx context.Context, l *live) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a defect in the server stopped it before it could do harm, please report it: %v\n%s", p, debug.Stack())
+		}
+	}()
+	if err := l.driver.Run(ctx); err != nil {
+		return fmt.Errorf("%w; nothing has been acknowledged since: see to the disk, then start the server again", err)
+	}
+	return nil
+}
+
+// without is err unless it is the one already known.
+func without(err, known error) error {
+	if errors.Is(known, err) {
+		return nil
+	}
+	return err
+}
+
+// fail ends the server with the first error it is given.
+func (s *server) fail(err error) {
+	select {
+	case s.fatal <- err:
+	default:
+	}
+}
+
+func (s *server) setState(st grpcapi.State) { s.state.Store(uint32(st)) }
+
+// logNotices says what the configuration was accepted with.
+func (s *server) logNotices() {
+	for _, n := range s.opt.Notices {
+		s.log.WithLevel(levels[n.Level]).Msg(n.String())
+	}
+}
+
+var levels = map[config.Level]zerolog.Level{
+	config.Info: zerolog.InfoLevel, config.Warn: zerolog.WarnLevel, config.Error: zerolog.ErrorLevel,
+}
+
+// logServing is the line that says that clients may come.
+func (s *server) logServing(l *live) {
+	e := s.log.Info().Str("version", s.opt.Version).Dur("took_ms", time.Since(s.began))
+	if l.client != nil {
+		e = e.Stringer("client_port", l.client.Addr())
+	}
+	e.Msg("serving")
+}
+
+// reportPrepare tells of zeros that could not be written ahead; a disk that is full goes on without them.
+func (s *server) reportPrepare(err error) {
+	s.log.Warn().Err(err).Msg("log space not prepared; writes will be slower")
+}
+
+// describe puts the data directory in front of an error that does not name it.
+func (s *server) describe(what string, err error) error {
+	return fmt.Errorf("%s %s: %w", what, s.cfg.DataDir, err)
+}

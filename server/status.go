@@ -1,0 +1,94 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"paddock/internal/zk"
+	"paddock/server/config"
+	"paddock/server/driver"
+	"paddock/server/grpcapi"
+	"paddock/server/replica"
+	"paddock/server/watch"
+	"paddock/storage/datadir"
+)
+
+// usage is what the data directory took when upkeep last looked.
+type usage struct {
+	datadir.Usage
+	newest    zk.Zxid   // of the newest snapshot
+	lastPurge time.Time // zero if there was none
+}
+
+// inspectTimeout bounds how long a status waits for an owner that is very busy.
+const inspectTimeout = 2 * time.Second
+
+// status implements grpcapi.StatusSource.
+func (s *server) status() grpcapi.Status {
+	st := grpcapi.Status{
+		State: grpcapi.State(s.state.Load()), Version: s.opt.Version, Uptime: time.Since(s.began), PID: s.opt.PID,
+		DataDir: s.cfg.DataDir, Warnings: s.warnings(),
+	}
+	if s.cfg.HasServerID {
+		st.ServerID = s.cfg.ServerID
+	}
+	if p := s.progress.Load(); p != nil && st.State == grpcapi.StateStarting {
+		st.Refusal = *p
+	}
+	s.addStorage(&st)
+	l := s.live.Load()
+	if l == nil {
+		return st
+	}
+	st.Mode = grpcapi.ModeStandalone
+	if l.client != nil {
+		st.ClientAddresses = []string{l.client.Addr().String()}
+		addClient(&st, l)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), inspectTimeout)
+	defer cancel()
+	l.driver.Inspect(ctx, func(r *replica.Replica, ds *driver.Stats) {
+		t := r.Tree()
+		st.Zxid = t.Zxid()
+		st.Znodes, st.Ephemerals, st.DataBytes = int64(t.Znodes()), int64(t.EphemeralCount()), t.ApproximateDataSize()
+		st.Sessions, st.Watches = int64(r.Sessions()), int64(r.Watches().Counts(watch.Data).Watches+r.Watches().Counts(watch.Child).Watches)
+		st.Latency.Min, st.Latency.Mean, st.Latency.Max = ds.Latency()
+	})
+	return st
+}
+
+func addClient(st *grpcapi.Status, l *live) {
+	conns := l.client.Connections()
+	st.Connections = int64(len(conns))
+	for i := range conns {
+		st.Outstanding += conns[i].Outstanding
+	}
+	total := l.client.Totals()
+	st.PacketsReceived, st.PacketsSent = total.Received, total.Sent
+}
+
+func (s *server) addStorage(st *grpcapi.Status) {
+	u := s.usage.Load()
+	if u == nil {
+		return
+	}
+	st.Storage = grpcapi.Storage{
+		Snapshots: int64(u.Snapshots), SnapshotBytes: u.SnapshotBytes, Logs: int64(u.Logs), LogBytes: u.LogBytes,
+		NewestSnapshot: u.newest, DiskFreeBytes: u.LogSpace.Free, DiskTotalBytes: u.LogSpace.Total, LastPurge: u.lastPurge,
+	}
+}
+
+// warnings are what an operator should change.
+func (s *server) warnings() (list []string) {
+	for _, n := range s.opt.Notices {
+		if n.Level >= config.Warn {
+			list = append(list, n.String())
+		}
+	}
+	if u := s.usage.Load(); u != nil {
+		if w := spaceWarning(u); w != "" {
+			list = append(list, w)
+		}
+	}
+	return list
+}

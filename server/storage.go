@@ -1,0 +1,223 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"paddock/server/auth"
+	"paddock/server/config"
+	"paddock/server/driver"
+	"paddock/server/prep"
+	"paddock/server/replica"
+	"paddock/storage/datadir"
+	"paddock/storage/snapshot"
+	"paddock/storage/tree"
+	"paddock/storage/vfs"
+)
+
+// openDir opens and locks the data directory.
+func (s *server) openDir() (*datadir.Dir, error) {
+	c := s.cfg
+	dir, err := datadir.Open(datadir.Options{
+		FS: vfs.OS{}, Logger: s.log, Dir: c.DataDir, LogDir: c.DataLogDir, NoAutocreate: !c.DataDirAutocreate,
+		NoNewDatabase: !c.DBAutocreate, TrustEmpty: c.Snapshot.TrustEmpty, NoSync: !c.Log.ForceSync,
+		PrepareBytes: prepareBytes(c.Log.PreallocBytes), PID: s.opt.PID,
+	})
+	if err != nil {
+		return nil, s.dirProblem(err)
+	}
+	if c.WriteMyID {
+		text := strconv.FormatInt(c.ServerID, 10) + "\n"
+		if err := vfs.WriteFileAtomic(vfs.OS{}, c.MyIDPath(), []byte(text)); err != nil {
+			return nil, errors.Join(fmt.Errorf("write %s: %w", c.MyIDPath(), err), dir.Close())
+		}
+	}
+	return dir, nil
+}
+
+// prepareBytes turns ZooKeeper's preallocation into the first stretch of zeros; later ones grow to four times that.
+func prepareBytes(prealloc int64) int64 {
+	const most = 4 << 20 // more would only be zeros to write at every roll
+	if prealloc <= 0 {
+		return -1
+	}
+	return min(prealloc, most)
+}
+
+// dirProblem gives an error of opening the directory the words and the exit code of the configuration.
+func (s *server) dirProblem(err error) error {
+	var (
+		inUse   *datadir.InUseError
+		missing *datadir.MissingError
+		access  *datadir.AccessError
+	)
+	switch {
+	case errors.As(err, &inUse):
+		return config.DataDirInUse(inUse.Dir, inUse.PID)
+	case errors.As(err, &missing):
+		return config.DataDirMissing(missing.Key, missing.Dir)
+	case errors.As(err, &access):
+		return config.DataDirUnusable(access.Key, access.Dir, access.Err, os.Getuid())
+	default:
+		return err
+	}
+}
+
+// progressEvery is how often a long start says how far it is.
+const progressEvery = time.Second
+
+// recover restores the state and makes the driver that will own it.
+func (s *server) recover(ctx context.Context, dir *datadir.Dir) (*live, error) {
+	last := time.Now()
+	rec, err := dir.Recover(datadir.RecoverOptions{
+		Seed: rand.Uint64(), RecentMax: -1,
+		Progress: func(stage string, done int) {
+			if now := time.Now(); now.Sub(last) >= progressEvery {
+				last = now
+				text := stage + ": " + strconv.Itoa(done)
+				s.progress.Store(&text)
+				s.log.Info().Str("stage", stage).Int("done", done).Msg("starting")
+			}
+		},
+	})
+	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, config.DataDirUnusable("dataDir", s.cfg.DataDir, err, os.Getuid())
+		}
+		return nil, err
+	}
+	s.logRecovered(rec)
+	if rec.Uninitialised {
+		return nil, config.Problem{File: s.cfg.File, Key: "db.autocreate", Exit: config.ExitUnexpected,
+			Problem: s.cfg.DataDir + " is empty and db.autocreate=false forbids to begin a new database in it",
+			Fix:     "restore the data, or create the file " + filepath.Join(s.cfg.DataDir, "initialize")}
+	}
+	if rec.NeedsSnapshot {
+		v := rec.Tree.Freeze()
+		_, err := dir.WriteSnapshot(ctx, v, s.snapshotOptions())
+		rec.Tree.Release(v)
+		if err != nil {
+			return nil, fmt.Errorf("write the first snapshot: %w", err)
+		}
+	}
+	return s.makeLive(dir, rec)
+}
+
+// makeLive builds replica, log and driver.
+func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, error) {
+	cfg, err := s.replicaConfig()
+	if err != nil {
+		return nil, err
+	}
+	r, err := replica.New(cfg, rec.Tree, 0, time.Now().UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	l := &live{dir: dir, log: dir.Log(rec.Tree.Zxid())}
+	l.driver = driver.New(driver.Options{
+		Logger: s.log, Replica: r, Log: l.log, Observe: s.notes.observe, Synced: s.notes.synced(s.cfg.Log.FsyncWarning),
+		TickEvery: min(max(s.cfg.TickTime/ticksPerTick, tickEveryMin), tickEveryMax),
+		Snapshot:  func(ctx context.Context, v *tree.View) error { return s.writeSnapshot(ctx, dir, v) },
+	})
+	if rec.Log.Records > 0 {
+		l.driver.Do(replica.Event{Kind: replica.SnapshotNow}) // so that the next start is quick
+	}
+	return l, nil
+}
+
+// The replica is told the time ten times per tickTime, within bounds.
+const (
+	ticksPerTick = 10
+	tickEveryMin = 10 * time.Millisecond
+	tickEveryMax = 100 * time.Millisecond
+)
+
+// standaloneID is what ZooKeeper makes session ids with when it serves alone, whatever myid says.
+const standaloneID = 1
+
+func (s *server) replicaConfig() (replica.Config, error) {
+	c := s.cfg
+	authority, err := auth.New(auth.Config{
+		SuperDigest: c.Auth.SuperDigest, DigestAlg: c.Auth.DigestAlg, NoDigest: !c.Auth.DigestEnabled, SkipACL: c.Auth.SkipACL,
+	})
+	if err != nil {
+		return replica.Config{}, err
+	}
+	out := replica.Config{
+		ServerID: standaloneID,
+		Prep: prep.Config{ExtendedTypes: c.Znodes.ExtendedTypes, EnforceQuota: c.Znodes.EnforceQuota,
+			NoDigest: !c.Znodes.DigestEnabled, NoClosePaths: !c.Znodes.CloseSessionTxn},
+		Auth:         authority,
+		TickMS:       c.TickTime.Milliseconds(),
+		MinSessionMS: int32(c.MinSessionTimeout.Milliseconds()), MaxSessionMS: int32(c.MaxSessionTimeout.Milliseconds()),
+		ConnectTokensMax: int32(c.Connect.Tokens), ConnectFillMS: c.Connect.FillTime.Milliseconds(), ConnectFillCount: int32(c.Connect.FillCount),
+		SnapshotTxns: int64(c.Log.SnapCount), SnapshotBytes: c.Log.SnapSizeBytes, LogFileBytes: c.Log.FileSizeBytes, Seed: rand.Uint64(),
+		ContainerCheckMS:     c.Znodes.ContainerInterval.Milliseconds(),
+		ContainerNeverUsedMS: c.Znodes.ContainerNeverUsed.Milliseconds(),
+		ContainerPerMinute:   int64(c.Znodes.ContainerPerMinute),
+	}
+	if c.Auth.Enforce {
+		out.EnforceSchemes = c.Auth.EnforceSchemes
+	}
+	return out, nil
+}
+
+func (s *server) snapshotOptions() snapshot.WriteOptions {
+	return snapshot.WriteOptions{
+		Compression: snapshot.Compression(s.cfg.Snapshot.Compression), NoDigest: !s.cfg.Znodes.DigestEnabled,
+		NoLastZxid: !s.cfg.Snapshot.SerializeLastProcessed,
+	}
+}
+
+// writeSnapshot is the driver's way to the disk.
+func (s *server) writeSnapshot(ctx context.Context, dir *datadir.Dir, v *tree.View) error {
+	began := time.Now()
+	opts := s.snapshotOptions()
+	last := began
+	opts.Progress = func(done int) {
+		if now := time.Now(); now.Sub(last) >= progressEvery {
+			last = now
+			s.log.Info().Int("znodes", done).Msg("writing a snapshot")
+		}
+	}
+	path, err := dir.WriteSnapshot(ctx, v, opts)
+	if err != nil {
+		return err
+	}
+	s.log.Info().Str("file", path).Dur("took_ms", time.Since(began)).Msg("snapshot written")
+	s.wakeUpkeep()
+	return nil
+}
+
+// logRecovered says what was found, and what of it an operator should know.
+func (s *server) logRecovered(rec *datadir.Recovered) {
+	for _, bad := range rec.Bad {
+		s.log.Warn().Str("snapshot", bad.String()).Str("used", rec.Snapshot.File).
+			Msg("passed over a damaged snapshot; the older one and the log hold everything")
+	}
+	for _, torn := range rec.Log.Torn {
+		s.log.Warn().Str("log", torn.String()).Msg("cut off a record that was never finished, so never acknowledged")
+	}
+	for _, file := range rec.Log.Removed {
+		s.log.Info().Str("file", file).Msg("removed a log file that held nothing")
+	}
+	if rec.Log.Repeated > 0 {
+		s.log.Warn().Int("records", rec.Log.Repeated).Msg("left out log records that had come before")
+	}
+	if rec.DigestMismatch != 0 {
+		s.log.Error().Stringer("zxid", rec.DigestMismatch).Msg("the tree differs from the digest that was logged with it; compare with another copy of the data")
+	}
+	if rec.FuzzyUntil != 0 {
+		s.log.Warn().Stringer("snapshot_until", rec.FuzzyUntil).Stringer("log_until", rec.Tree.Zxid()).
+			Msg("the snapshot may hold effects of transactions that the log no longer has")
+	}
+	s.log.Info().Str("snapshot", rec.Snapshot.File).Int("records", rec.Log.Records).Stringer("zxid", rec.Tree.Zxid()).
+		Int("znodes", rec.Tree.Znodes()).Int("sessions", rec.Tree.SessionCount()).Dur("took_ms", time.Since(s.began)).Msg("state recovered")
+}
