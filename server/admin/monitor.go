@@ -1,0 +1,100 @@
+package admin
+
+import (
+	"strconv"
+
+	"paddock/internal/metrics"
+)
+
+// mntr lists every figure: first the gauges of the server, then the metrics in the order of their registry. The keys
+// that ZooKeeper has and this server has nothing to count for are there, at zero: a missing key breaks readers, a
+// zero does not.
+func (w *Words) mntr() []byte {
+	s, ok := w.src.Server()
+	if !ok {
+		return nil
+	}
+	open, most := openFiles()
+	m := monitor{}
+	m.text("version", w.version)
+	m.text("server_state", s.Mode)
+	m.whole("ephemerals_count", s.Ephemerals)
+	m.whole("num_alive_connections", s.Connections)
+	m.mean("avg_latency", s.MeanLatencyMS)
+	m.whole("outstanding_requests", s.Outstanding)
+	m.whole("znode_count", s.Znodes)
+	m.whole("global_sessions", s.Sessions)
+	m.whole("non_mtls_remote_conn_count", 0)
+	m.whole("last_client_response_size", s.LastReplyBytes)
+	m.whole("packets_sent", s.Sent)
+	m.whole("packets_received", s.Received)
+	m.whole("max_client_response_size", s.MaxReplyBytes)
+	m.real("connection_drop_probability", s.DropProbability)
+	m.whole("watch_count", s.Watches)
+	m.whole("auth_failed_count", s.AuthFailed)
+	m.whole("min_latency", s.MinLatencyMS)
+	m.whole("max_file_descriptor_count", most)
+	m.whole("approximate_data_size", s.DataBytes)
+	m.whole("open_file_descriptor_count", open)
+	m.whole("local_sessions", s.LocalSessions)
+	m.whole("uptime", s.Uptime.Milliseconds())
+	m.whole("max_latency", s.MaxLatencyMS)
+	m.whole("outstanding_tls_handshake", 0)
+	m.whole("min_client_response_size", s.MinReplyBytes)
+	m.whole("non_mtls_local_conn_count", 0)
+	for _, metric := range w.metrics.All() {
+		m.metric(&metric)
+	}
+	return m.b
+}
+
+// monitor is the text of mntr.
+type monitor struct{ b []byte }
+
+func (m *monitor) key(name string) {
+	m.b = append(append(append(m.b, "zk_"...), name...), '\t')
+}
+
+func (m *monitor) text(key, v string) {
+	m.key(key)
+	m.b = append(append(m.b, v...), '\n')
+}
+
+func (m *monitor) whole(key string, v int64) {
+	m.key(key)
+	m.b = append(strconv.AppendInt(m.b, v, 10), '\n')
+}
+
+func (m *monitor) real(key string, v float64) {
+	m.key(key)
+	m.b = append(appendDouble(m.b, v), '\n')
+}
+
+func (m *monitor) mean(key string, v float64) {
+	m.key(key)
+	m.b = append(appendMean(m.b, v), '\n')
+}
+
+func (m *monitor) metric(x *metrics.Metric) {
+	if x.Counter != nil {
+		m.whole(x.Name, x.Counter.Value())
+	}
+	if x.Gauge != nil {
+		m.whole(x.Name, x.Gauge.Value())
+	}
+	f, ok := x.Figures()
+	if !ok {
+		return
+	}
+	m.mean("avg_"+x.Name, f.Avg)
+	m.whole("min_"+x.Name, f.Min)
+	m.whole("max_"+x.Name, f.Max)
+	m.whole("cnt_"+x.Name, f.Count)
+	m.whole("sum_"+x.Name, f.Sum)
+	if x.Quantiles {
+		m.whole("p50_"+x.Name, f.P50)
+		m.whole("p95_"+x.Name, f.P95)
+		m.whole("p99_"+x.Name, f.P99)
+		m.whole("p999_"+x.Name, f.P999)
+	}
+}
