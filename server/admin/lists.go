@@ -38,12 +38,15 @@ func (w *Words) dump() []byte {
 	return w.dumpConnections(append(b, "Connections dump:\n"...))
 }
 
-// dumpConnections lists when connections are given up. A server that does not know says nothing, like a ZooKeeper whose
-// connections are Netty's.
+// dumpConnections lists when connections are given up, those of one second together. A server that does not know says
+// nothing, like a ZooKeeper whose connections are Netty's.
 func (w *Words) dumpConnections(b []byte) []byte {
 	list := slices.DeleteFunc(w.connections(), func(c Connection) bool { return c.IdleUntil.IsZero() })
 	if len(list) == 0 {
 		return b
+	}
+	for i := range list {
+		list[i].IdleUntil = list[i].IdleUntil.Truncate(time.Second)
 	}
 	slices.SortStableFunc(list, func(x, y Connection) int { return x.IdleUntil.Compare(y.IdleUntil) })
 	var sets [][]Connection

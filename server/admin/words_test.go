@@ -208,6 +208,20 @@ func TestWhatClientsChooseCannotForgeLists(t *testing.T) {
 	}
 }
 
+func TestConnectionsOfOneSecondAreDumpedTogether(t *testing.T) {
+	src := fresh()
+	src.asking("127.0.0.1:3", at(6, 27, 17).Add(900*time.Millisecond))
+	src.asking("127.0.0.1:1", at(6, 27, 18))
+	src.asking("127.0.0.1:2", at(6, 27, 17).Add(time.Millisecond))
+	src.asking("127.0.0.1:4", time.Time{})
+	want := "Connections dump:\nConnections Sets (2)/(3):\n2 expire at Sat Nov 21 06:27:17 UTC 2026:\n" +
+		"\tip: /127.0.0.1:2 sessionId: 0x0\n\tip: /127.0.0.1:3 sessionId: 0x0\n" +
+		"1 expire at Sat Nov 21 06:27:18 UTC 2026:\n\tip: /127.0.0.1:1 sessionId: 0x0\n"
+	if got := string(all(src).Answer("dump", noArg)); !strings.HasSuffix(got, want) {
+		t.Errorf("got\n%s\nwant at its end\n%s", got, want)
+	}
+}
+
 func TestManyMayAskAtOnce(t *testing.T) {
 	w, done := all(&fakeSource{}), make(chan string)
 	const askers = 8
