@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 PADDOCK  := $(CURDIR)/bin/paddock
 VERSION  := $(shell git describe --tags --dirty 2>/dev/null || echo devel)
+BUILT    := $(shell git log -1 --format=%ct 2>/dev/null)
 TOOLS    := bin/tools
 TAGS     := bench,chaos,interop,invariants,tour
 GO_FILES  = $(shell git ls-files -co --exclude-standard '*.go' | grep -v -e ^gen/ -e /testdata/)
@@ -30,7 +31,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/paddock, one static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(PADDOCK) ./cmd/paddock
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.commitTime=$(BUILT)' -o $(PADDOCK) ./cmd/paddock
 
 .PHONY: test
 test: ## run the tests of this module, short, with the race detector

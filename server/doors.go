@@ -154,7 +154,9 @@ func (s *server) openClientPort(l *live, d *doors) error {
 	var err error
 	l.client, err = juteapi.Listen(address(c.Door), juteapi.Options{
 		Handler: l.driver, Logger: s.log, JuteMaxBuffer: c.FrameBytesMax, MaxClientCnxns: c.MaxPerAddress, MaxCnxns: c.MaxTotal,
+		FourLetter:         s.fourLetter(l),
 		SessionlessTimeout: c.SessionlessTimeout, Backlog: c.ListenBacklog, KeepAlive: c.KeepAlive,
+		Hooks: s.metrics.hooks(),
 	})
 	if err != nil {
 		return s.portProblem(err, c.Port, config.ClientPortTaken)

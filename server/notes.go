@@ -17,6 +17,7 @@ const notesMax = 4096
 // notes turns what the replica notes into log lines, in a goroutine of its own.
 type notes struct {
 	log     zerolog.Logger
+	metrics *serverMetrics
 	queue   chan replica.Note
 	dropped atomic.Int64
 	ahead   ahead
@@ -33,12 +34,13 @@ type ahead struct {
 // aheadEvery is how often such clients are reported.
 const aheadEvery = time.Minute
 
-func newNotes(log zerolog.Logger) *notes {
-	return &notes{log: log, queue: make(chan replica.Note, notesMax)}
+func newNotes(log zerolog.Logger, m *serverMetrics) *notes {
+	return &notes{log: log, metrics: m, queue: make(chan replica.Note, notesMax)}
 }
 
 // observe is called by the owner.
 func (n *notes) observe(note replica.Note) {
+	n.metrics.count(note)
 	if n.log.GetLevel() > noteLevel(note.Kind) {
 		return
 	}
@@ -52,6 +54,7 @@ func (n *notes) observe(note replica.Note) {
 // synced returns what warns of slow fsyncs.
 func (n *notes) synced(limit time.Duration) func(time.Duration) {
 	return func(took time.Duration) {
+		n.metrics.fsync.Observe(took)
 		if limit > 0 && took > limit {
 			n.log.Warn().Dur("took_ms", took).Dur("limit_ms", limit).
 				Msg("the disk was slow to sync the transaction log, which delays every write; see fsync.warningthresholdms")

@@ -24,8 +24,9 @@ type Options struct {
 	Config  *config.Config
 	Notices []config.Notice // of loading the configuration; they are logged and shown by status
 	Logger  zerolog.Logger
-	Version string // of Paddock, as status shows it
-	PID     int    // of this process, written into the lock file
+	Version string    // of Paddock, as status shows it
+	Built   time.Time // when this version was made; zero if unknown
+	PID     int       // of this process, written into the lock file
 }
 
 // server is what the parts share while Run lasts.
@@ -40,10 +41,11 @@ type server struct {
 	usage    atomic.Pointer[usage] // as upkeep last measured it
 	live     atomic.Pointer[live]  // nil until the state is recovered
 
-	notes  *notes
-	fatal  chan error // the first error of a part that the server cannot go on without
-	upkeep chan struct{}
-	wg     sync.WaitGroup
+	metrics *serverMetrics
+	notes   *notes
+	fatal   chan error // the first error of a part that the server cannot go on without
+	upkeep  chan struct{}
+	wg      sync.WaitGroup
 }
 
 // live is the part of the server that exists once the state is recovered.
@@ -59,6 +61,7 @@ type live struct {
 func Run(ctx context.Context, opt Options) error {
 	s := &server{
 		opt: opt, cfg: opt.Config, log: opt.Logger, began: time.Now(), fatal: make(chan error, 1), upkeep: make(chan struct{}, 1),
+		metrics: newMetrics(),
 	}
 	if s.cfg.Distributed() {
 		return config.EnsembleNotServed(s.cfg)
@@ -78,7 +81,7 @@ func (s *server) run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer s.wg.Wait()
 	defer cancel()
-	s.notes = newNotes(s.log)
+	s.notes = newNotes(s.log, s.metrics)
 	s.wg.Go(func() { s.notes.run(ctx) })
 	s.wg.Go(func() { keepHeap(ctx) })
 

@@ -9,7 +9,6 @@ import (
 	"paddock/server/driver"
 	"paddock/server/grpcapi"
 	"paddock/server/replica"
-	"paddock/server/watch"
 	"paddock/storage/datadir"
 )
 
@@ -29,9 +28,7 @@ func (s *server) status() grpcapi.Status {
 		State: grpcapi.State(s.state.Load()), Version: s.opt.Version, Uptime: time.Since(s.began), PID: s.opt.PID,
 		DataDir: s.cfg.DataDir, Warnings: s.warnings(),
 	}
-	if s.cfg.HasServerID {
-		st.ServerID = s.cfg.ServerID
-	}
+	st.ServerID = serverID(s.cfg)
 	if p := s.progress.Load(); p != nil && st.State == grpcapi.StateStarting {
 		st.Refusal = *p
 	}
@@ -51,7 +48,7 @@ func (s *server) status() grpcapi.Status {
 		t := r.Tree()
 		st.Zxid = t.Zxid()
 		st.Znodes, st.Ephemerals, st.DataBytes = int64(t.Znodes()), int64(t.EphemeralCount()), t.ApproximateDataSize()
-		st.Sessions, st.Watches = int64(r.Sessions()), int64(r.Watches().Counts(watch.Data).Watches+r.Watches().Counts(watch.Child).Watches)
+		st.Sessions, st.Watches = int64(r.Sessions()), watchCount(r)
 		st.Latency.Min, st.Latency.Mean, st.Latency.Max = ds.Latency()
 	})
 	return st

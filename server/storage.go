@@ -94,6 +94,7 @@ func (s *server) recover(ctx context.Context, dir *datadir.Dir) (*live, error) {
 		return nil, err
 	}
 	s.logRecovered(rec)
+	s.metrics.recovered.Observe(time.Since(s.began))
 	if rec.Uninitialised {
 		return nil, config.Problem{File: s.cfg.File, Key: "db.autocreate", Exit: config.ExitUnexpected,
 			Problem: s.cfg.DataDir + " is empty and db.autocreate=false forbids to begin a new database in it",
@@ -122,7 +123,7 @@ func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, erro
 	}
 	l := &live{dir: dir, log: dir.Log(rec.Tree.Zxid())}
 	l.driver = driver.New(driver.Options{
-		Logger: s.log, Replica: r, Log: l.log, Observe: s.notes.observe, Synced: s.notes.synced(s.cfg.Log.FsyncWarning),
+		Logger: s.log, Replica: r, Log: l.log, Observe: s.notes.observe, Latency: s.metrics.latency, Synced: s.notes.synced(s.cfg.Log.FsyncWarning),
 		TickEvery: min(max(s.cfg.TickTime/ticksPerTick, tickEveryMin), tickEveryMax),
 		Snapshot:  func(ctx context.Context, v *tree.View) error { return s.writeSnapshot(ctx, dir, v) },
 	})
@@ -191,6 +192,7 @@ func (s *server) writeSnapshot(ctx context.Context, dir *datadir.Dir, v *tree.Vi
 	if err != nil {
 		return err
 	}
+	s.metrics.snapshot.Observe(time.Since(began))
 	s.log.Info().Str("file", path).Dur("took_ms", time.Since(began)).Msg("snapshot written")
 	s.wakeUpkeep()
 	return nil

@@ -59,7 +59,7 @@ func serve(c *cobra.Command, f serveFlags, args []string) error {
 		}
 		defer stop()
 	}
-	err = server.Run(c.Context(), server.Options{Config: cfg, Notices: notices, Logger: log, Version: version, PID: os.Getpid()})
+	err = server.Run(c.Context(), server.Options{Config: cfg, Notices: notices, Logger: log, Version: version, Built: built(), PID: os.Getpid()})
 	if err == nil {
 		log.Info().Msg("stopped")
 	}

@@ -5,12 +5,26 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 )
 
-// version is set by the linker; see the Makefile.
-var version = "devel"
+// Set by the linker; see the Makefile.
+var (
+	version    = "devel"
+	commitTime = "" // of the commit that was built, in seconds since 1970
+)
+
+// built is the time of the commit, which makes builds of it equal; zero if unknown.
+func built() time.Time {
+	seconds, err := strconv.ParseInt(commitTime, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
 
 func newVersion() *cobra.Command {
 	var asJSON bool

@@ -57,9 +57,7 @@ var table = []Row{
 		Imports: []string{"gen/paddock/v1", "internal/zk"},
 		Later:   []string{"server/request"},
 		Modules: []string{"github.com/rs/zerolog", "google.golang.org/grpc", "google.golang.org/protobuf"}},
-	{Path: "server/admin", Ring: Edge,
-		Later:   []string{"internal/metrics", "internal/zk", "server/request"},
-		Modules: []string{"github.com/rs/zerolog", "github.com/prometheus/client_golang"}},
+	{Path: "server/admin", Ring: Edge, Imports: []string{"internal/metrics", "internal/zk"}},
 	{Path: "server", Ring: Driver,
 		Imports: []string{"gateway", "internal/zk", "server/auth", "server/config", "server/driver", "server/grpcapi", "server/juteapi",
 			"server/prep", "server/replica", "server/watch", "storage/datadir", "storage/snapshot", "storage/tree", "storage/vfs",
@@ -72,9 +70,7 @@ var table = []Row{
 			"google.golang.org/protobuf"}},
 
 	// What serves the command line and the tests.
-	{Path: "internal/metrics", Ring: Edge,
-		Later:   []string{"internal/zk"},
-		Modules: []string{"github.com/prometheus"}},
+	{Path: "internal/metrics", Ring: Edge},
 	{Path: "internal/client", Ring: Edge, Later: []string{"internal/jute", "internal/zk"}},
 	{Path: "internal/bench", Ring: Edge,
 		Later: []string{"internal/client", "internal/jute", "internal/zk"}},

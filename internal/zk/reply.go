@@ -18,7 +18,7 @@ type Reply struct {
 	IDs     []ID    // whoAmI
 	Results []Reply // multi, multiRead: Op is OpError where Err alone counts
 
-	// PartialBody keeps Results in the body although Err is set: a multiRead stopped by an illegal operation.
+	// PartialBody keeps Results in the body although Err is set: a multi or multiRead that ZooKeeper stumbles over.
 	PartialBody bool
 }
 

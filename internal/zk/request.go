@@ -127,12 +127,6 @@ func (w *Watches) code(c *jute.Coder, two bool) {
 	}
 }
 
-// HasNull tells whether any list that the opcode carries was null, which ZooKeeper refuses.
-func (w *Watches) HasNull(op OpCode) bool {
-	return w.Data == nil || w.Exist == nil || w.Child == nil ||
-		op == OpSetWatches2 && (w.Persistent == nil || w.Recursive == nil)
-}
-
 // ConnectRequest opens a session, or takes one up again.
 type ConnectRequest struct {
 	ProtocolVersion int32

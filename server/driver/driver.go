@@ -233,7 +233,6 @@ func (d *Driver) process(c *conn, l *letter) bool {
 			l.requests = l.requests[i:]
 			return false
 		}
-		d.stats.Received++
 		d.step(replica.Event{Kind: replica.Request, Client: c.id, Request: &l.requests[i], At: l.at})
 		if d.clients[c.id] != c {
 			break // closed by the step
@@ -264,6 +263,9 @@ func (d *Driver) Inspect(ctx context.Context, fn func(*replica.Replica, *Stats))
 		return false
 	}
 }
+
+// Wall is the time of day of a moment of the replica's clock, in milliseconds.
+func (d *Driver) Wall(ms int64) time.Time { return d.start.Add(time.Duration(ms) * time.Millisecond) }
 
 // Do gives the replica an event of an operator, such as SnapshotNow.
 func (d *Driver) Do(ev replica.Event) {

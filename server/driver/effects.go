@@ -38,7 +38,6 @@ func (d effects) Reply(id request.ClientID, at int64, r *zk.Reply) {
 		return
 	}
 	c.sink.Reply(r)
-	d.stats.Sent++
 	took := time.Duration(d.now - at)
 	d.stats.latency(took)
 	if d.opt.Latency != nil {
@@ -50,7 +49,6 @@ func (d effects) Reply(id request.ClientID, at int64, r *zk.Reply) {
 func (d effects) Event(id request.ClientID, e *zk.Event) {
 	if c := d.touch(id); c != nil {
 		c.sink.Event(e)
-		d.stats.Sent++
 	}
 }
 

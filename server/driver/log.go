@@ -114,10 +114,8 @@ func (d *Driver) syncBatch(batch logBatch) error {
 	}
 	start := time.Now()
 	err := d.opt.Log.Sync()
-	took := time.Since(start)
-	d.stats.fsync(took)
 	if d.opt.Synced != nil {
-		d.opt.Synced(took)
+		d.opt.Synced(time.Since(start))
 	}
 	return err
 }

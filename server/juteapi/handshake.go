@@ -38,10 +38,9 @@ func (c *conn) shakeHands() string {
 
 // answer answers a four-letter word and ends the connection.
 func (c *conn) answer(word string) string {
-	at := c.lastIO.Load()
 	c.in.take(frameHeader)
 	c.mu.Lock()
-	c.stats.received(1, frameHeader, at)
+	c.stats.count(1, frameHeader)
 	c.mu.Unlock()
 	c.busy.Store(true)
 	text := c.srv.opt.FourLetter(word, c.wordArg)

@@ -20,6 +20,7 @@ type ConnStats struct {
 	LastCxid       int64  // xid of the last reply, -1 before the first
 	LastZxid       zk.Zxid
 	LastResponseMS int64 // when the last reply was sent, 0 before the first
+	IdleUntilMS    int64 // when the connection is closed if nothing comes
 	Outstanding    int64 // requests not yet answered
 	Unsent         int64 // bytes waiting to be sent
 }
@@ -233,6 +234,7 @@ func (c *conn) snapshot() ConnStats {
 	line := ConnStats{Addr: c.addr, IP: ipText(c.ip), Session: c.session, TimeoutMS: c.timeout,
 		EstablishedMS: c.opened.UnixMilli(), PacketStats: st.since, LastOp: st.lastOp, LastCxid: st.lastCxid,
 		LastZxid: st.lastZxid, Outstanding: st.open, Unsent: c.unsent.Load()}
+	line.IdleUntilMS = c.srv.start.Add(time.Duration(c.lastIO.Load() + c.limit.Load())).UnixMilli()
 	if st.lastAt >= 0 {
 		line.LastResponseMS = c.srv.start.Add(time.Duration(st.lastAt)).UnixMilli()
 	}

@@ -18,6 +18,7 @@ func TestStatisticsOfAConnection(t *testing.T) {
 	opened := c.now().UnixMilli()
 	want := ConnStats{Addr: p.LocalAddr().String(), IP: "127.0.0.1", Session: 0x100000000000001, TimeoutMS: 10000,
 		EstablishedMS: opened, LastOp: "SESS", LastCxid: 0, LastZxid: -1, LastResponseMS: opened,
+		IdleUntilMS: opened + 10000,
 		PacketStats: PacketStats{Received: 1, Sent: 1, ReceivedBytes: 49, SentBytes: 41, Answered: 1}}
 	if got := d.Connections()[0]; got != want {
 		t.Fatalf("%+v\nwant %+v", got, want)
@@ -46,6 +47,7 @@ func TestStatisticsOfAConnection(t *testing.T) {
 	want.PacketStats = PacketStats{Received: 4, Sent: 4, ReceivedBytes: 49 + 36, SentBytes: 41 + 60, Answered: 4,
 		LastMS: 7, MinMS: 0, MaxMS: 12, TotalMS: 31}
 	want.LastOp, want.LastCxid, want.LastZxid, want.LastResponseMS = "PING", -2, 3, opened+12
+	want.IdleUntilMS = opened + 12 + 10000
 	if got := d.Connections()[0]; got != want {
 		t.Fatalf("%+v\nwant %+v", got, want)
 	}

@@ -85,7 +85,8 @@ func (p *Prep) OpenSession(timeoutMS int32, by Asker, rec *txn.Record) {
 }
 
 // multi judges the operations one after the other; each sees what those before it will do. At the first that fails
-// all are taken back: the txn then lists the good ones, the error, and RuntimeInconsistency for the rest.
+// all are taken back: the txn then lists the good ones, the error, and RuntimeInconsistency for the rest. One that
+// ZooKeeper stumbles over, such as a null path, fails the multi as a whole.
 func (p *Prep) multi(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 	*out = txn.Txn{Type: zk.OpMulti, Ops: make([]txn.Txn, len(req.Ops))}
 	start := p.over.mark()
@@ -96,11 +97,15 @@ func (p *Prep) multi(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 			*op = txn.Txn{Type: zk.OpError, Err: zk.RuntimeInconsistency}
 			continue
 		}
-		if req.Ops[i].Op.IsRead() {
-			p.over.undo(start)
-			return zk.MarshallingError
+		code := zk.MarshallingError
+		if !req.Ops[i].Op.IsRead() {
+			code = p.one(&req.Ops[i], by, op)
 		}
-		if code := p.one(&req.Ops[i], by, op); code != zk.OK {
+		if code == zk.MarshallingError {
+			p.over.undo(start)
+			return code
+		}
+		if code != zk.OK {
 			p.over.undo(start)
 			failed = true
 			*op = txn.Txn{Type: zk.OpError, Err: code}

@@ -30,6 +30,8 @@ func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 	switch {
 	case req.Op == zk.OpAuth:
 		r.authenticate(c, req, at, eff)
+	case req.Op == zk.OpSASL && (req.Malformed || req.Data == nil):
+		r.close(c, request.CloseMalformed, eff)
 	case req.Op == zk.OpSASL:
 		// ZooKeeper compatibility: without SASL configured a server answers with a null token, and clients that have a
 		// JAAS section go on without it.
@@ -169,6 +171,9 @@ func (r *Replica) readNode(c *client, req *zk.Request, ids []zk.ID, rep *zk.Repl
 		}
 	case zk.OpGetAllChildrenNumber:
 		rep.Number = int32(r.tree.Descendants(req.Path))
+		if req.Path == "" {
+			rep.Number++ // ZooKeeper compatibility: by this name the root is below itself
+		}
 		return zk.OK
 	}
 	rep.Stat = r.tree.Stat(ref)
@@ -187,17 +192,20 @@ func (r *Replica) ephemerals(c *client, prefix string) []string {
 	return append([]string{}, slices.DeleteFunc(all, func(p string) bool { return !strings.HasPrefix(p, prefix) })...)
 }
 
-// multiRead answers each operation on its own; none sets a watch.
+// multiRead answers each operation on its own; none sets a watch. One that ZooKeeper stumbles over ends it.
 func (r *Replica) multiRead(c *client, req *zk.Request, ids []zk.ID, rep *zk.Reply) {
 	for i := range req.Ops {
 		op := req.Ops[i]
-		if !op.Op.IsRead() {
-			rep.Err, rep.PartialBody = zk.MarshallingError, true
+		op.Watch = false
+		res := zk.Reply{Op: op.Op, Err: zk.MarshallingError}
+		if op.Op.IsRead() {
+			res.Err = r.readNode(c, &op, ids, &res)
+		}
+		if res.Err == zk.MarshallingError {
+			rep.Err, rep.PartialBody = res.Err, true
 			return
 		}
-		op.Watch = false
-		res := zk.Reply{Op: op.Op}
-		if res.Err = r.readNode(c, &op, ids, &res); res.Err != zk.OK {
+		if res.Err != zk.OK {
 			res = zk.Reply{Op: zk.OpError, Err: res.Err}
 		}
 		rep.Results = append(rep.Results, res)
@@ -237,14 +245,11 @@ func (r *Replica) checkWatches(c *client, req *zk.Request) zk.Code {
 }
 
 // rewatch sets again what a client watched on the connection it lost, and tells it at once what it has missed. As in
-// ZooKeeper the catch-up events carry zxid -1 and no permission is asked.
+// ZooKeeper the catch-up events carry zxid -1, no permission is asked, and a null stops it where it stands.
 func (r *Replica) rewatch(c *client, req *zk.Request, eff Effects) zk.Code {
 	w := req.Watches
-	if w.HasNull(req.Op) {
-		return zk.MarshallingError
-	}
 	missed := func(t zk.EventType, path string) { eff.Event(c.id, &zk.Event{Zxid: -1, Type: t, Path: path}) }
-	for _, path := range w.Data {
+	data := func(path string) {
 		switch ref, ok := r.tree.Find(path); {
 		case !ok:
 			missed(zk.NodeDeleted, path)
@@ -254,14 +259,14 @@ func (r *Replica) rewatch(c *client, req *zk.Request, eff Effects) zk.Code {
 			r.watches.Add(c.id, path, watch.DataOneShot)
 		}
 	}
-	for _, path := range w.Exist {
+	exist := func(path string) {
 		if _, ok := r.tree.Find(path); ok {
 			missed(zk.NodeCreated, path)
 		} else {
 			r.watches.Add(c.id, path, watch.DataOneShot)
 		}
 	}
-	for _, path := range w.Child {
+	child := func(path string) {
 		switch ref, ok := r.tree.Find(path); {
 		case !ok:
 			missed(zk.NodeDeleted, path)
@@ -271,13 +276,26 @@ func (r *Replica) rewatch(c *client, req *zk.Request, eff Effects) zk.Code {
 			r.watches.Add(c.id, path, watch.ChildOneShot)
 		}
 	}
-	for _, path := range w.Persistent {
-		r.watches.Add(c.id, path, watch.Persistent)
+	whole := each(w.Data, data) && each(w.Exist, exist) && each(w.Child, child)
+	if whole && req.Op == zk.OpSetWatches2 {
+		whole = each(w.Persistent, func(path string) { r.watches.Add(c.id, path, watch.Persistent) }) &&
+			each(w.Recursive, func(path string) { r.watches.Add(c.id, path, watch.Recursive) })
 	}
-	for _, path := range w.Recursive {
-		r.watches.Add(c.id, path, watch.Recursive)
+	if !whole {
+		return zk.MarshallingError
 	}
 	return zk.OK
+}
+
+// each calls f with every path up to the first null; it is false if there was one, or the list itself is null.
+func each(list []string, f func(path string)) bool {
+	for _, path := range list {
+		if jute.IsNull(path) {
+			return false
+		}
+		f(path)
+	}
+	return list != nil
 }
 
 // changeEvents are the watch table's words for what happens to a znode.

@@ -158,9 +158,10 @@ var treeScenes = []scene{
 		d.do(0, reqPath(opChildrenNumber, "/"), "err=0(ok)")
 		d.do(0, reqPath(opChildrenNumber, ""), "err=0(ok)")
 	}},
-	{"a null in a multi fails it as a whole", func(d *director) {
-		d.do(0, reqMulti(opMulti, []subOp{sub(persistent(d.top + "/m")), sub(persistent(nullString)), sub(persistent(d.top + "/n"))}), "multi", "err=-5")
+	{"a null id in an ACL of a multi fails it as a whole", func(d *director) {
 		d.do(0, reqMulti(opMulti, []subOp{sub(reqCreate(opCreate, d.top+"/m", nil, []aclEntry{{31, "digest", nullString}}, 0))}), "err=-5")
+	}},
+	{"a null in a multiRead ends it", func(d *director) {
 		d.do(0, reqMulti(opMultiRead, []subOp{sub(reqRead(opGetChildren, d.top, false)), sub(reqRead(opGetData, nullString, false)),
 			sub(reqRead(opGetData, d.top, false))}), "err=-5", "[getChildren/0(ok) []; end(-1,1,-1)]")
 	}},

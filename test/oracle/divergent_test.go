@@ -69,6 +69,11 @@ var divergences = []divergence{
 		func(top string) []request {
 			return []request{reqMulti(opMulti, []subOp{sub(reqVersion(opDelete, top+"/no", -1)), sub(persistent(nullString))})}
 		}, "err=-5(MarshallingError) [end", "err=0(ok) [op-1/-101"},
+	{"a null path in a multi fails it as a whole, with an error txn",
+		"ZooKeeper 3.8 logs a transaction that it cannot apply, and answers with an empty list of results at the zxid before.",
+		func(top string) []request {
+			return []request{reqMulti(opMulti, []subOp{sub(persistent(top + "/m")), sub(persistent(nullString)), sub(persistent(top + "/n"))})}
+		}, "err=-5(MarshallingError) [end", "err=-5(MarshallingError)"},
 	{"a multi with a null ACL is refused as a whole", "ZooKeeper 3.8 reports the operation.",
 		func(top string) []request {
 			return []request{reqMulti(opMulti, []subOp{sub(reqCreate(opCreate, top+"/x", nil, nil, 0))})}

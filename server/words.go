@@ -1,0 +1,183 @@
+package server
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"paddock/server/admin"
+	"paddock/server/config"
+	"paddock/server/driver"
+	"paddock/server/grpcapi"
+	"paddock/server/juteapi"
+	"paddock/server/replica"
+	"paddock/server/watch"
+)
+
+// ZooKeeperVersion is the release that Paddock answers as: clients and tools look at its numbers to know what they may
+// ask for.
+const ZooKeeperVersion = "3.8.0"
+
+// fourLetter answers the words on the client port.
+func (s *server) fourLetter(l *live) func(string, func() (int64, bool)) []byte {
+	return admin.New(admin.Options{
+		Source: words{s, l}, Enabled: s.cfg.Client.FourLetterWords, AllEnabled: s.cfg.Client.AllFourLetterWords,
+		Version: admin.Version{ZooKeeper: ZooKeeperVersion, Revision: "paddock-" + s.opt.Version, Built: s.opt.Built},
+		Metrics: s.metrics.registry,
+	}).Answer
+}
+
+// words implements admin.Source.
+type words struct {
+	*server
+	l *live
+}
+
+// inspect reads the replica; false if its owner has no time for that.
+func (w words) inspect(fn func(*replica.Replica, *driver.Stats)) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), inspectTimeout)
+	defer cancel()
+	return w.l.driver.Inspect(ctx, fn)
+}
+
+// State implements admin.Source.
+func (w words) State() admin.State {
+	switch grpcapi.State(w.state.Load()) {
+	case grpcapi.StateServing:
+		return admin.StateServing
+	case grpcapi.StateReadOnly:
+		return admin.StateReadOnly
+	default:
+		return admin.StateNotServing
+	}
+}
+
+// Server implements admin.Source.
+func (w words) Server() (admin.Server, bool) {
+	total := w.l.client.Totals()
+	out := admin.Server{
+		Mode: "standalone", Connections: int64(w.l.client.Len()), Received: total.Received, Sent: total.Sent,
+		MinLatencyMS: total.MinMS, MaxLatencyMS: total.MaxMS, MeanLatencyMS: total.AvgMS(),
+		Uptime: time.Since(w.began), AuthFailed: w.metrics.authFail.Value(),
+		LastReplyBytes: -1, MinReplyBytes: -1, MaxReplyBytes: -1,
+	}
+	conns := w.l.client.Connections()
+	for i := range conns {
+		out.Outstanding += conns[i].Outstanding
+	}
+	ok := w.inspect(func(r *replica.Replica, _ *driver.Stats) {
+		t := r.Tree()
+		out.Zxid, out.Ephemerals, out.DataBytes = t.Zxid(), int64(t.EphemeralCount()), t.ApproximateDataSize()
+		out.Znodes = int64(t.Znodes()) + 1 // ZooKeeper counts the root twice
+		out.Watches, out.Sessions = watchCount(r), int64(r.Sessions())
+	})
+	return out, ok
+}
+
+// watchCount is the number of watches of all kinds.
+func watchCount(r *replica.Replica) int64 {
+	return int64(r.Watches().Counts(watch.Data).Watches + r.Watches().Counts(watch.Child).Watches)
+}
+
+// Connections implements admin.Source.
+func (w words) Connections() []admin.Connection {
+	conns := w.l.client.Connections()
+	list := make([]admin.Connection, len(conns))
+	for i := range conns {
+		list[i] = connection(&conns[i])
+	}
+	return list
+}
+
+func connection(c *juteapi.ConnStats) admin.Connection {
+	return admin.Connection{
+		Addr: c.Addr, Session: c.Session, Received: c.Received, Sent: c.Sent, Outstanding: c.Outstanding, Unsent: c.Unsent,
+		TimeoutMS: c.TimeoutMS, EstablishedMS: c.EstablishedMS, LastOp: c.LastOp, LastCxid: c.LastCxid, LastZxid: c.LastZxid,
+		LastReplyMS: c.LastResponseMS, LastLatencyMS: c.LastMS, MinLatencyMS: c.MinMS, MeanLatencyMS: int64(c.AvgMS()),
+		MaxLatencyMS: c.MaxMS, IdleUntil: time.UnixMilli(c.IdleUntilMS),
+	}
+}
+
+// Sessions implements admin.Source.
+func (w words) Sessions() (out admin.Sessions, ok bool) {
+	ok = w.inspect(func(r *replica.Replica, _ *driver.Stats) {
+		for _, b := range r.Expiries() {
+			out.Buckets = append(out.Buckets, admin.Bucket{Expires: w.l.driver.Wall(b.ExpiresAtMS), Sessions: b.Sessions})
+		}
+		for _, e := range r.Tree().EphemeralsBySession() {
+			out.Ephemerals = append(out.Ephemerals, admin.Ephemerals{Session: e.ID, Paths: e.Paths})
+		}
+	})
+	return out, ok
+}
+
+// WatchCounts implements admin.Source.
+func (w words) WatchCounts() (out admin.WatchCounts, ok bool) {
+	ok = w.inspect(func(r *replica.Replica, _ *driver.Stats) {
+		c := r.Watches().Counts(watch.Data)
+		out = admin.WatchCounts{Connections: c.Connections, Paths: c.Paths, Watches: c.Watches}
+	})
+	return out, ok
+}
+
+// Watches implements admin.Source.
+func (w words) Watches() (list []admin.PathWatches, ok bool) {
+	ok = w.inspect(func(r *replica.Replica, _ *driver.Stats) {
+		for _, p := range r.Watches().ByPath(watch.Data) {
+			out := admin.PathWatches{Path: p.Path}
+			for _, c := range p.Clients {
+				out.Sessions = append(out.Sessions, r.SessionOf(c))
+			}
+			list = append(list, out)
+		}
+	})
+	return list, ok
+}
+
+// Conf implements admin.Source.
+func (w words) Conf() (admin.Conf, bool) {
+	c := w.cfg
+	out := admin.Conf{
+		ClientPort: c.Client.Port, SecureClientPort: -1, DataDir: w.l.dir.SnapshotPath(), DataLogDir: w.l.dir.LogPath(),
+		TickMS: c.TickTime.Milliseconds(), MaxClientCnxns: w.l.client.MaxClientCnxns(), MinSessionMS: c.MinSessionTimeout.Milliseconds(),
+		MaxSessionMS: c.MaxSessionTimeout.Milliseconds(), ListenBacklog: c.Client.ListenBacklog, ServerID: serverID(c),
+	}
+	u, err := w.l.dir.Usage()
+	if err != nil {
+		w.log.Warn().Err(err).Msg("cannot measure the data directory")
+		return out, false
+	}
+	out.DataDirBytes, out.DataLogBytes = u.SnapshotBytes, u.LogBytes
+	if filepath.Clean(out.DataDir) == filepath.Clean(out.DataLogDir) {
+		out.DataDirBytes += u.LogBytes
+		out.DataLogBytes = out.DataDirBytes
+	}
+	return out, true
+}
+
+// serverID is 0 for a server that was given none.
+func serverID(c *config.Config) int64 {
+	if !c.HasServerID {
+		return 0
+	}
+	return c.ServerID
+}
+
+// TreeDigests implements admin.Source.
+func (w words) TreeDigests() (list []admin.TreeDigest, ok bool) {
+	ok = w.inspect(func(r *replica.Replica, _ *driver.Stats) {
+		for _, d := range r.Tree().DigestLog() {
+			list = append(list, admin.TreeDigest{Zxid: d.Zxid, Digest: d.Digest})
+		}
+	})
+	return list, ok
+}
+
+// ResetConnections implements admin.Source.
+func (w words) ResetConnections() { w.l.client.ResetConnections() }
+
+// ResetServer implements admin.Source.
+func (w words) ResetServer() {
+	w.l.client.ResetStats()
+	w.inspect(func(_ *replica.Replica, ds *driver.Stats) { ds.Reset() })
+}
