@@ -1,0 +1,184 @@
+//go:build bench
+
+package bench
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// javaLibraries is where Debian's packages put the jars.
+const javaLibraries = "/usr/share/java"
+
+// javaJars is the shortest class path that a standalone ZooKeeper 3.8.0 starts with.
+var javaJars = []string{"zookeeper.jar", "zookeeper-jute.jar", "slf4j-api.jar", "slf4j-simple.jar", "netty-common.jar",
+	"netty-handler.jar", "netty-transport.jar", "netty-buffer.jar", "snappy-java.jar", "metrics-core.jar"}
+
+// startTimeout bounds a start, a million znodes in Java included.
+const startTimeout = 2 * time.Minute
+
+// server is one server under test, in its own directory.
+type server struct {
+	kind      string // "java" or "paddock"
+	dir       string
+	addr      string
+	snapCount int // 0 for the default
+	cmd       *exec.Cmd
+	log       *os.File
+}
+
+// newServer makes a server that is not started. It ends with the test.
+func newServer(t *testing.T, kind, dir string, snapCount int) *server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{kind: kind, dir: dir, addr: l.Addr().String(), snapCount: snapCount}
+	l.Close()
+	if err := os.MkdirAll(s.data(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.stop(syscall.SIGKILL) })
+	return s
+}
+
+func (s *server) data() string { return filepath.Join(s.dir, "data") }
+
+// command is the command line: both servers with their defaults, save that they log warnings only, that connections
+// are not limited, and that no other door is open.
+func (s *server) command() (*exec.Cmd, error) {
+	_, port, err := net.SplitHostPort(s.addr)
+	if err != nil {
+		return nil, err
+	}
+	if s.kind == "paddock" {
+		bin := os.Getenv("PADDOCK_BIN")
+		if bin == "" {
+			return nil, errors.New("PADDOCK_BIN is not set: run `make bench`, or build Paddock and name the binary")
+		}
+		args := []string{"serve", "--log-level", "warn", "dataDir=" + s.data(), "clientPort=" + port, "clientPortAddress=127.0.0.1",
+			"httpPort=0", "grpcPort=0", "maxClientCnxns=0"}
+		if s.snapCount > 0 {
+			args = append(args, fmt.Sprint("snapCount=", s.snapCount))
+		}
+		return exec.Command(bin, append(args, strings.Fields(os.Getenv("PADDOCK_ARGS"))...)...), nil
+	}
+	cfg := filepath.Join(s.dir, "zoo.cfg")
+	text := fmt.Sprintf("tickTime=3000\ndataDir=%s\nclientPort=%s\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\nadmin.enableServer=false\n",
+		s.data(), port)
+	if err := os.WriteFile(cfg, []byte(text), 0o644); err != nil {
+		return nil, err
+	}
+	jars := make([]string, len(javaJars))
+	for i, j := range javaJars {
+		jars[i] = filepath.Join(javaLibraries, j)
+		if _, err := os.Stat(jars[i]); err != nil {
+			return nil, fmt.Errorf("%w: install it with `apt-get install zookeeper`", err)
+		}
+	}
+	args := []string{"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", strings.Join(jars, ":")}
+	if s.snapCount > 0 {
+		args = append(args, fmt.Sprint("-Dzookeeper.snapCount=", s.snapCount))
+	}
+	return exec.Command("java", append(args, "org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg)...), nil
+}
+
+// start runs the server and returns how long it took until it answered `srvr` as a serving server.
+func (s *server) start() (time.Duration, error) {
+	cmd, err := s.command()
+	if err != nil {
+		return 0, err
+	}
+	if s.log, err = os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
+		return 0, err
+	}
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		s.log.Close()
+		return 0, fmt.Errorf("start %s: %w", s.kind, err)
+	}
+	s.cmd = cmd
+	for !s.serving() {
+		if time.Since(began) > startTimeout {
+			s.stop(syscall.SIGKILL)
+			return 0, fmt.Errorf("%s does not serve on %s after %v; its log ends:\n%s", s.kind, s.addr, startTimeout, s.logTail())
+		}
+		<-time.After(500 * time.Microsecond) // between two polls of a port that is about to open
+	}
+	return time.Since(began), nil
+}
+
+// serving asks once. A word that arrives while Java is still starting may never be answered.
+func (s *server) serving() bool {
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(50 * time.Millisecond))
+	if _, err := io.WriteString(c, "srvr"); err != nil {
+		return false
+	}
+	b, err := io.ReadAll(c)
+	return err == nil && bytes.Contains(b, []byte("Mode: standalone"))
+}
+
+// pid is the process id, while it runs.
+func (s *server) pid() int { return s.cmd.Process.Pid }
+
+// pause keeps the server from running until resume is called, so that it takes nothing from the other.
+func (s *server) pause()  { s.cmd.Process.Signal(syscall.SIGSTOP) }
+func (s *server) resume() { s.cmd.Process.Signal(syscall.SIGCONT) }
+
+// stop ends the process with sig and waits for it; after a minute it is killed.
+func (s *server) stop(sig syscall.Signal) {
+	if s.cmd == nil {
+		return
+	}
+	s.resume()
+	s.cmd.Process.Signal(sig)
+	kill := time.AfterFunc(time.Minute, func() { s.cmd.Process.Kill() })
+	s.cmd.Wait() // ended by our signal
+	kill.Stop()
+	s.log.Close()
+	s.cmd = nil
+}
+
+// logTail returns the end of the server's log, for failure reports.
+func (s *server) logTail() string {
+	b, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	if err != nil {
+		return err.Error()
+	}
+	lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
+	return string(bytes.Join(lines[max(0, len(lines)-20):], []byte("\n")))
+}
+
+// residentBytes is VmRSS of the process.
+func (s *server) residentBytes() (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid()))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, fmt.Errorf("no VmRSS in /proc/%d/status", s.pid())
+}
