@@ -69,20 +69,6 @@ func (a *Authority) Authenticate(scheme string, credential []byte, ip string) (i
 	}
 }
 
-// Add adds ids to the identities of a connection, leaving out those it has. It may change have.
-func Add(have []zk.ID, ids ...zk.ID) []zk.ID {
-next:
-	for _, id := range ids {
-		for _, h := range have {
-			if h == id {
-				continue next
-			}
-		}
-		have = append(have, id)
-	}
-	return have
-}
-
 // provides tells whether a list may have entries of the scheme that are stored as they are, world apart.
 func (a *Authority) provides(scheme string) bool {
 	switch scheme {

@@ -98,8 +98,20 @@ func TestAuthenticate(t *testing.T) {
 
 func TestAddKeepsIdentitiesOnce(t *testing.T) {
 	ip, bob := zk.ID{Scheme: "ip", ID: "::1"}, zk.ID{Scheme: "digest", ID: "bob:x"}
-	if got := auth.Add([]zk.ID{ip}, ip, bob, bob); !slices.Equal(got, []zk.ID{ip, bob}) {
+	if got := auth.Add([]zk.ID{ip}, ip, bob, bob); len(got) != 2 || !slices.Contains(got, ip) || !slices.Contains(got, bob) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// The order was seen at a ZooKeeper 3.8.0, by zkCli's whoami.
+func TestIdentitiesComeInZooKeepersOrder(t *testing.T) {
+	ip, ann := zk.ID{Scheme: "ip", ID: "127.0.0.1"}, zk.ID{Scheme: "digest", ID: "ann:7RJfAeIvrl4zdj6sS2fXrQHDvHM="}
+	have := []zk.ID{ip}
+	if got := auth.Add(have, ann); !slices.Equal(got, []zk.ID{ann, ip}) {
+		t.Errorf("got %v", got)
+	}
+	if have[0] != ip {
+		t.Error("the identities of before were changed")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"paddock/internal/zk"
+	"paddock/server/auth"
 	"paddock/server/request"
 	"paddock/server/session"
 )
@@ -52,7 +53,7 @@ type wait struct {
 }
 
 func (r *Replica) opened(ev *Event) {
-	ids := append([]zk.ID{{Scheme: "ip", ID: ev.Origin.IP}}, ev.Origin.IDs...)
+	ids := auth.Add([]zk.ID{{Scheme: auth.SchemeIP, ID: ev.Origin.IP}}, ev.Origin.IDs...)
 	r.clients[ev.Client] = &client{id: ev.Client, origin: ev.Origin, ids: ids}
 }
 

@@ -91,12 +91,7 @@ func (r *Replica) authenticate(c *client, req *zk.Request, at int64, eff Effects
 		r.close(c, request.CloseAuthFailed, eff)
 		return
 	}
-	c.ids = slices.Clone(c.ids)
-	for _, id := range ids {
-		if !slices.Contains(c.ids, id) {
-			c.ids = append(c.ids, id)
-		}
-	}
+	c.ids = auth.Add(c.ids, ids...)
 	eff.Reply(c.id, at, &r.reply)
 }
 

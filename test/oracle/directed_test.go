@@ -391,7 +391,7 @@ var authScenes = []scene{
 		d.do(0, reqAuth(-4, "digest", []byte("user1:12345")), "xid=-4 err=0")
 		d.want("auth zxid=0")
 		d.do(0, reqAuth(-4, "digest", []byte("user1:12345")), "xid=-4 err=0")
-		d.do(0, request{op: opWhoAmI}, `2["digest":"user1" "ip":"127.0.0.1"]`)
+		d.do(0, request{op: opWhoAmI}, `2["ip":"127.0.0.1" "digest":"user1"]`)
 		d.do(0, reqCreate(opCreate, d.top+"/a", nil, []aclEntry{{31, "auth", "ignored"}}, 0), "err=0")
 		d.do(0, reqPath(opGetACL, d.top+"/a"), `"user1:+owfoSBn/am19roBPzR1/MfCblE="`)
 		d.do(0, reqAuth(-4, "digest", []byte(superPassword)), "err=0")

@@ -229,33 +229,22 @@ func (d *decoder) sorted() string {
 	return fmt.Sprintf("%q", list)
 }
 
-// identities reads whoAmI's set.
+// identities reads whoAmI's list, in its order.
 func (d *decoder) identities() string {
 	n := d.count(8)
 	list := make([]string, max(n, 0))
 	for i := range list {
 		list[i] = show(d.str()) + ":" + show(d.str())
 	}
-	sort.Strings(list)
 	return fmt.Sprintf("%d%v", n, list)
 }
 
-// aclText reads an ACL. Neighbours of scheme digest with equal perms are sorted: an `auth` entry expands to the
-// connection's identities in no particular order.
+// aclText reads an ACL.
 func (d *decoder) aclText() string {
 	n := d.count(12)
 	list := make([]aclEntry, max(n, 0))
 	for i := range list {
 		list[i] = aclEntry{d.i32(), d.str(), d.str()}
-	}
-	for i := 0; i < len(list); {
-		j := i + 1
-		for j < len(list) && list[j].scheme == "digest" && list[i].scheme == "digest" && list[j].perms == list[i].perms {
-			j++
-		}
-		run := list[i:j]
-		sort.Slice(run, func(x, y int) bool { return run[x].id < run[y].id })
-		i = j
 	}
 	return fmt.Sprintf("%d %s", n, showACL(list))
 }

@@ -70,6 +70,7 @@ minSessionTimeout=1000
 maxSessionTimeout=60000
 maxClientCnxns=0
 admin.enableServer=false
+grpcPort=0
 4lw.commands.whitelist=*
 extendedTypesEnabled=true
 %s
