@@ -1,0 +1,22 @@
+// Package chaos kills, pauses, starves and misleads real server processes, and then checks what they promised.
+//
+// `make chaos` runs it; the tests need the build tag chaos, the binary that PADDOCK_BIN names, Debian's package zookeeper
+// (the oracle for data directories) and, for those that mount a small file system or change the user, root.
+//
+// The load is made of workers (worker.go). A worker owns one session and one subtree, sends requests ahead of the replies,
+// and predicts each reply with a model of the znodes (model.go): values, versions, cversions, zxids, names of sequential
+// znodes, error codes. When the server dies a worker knows exactly what was acknowledged, and which requests are in doubt.
+// Since a session's requests take effect in order, the tree that the restarted server shows must be the acknowledged state
+// followed by a prefix of the requests in doubt: each whole, each once. fleet.go compares.
+//
+// dump.go reads a whole server over the protocol, so that a data directory can be compared in two servers.
+//
+// Each test prints the seed that its choices come from; -seed repeats them, although no two runs have the same timing.
+// With -short the tests take about two minutes:
+//
+//	PADDOCK_BIN=$PWD/bin/paddock go test -tags chaos -short ./test/chaos/...
+//	PADDOCK_BIN=$PWD/bin/paddock go test -tags chaos ./test/chaos/... -run TestKill -kills=200 -seed=7
+//
+// Nothing here survives its test: processes are killed by their id, directories are temporary, mounts live in a namespace
+// that ends with the test.
+package chaos

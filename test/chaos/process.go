@@ -1,0 +1,271 @@
+//go:build chaos
+
+package chaos
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The two servers.
+const (
+	paddock = "paddock"
+	java    = "java"
+)
+
+const (
+	startDeadline = 60 * time.Second // from the start of a process until it serves, on a busy machine
+	stopDeadline  = 30 * time.Second // from a signal until the process is gone
+	wordDeadline  = 5 * time.Second  // one four-letter word, question and answer
+	pollEvery     = 2 * time.Millisecond
+)
+
+// javaLibraries is where Debian's packages put the jars.
+const javaLibraries = "/usr/share/java"
+
+// javaJars is the shortest class path that a standalone ZooKeeper 3.8.0 starts with.
+var javaJars = []string{"zookeeper.jar", "zookeeper-jute.jar", "slf4j-api.jar", "slf4j-simple.jar", "netty-common.jar",
+	"netty-handler.jar", "netty-transport.jar", "netty-buffer.jar", "snappy-java.jar", "metrics-core.jar"}
+
+// superUser opens every ACL: every configuration here names its digest.
+const superUser = "super:test"
+
+// process is one server, restartable in place.
+type process struct {
+	kind   string // paddock or java
+	data   string // dataDir
+	work   string // directory for zoo.cfg and the log
+	port   int
+	extra  []string // further lines of zoo.cfg
+	flags  []string // of paddock serve
+	cmd    *exec.Cmd
+	exited chan struct{} // closed when cmd is gone
+	from   int64         // size of the log file when cmd was started
+}
+
+// newProcess describes a server with its data in data and the rest in work; it is not started.
+func newProcess(kind, data, work string, extra ...string) (*process, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	return &process{kind: kind, data: data, work: work, port: port, extra: extra}, os.MkdirAll(work, 0o755)
+}
+
+func (p *process) addr() string    { return fmt.Sprintf("127.0.0.1:%d", p.port) }
+func (p *process) logFile() string { return filepath.Join(p.work, p.kind+".log") }
+
+// config is the zoo.cfg. ZooKeeper takes its log's preallocation, and some keys, only in such small pieces from here.
+func (p *process) config() string {
+	lines := []string{"dataDir=" + p.data, fmt.Sprintf("clientPort=%d", p.port), "clientPortAddress=127.0.0.1",
+		"maxClientCnxns=0", "4lw.commands.whitelist=*", "admin.enableServer=false", "preAllocSize=1024",
+		"DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU="}
+	if p.kind == paddock {
+		lines = append(lines, "grpcPort=0", "httpPort=0")
+	}
+	return strings.Join(append(lines, p.extra...), "\n") + "\n"
+}
+
+// command returns the command line, or an error that says what is missing and how to get it.
+func (p *process) command(cfg string) (*exec.Cmd, error) {
+	if p.kind == paddock {
+		bin, err := binary()
+		return exec.Command(bin, append([]string{"serve", "--config", cfg}, p.flags...)...), err
+	}
+	program, err := exec.LookPath("java")
+	if err != nil {
+		return nil, fmt.Errorf("%w: install it with `apt-get install zookeeper`", err)
+	}
+	jars := make([]string, len(javaJars))
+	for i, j := range javaJars {
+		jars[i] = filepath.Join(javaLibraries, j)
+		if _, err := os.Stat(jars[i]); err != nil {
+			return nil, fmt.Errorf("%w: install it with `apt-get install zookeeper`", err)
+		}
+	}
+	args := []string{"-Xmx512m", "-Xshare:auto", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
+		"-Dznode.container.checkIntervalMs=86400000", "-cp", strings.Join(jars, ":"),
+		"org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg}
+	return exec.Command(program, args...), nil
+}
+
+// binary is the program under test.
+func binary() (string, error) {
+	bin := os.Getenv("PADDOCK_BIN")
+	if bin == "" {
+		return "", errors.New("PADDOCK_BIN is not set: build Paddock (make build) and name the binary, for instance PADDOCK_BIN=$PWD/bin/paddock")
+	}
+	if !filepath.IsAbs(bin) {
+		bin = filepath.Join("..", "..", bin) // tests run in their package's directory
+	}
+	bin, err := filepath.Abs(bin)
+	if err == nil {
+		_, err = os.Stat(bin)
+	}
+	if err != nil {
+		return "", fmt.Errorf("PADDOCK_BIN: %w: build it with `make build`", err)
+	}
+	return bin, nil
+}
+
+// launch runs the process without waiting for it to serve.
+func (p *process) launch() error {
+	cfg := filepath.Join(p.work, p.kind+".cfg")
+	if err := os.WriteFile(cfg, []byte(p.config()), 0o644); err != nil {
+		return err
+	}
+	cmd, err := p.command(cfg)
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(p.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	if p.from, err = log.Seek(0, io.SeekEnd); err != nil {
+		return err
+	}
+	cmd.Dir, cmd.Stdout, cmd.Stderr = p.work, log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", p.kind, err)
+	}
+	exited := make(chan struct{})
+	go func() { // ends with the process, which end or signal waits for
+		defer close(exited)
+		cmd.Wait() //nolint:errcheck // the state tells
+	}()
+	p.cmd, p.exited = cmd, exited
+	return nil
+}
+
+// start runs the process and returns when it serves, and how long that took.
+func (p *process) start() (time.Duration, error) {
+	began := time.Now()
+	if err := p.launch(); err != nil {
+		return 0, err
+	}
+	for deadline := began.Add(startDeadline); ; {
+		if text, err := p.word("srvr"); err == nil && strings.Contains(text, "Mode: standalone") {
+			return time.Since(began), nil
+		}
+		select {
+		case <-p.exited:
+			return 0, fmt.Errorf("%s ended (%v) before it served; its log ends:\n%s", p.kind, p.cmd.ProcessState, p.logTail())
+		case <-time.After(pollEvery):
+		}
+		if time.Now().After(deadline) {
+			p.end()
+			return 0, fmt.Errorf("%s does not serve after %v; its log ends:\n%s", p.kind, startDeadline, p.logTail())
+		}
+	}
+}
+
+// word sends a four-letter word and returns the answer.
+func (p *process) word(word string) (string, error) {
+	c, err := net.DialTimeout("tcp", p.addr(), wordDeadline)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	wait := wordDeadline
+	if word == "srvr" {
+		wait = 250 * time.Millisecond // one that arrives while ZooKeeper is still starting may never be answered
+	}
+	if err := c.SetDeadline(time.Now().Add(wait)); err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(c, word); err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(c)
+	return string(b), err
+}
+
+// signal sends sig and waits until the process is gone. It returns the exit code, -1 if a signal ended it.
+func (p *process) signal(sig syscall.Signal) (int, error) {
+	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return 0, err
+	}
+	return p.wait()
+}
+
+// wait waits until the process is gone and returns its exit code.
+func (p *process) wait() (int, error) {
+	select {
+	case <-p.exited:
+		return p.cmd.ProcessState.ExitCode(), nil
+	case <-time.After(stopDeadline):
+		p.end()
+		return 0, fmt.Errorf("%s still ran after %v; its log ends:\n%s", p.kind, stopDeadline, p.logTail())
+	}
+}
+
+// kill ends the process as a crash of it would.
+func (p *process) kill() error {
+	_, err := p.signal(syscall.SIGKILL)
+	return err
+}
+
+// end kills the process if it runs.
+func (p *process) end() {
+	if p.cmd != nil {
+		p.cmd.Process.Kill() //nolint:errcheck // it may have gone by itself
+		<-p.exited
+	}
+}
+
+// alive tells whether the process runs.
+func (p *process) alive() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// output is what the running process, or the last one, has written.
+func (p *process) output() string {
+	b, err := os.ReadFile(p.logFile())
+	if err != nil {
+		return err.Error()
+	}
+	return string(b[min(p.from, int64(len(b))):])
+}
+
+// complaints are the lines with which Paddock says that something is wrong that no crash can explain.
+func (p *process) complaints() []string {
+	var out []string
+	for line := range strings.Lines(p.output()) {
+		if strings.Contains(line, `"level":"error"`) || strings.HasPrefix(line, "paddock: ") || strings.HasPrefix(line, "panic:") {
+			out = append(out, strings.TrimSpace(line))
+		}
+	}
+	return out
+}
+
+// logTail returns the end of the log, for failure reports.
+func (p *process) logTail() string {
+	lines := bytes.Split(bytes.TrimSpace([]byte(p.output())), []byte("\n"))
+	return string(bytes.Join(lines[max(0, len(lines)-25):], []byte("\n")))
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
