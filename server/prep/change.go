@@ -88,7 +88,7 @@ func (p *Prep) setData(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 	if code != zk.OK {
 		return code
 	}
-	if p.cfg.EnforceQuota && p.quotaExceeded(req.Path, 0, int64(len(req.Data))-p.dataLength(req.Path)) {
+	if p.cfg.EnforceQuota && p.quotaExceeded(req.Path, 0, int64(len(req.Data))-int64(n.length)) {
 		return zk.QuotaExceeded
 	}
 	if req.Version != -1 && req.Version != n.stat.Version {
@@ -97,18 +97,10 @@ func (p *Prep) setData(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 	was := n
 	n.stat.Version = zk.NextVersion(n.stat.Version)
 	n.stat.Mzxid, n.stat.MtimeMS = by.Zxid, by.TimeMS
-	n.prefix = tree.DigestPrefix(key(req.Path), req.Data)
+	n.prefix, n.length = tree.DigestPrefix(key(req.Path), req.Data), int32(len(req.Data))
 	p.over.put(by.Zxid, req.Path, was, n)
 	*out = txn.Txn{Type: zk.OpSetData, Path: req.Path, Data: req.Data, Version: n.stat.Version}
 	return zk.OK
-}
-
-// dataLength is the length of the applied data at path; quotas do not see what is in flight.
-func (p *Prep) dataLength(path string) int64 {
-	if ref, ok := p.over.tree.Find(path); ok {
-		return int64(len(p.over.tree.Data(ref)))
-	}
-	return 0
 }
 
 // target is the part that setData and check share: session, full path check, existence, permission.

@@ -98,7 +98,7 @@ func (p *Prep) create(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 		return zk.QuotaExceeded
 	}
 	o := owner(req, by)
-	p.putCreated(by, parentPath, parent, path, was, node{exists: true, acl: acl, prefix: tree.DigestPrefix(path, req.Data),
+	p.putCreated(by, parentPath, parent, path, was, node{exists: true, acl: acl, prefix: tree.DigestPrefix(path, req.Data), length: int32(len(req.Data)),
 		stat: zk.StoredStat{Czxid: by.Zxid, Mzxid: by.Zxid, Pzxid: by.Zxid, CtimeMS: by.TimeMS, MtimeMS: by.TimeMS, Owner: o}})
 	_, ephemeral := o.Session()
 	*out = txn.Txn{
@@ -120,8 +120,8 @@ func (p *Prep) putCreated(by *Asker, parentPath string, parent node, path string
 	p.over.put(by.Zxid, path, was, created)
 }
 
-// quotaExceeded tells whether an enforced quota forbids to add count znodes and bytes of data at path. Only counters
-// of applied txns are looked at.
+// quotaExceeded tells whether an enforced quota forbids to add count znodes and bytes of data at path. The counters are
+// those of the applied txns, as in ZooKeeper: what is in flight is not in them yet.
 func (p *Prep) quotaExceeded(path string, count, bytes int64) bool {
 	if !p.cfg.EnforceQuota {
 		return false

@@ -12,6 +12,7 @@ type node struct {
 	children int32
 	acl      []zk.ACL
 	prefix   uint32 // digest of path and data, to which the stat is added
+	length   int32  // of the data, in bytes
 	digest   uint64 // what the znode adds to the digest of the tree
 }
 
@@ -56,9 +57,10 @@ func (o *overlay) find(path string) (node, bool) {
 	if !ok {
 		return node{}, false
 	}
+	data := o.tree.Data(ref)
 	n := node{
 		exists: true, stat: o.tree.Stored(ref), children: int32(o.tree.Children(ref)), acl: o.tree.ACL(ref),
-		prefix: tree.DigestPrefix(path, o.tree.Data(ref)),
+		prefix: tree.DigestPrefix(path, data), length: int32(len(data)),
 	}
 	n.digest = tree.DigestOf(path, n.prefix, &n.stat)
 	return n, true

@@ -101,3 +101,37 @@ func TestQuotasDoNotCountWhatIsInFlight(t *testing.T) {
 	}
 	l.land()
 }
+
+// How much a setData adds is measured against the data that is in flight, though the counters are not.
+func TestSetDataInFlightIsMeasuredAgainstTheDataBeforeIt(t *testing.T) {
+	sized := func(r zk.Request, n int) zk.Request {
+		r.Data = make([]byte, n)
+		return r
+	}
+	given := append(quota("count=-1,bytes=-1=;byteHardLimit=10;countHardLimit=-1"), sized(create("/q/old"), 6))
+	cases := map[string]struct {
+		flying zk.Request
+		req    zk.Request
+		want   zk.Code
+	}{
+		"a new znode grows a little":        {flying: sized(create("/q/new"), 4), req: sized(set("/q/new", "", 0), 5)},
+		"a new znode grows too far":         {flying: sized(create("/q/new"), 1), req: sized(set("/q/new", "", 0), 6), want: zk.QuotaExceeded},
+		"a znode shrinks and grows too far": {flying: sized(set("/q/old", "", 0), 0), req: sized(set("/q/old", "", 1), 5), want: zk.QuotaExceeded},
+		"a znode grows and grows a little":  {flying: sized(set("/q/old", "", 0), 10), req: sized(set("/q/old", "", 1), 11)},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			l := newLeader(t, Config{EnforceQuota: true})
+			l.do(given...)
+			for _, step := range []struct {
+				req  zk.Request
+				want zk.Code
+			}{{c.flying, zk.OK}, {c.req, c.want}} {
+				if rec := l.judge(step.req); codeOf(&rec) != step.want {
+					t.Errorf("%v %s of %d bytes: %v, want %v", step.req.Op, step.req.Path, len(step.req.Data), codeOf(&rec), step.want)
+				}
+			}
+			l.land()
+		})
+	}
+}
