@@ -154,7 +154,8 @@ func (s *server) replicaConfig() (replica.Config, error) {
 	out := replica.Config{
 		ServerID: standaloneID,
 		Prep: prep.Config{ExtendedTypes: c.Znodes.ExtendedTypes, EnforceQuota: c.Znodes.EnforceQuota,
-			NoDigest: !c.Znodes.DigestEnabled, NoClosePaths: !c.Znodes.CloseSessionTxn},
+			NoDigest: !c.Znodes.DigestEnabled, NoClosePaths: !c.Znodes.CloseSessionTxn,
+			TxnBytesMax: int64(c.Client.FrameBytesMax) + int64(c.Client.TxnExtraBytes)},
 		Auth:         authority,
 		TickMS:       c.TickTime.Milliseconds(),
 		MinSessionMS: int32(c.MinSessionTimeout.Milliseconds()), MaxSessionMS: int32(c.MaxSessionTimeout.Milliseconds()),

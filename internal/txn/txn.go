@@ -78,6 +78,28 @@ func (t *Txn) Failed() bool {
 	return false
 }
 
+// SizeMax is an upper bound of the bytes that the txn takes in a log, header and digest included.
+func (t *Txn) SizeMax() int64 {
+	const fixed = HeaderBytes + DigestBytes + 32 // of all that is not counted below
+	n := fixed + int64(len(t.Path)) + int64(len(t.Data))
+	for i := range t.ACL {
+		n += aclFixedBytes + int64(len(t.ACL[i].ID.Scheme)) + int64(len(t.ACL[i].ID.ID))
+	}
+	for _, p := range t.Paths {
+		n += stringFixedBytes + int64(len(p))
+	}
+	for i := range t.Ops {
+		n += t.Ops[i].SizeMax()
+	}
+	return n
+}
+
+// What a list entry takes beyond its texts: their lengths, and perms.
+const (
+	stringFixedBytes = 4
+	aclFixedBytes    = 12
+)
+
 // body names the fields of each type's record.
 func (t *Txn) body(c *jute.Coder) {
 	switch t.Type {

@@ -182,8 +182,13 @@ func (p *Prep) CloseSession(by Asker, rec *txn.Record) {
 		parent, _ := p.over.find(parentPath)
 		p.putDeleted(&by, parentPath, parent, path, n)
 	}
-	if !p.cfg.NoClosePaths {
-		rec.Txn.Paths = live
-	}
+	rec.Txn.Paths = live
 	p.finish(zk.OK, rec)
+	if p.cfg.NoClosePaths {
+		rec.Txn.Paths = nil
+	}
+	if p.tooLarge(&rec.Txn) {
+		// The tree knows what the session owns. Without a list there must be no digest: Java would take it for one.
+		rec.Txn.Paths, rec.HasDigest = nil, false
+	}
 }

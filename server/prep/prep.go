@@ -13,6 +13,8 @@ type Config struct {
 	EnforceQuota  bool // quotas refuse, rather than only count (enforceQuota)
 	NoDigest      bool // txns carry no digest (digest.enabled=false)
 	NoClosePaths  bool // closeSession txns do not list what they delete (closeSessionTxn.enabled=false)
+	// TxnBytesMax is the size of a txn that every server will read back: jute.maxbuffer and its extrasize. 0 for no limit.
+	TxnBytesMax int64
 }
 
 // Asker is whose request is judged, and what its txn will carry.
@@ -54,6 +56,7 @@ func (p *Prep) InFlight() int { return len(p.over.order) - p.over.head }
 // txn, which uses up its zxid all the same. rec keeps parts of req.
 func (p *Prep) Judge(req *zk.Request, by Asker, rec *txn.Record) {
 	*rec = txn.Record{Header: by.header(req.Op)}
+	start := p.over.mark()
 	code := zk.MarshallingError
 	switch {
 	case req.Malformed:
@@ -62,7 +65,18 @@ func (p *Prep) Judge(req *zk.Request, by Asker, rec *txn.Record) {
 	default:
 		code = p.one(req, &by, &rec.Txn)
 	}
+	if code == zk.OK && p.tooLarge(&rec.Txn) {
+		p.over.undo(start)
+		code = zk.InvalidACL // nothing but the expansion of auth makes a txn that much larger than its request
+	}
 	p.finish(code, rec)
+}
+
+// tooLarge tells a txn that a server might refuse to read back.
+//
+// ZooKeeper compatibility: Java logs such a txn and cannot start any more.
+func (p *Prep) tooLarge(t *txn.Txn) bool {
+	return p.cfg.TxnBytesMax > 0 && t.SizeMax() > p.cfg.TxnBytesMax
 }
 
 // finish adds the digest to a txn, or makes it the error txn it has become.

@@ -41,8 +41,6 @@ type Options struct {
 	TrustEmpty bool
 	// NoSync skips the log's fsyncs (forceSync=no).
 	NoSync bool
-	// RecordBytesMax bounds a log record; see wal.ReadOptions.
-	RecordBytesMax int
 	// PrepareBytes is for wal.Options.
 	PrepareBytes int64
 	// PID is written into the lock file.

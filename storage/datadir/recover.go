@@ -192,7 +192,7 @@ func (d *Dir) replay(opts RecoverOptions, out *Recovered) error {
 		n      int
 	)
 	digest.begin()
-	ro := wal.ReadOptions{From: out.Tree.Zxid() + 1, RecordBytesMax: d.opts.RecordBytesMax}
+	ro := wal.ReadOptions{From: out.Tree.Zxid() + 1}
 	var err error
 	out.Log, err = wal.Recover(d.opts.FS, d.logs, ro, func(r wal.Record) error {
 		if err := rec.Decode(r.Payload); err != nil {

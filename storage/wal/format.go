@@ -47,7 +47,7 @@ const (
 	payloadZxid      = 12 // offset of the zxid in a payload
 	filePrefix       = "log."
 	spareName        = "paddock.spare" // a file prepared for the next roll; no name ZooKeeper looks at
-	recordBytesMax   = 64 << 20        // payload bytes a reader believes unless told otherwise
+	recordBytesMax   = 1 << 30         // payload bytes a reader believes; the file's own size bounds what is read
 	unsyncedBytesMax = 4 << 20         // bytes a Writer leaves un-synced at most, so what a crash can damage
 )
 

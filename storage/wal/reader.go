@@ -22,8 +22,6 @@ type ReadOptions struct {
 	// Until, unless zero, is the last zxid wanted: nothing behind it is looked at, so that a log can be read while it
 	// is written, up to what is durable.
 	Until zk.Zxid
-	// RecordBytesMax bounds a payload's length; 0 stands for 64 MiB. It must not be less than what was ever written.
-	RecordBytesMax int
 
 	bug bug // a mistake planted by a test
 }
@@ -86,11 +84,8 @@ func OpenFile(fsys vfs.FS, path string, opts ReadOptions) (*Reader, error) {
 }
 
 func newReader(fsys vfs.FS, dir string, opts ReadOptions) *Reader {
-	if opts.RecordBytesMax == 0 {
-		opts.RecordBytesMax = recordBytesMax
-	}
 	r := &Reader{fs: fsys, dir: dir, opts: opts}
-	r.scan.recordMax, r.scan.bug = opts.RecordBytesMax, opts.bug
+	r.scan.bug = opts.bug
 	if opts.From > 0 {
 		r.last, r.chained = opts.From-1, !opts.AnyStart
 	}

@@ -23,8 +23,7 @@ type scanner struct {
 	bufOff int64
 	filled int
 
-	recordMax int
-	bug       bug
+	bug bug
 }
 
 // ending is how a file's records end.
@@ -125,7 +124,7 @@ func (s *scanner) next() ([]byte, *ending, error) {
 	if n == 0 {
 		return nil, &ending{torn: sum != 0, reason: "the length was not written", end: s.pos + frameBytes}, nil
 	}
-	if n < 0 || n > s.recordMax {
+	if n < 0 || n > recordBytesMax {
 		return nil, nil, s.corrupt(s.pos, fmt.Sprintf("unreasonable record length %d", n), remedyDamaged)
 	}
 	end := s.pos + RecordBytes(n)

@@ -124,7 +124,7 @@ func (s *scanner) flipped(e *ending) (bool, error) {
 
 // whole tells whether a record with the given checksum and length would be valid at s.pos.
 func (s *scanner) whole(sum uint64, n uint32) (bool, error) {
-	if n < payloadBytesMin || int64(n) > int64(s.recordMax) || s.pos+RecordBytes(int(n)) > s.size {
+	if n < payloadBytesMin || n > recordBytesMax || s.pos+RecordBytes(int(n)) > s.size {
 		return false, nil
 	}
 	end, err := s.view(s.pos+RecordBytes(int(n))-markBytes, markBytes)
