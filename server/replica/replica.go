@@ -155,15 +155,17 @@ func (r *Replica) propose(f *inflight, eff Effects) {
 	r.act(eff)
 }
 
-// act carries out what consensus wants.
+// act carries out what consensus wants. The actions are empty again before anything is committed: a commit that opens a
+// session takes up what its client has sent meanwhile, which may propose.
 func (r *Replica) act(eff Effects) {
 	for _, e := range r.actions.Append {
 		eff.Append(e.Zxid, e.Payload)
 	}
-	if z := r.actions.Commit; z != 0 {
+	z := r.actions.Commit
+	r.actions.Reset()
+	if z != 0 {
 		r.commit(z, eff)
 	}
-	r.actions.Reset()
 }
 
 // commit applies and answers everything up to z.
@@ -172,7 +174,7 @@ func (r *Replica) act(eff Effects) {
 func (r *Replica) commit(z zk.Zxid, eff Effects) {
 	for r.flying.len() > 0 && r.flying.front().rec.Header.Zxid <= z {
 		f := r.flying.front()
-		r.apply(f, eff)
+		r.apply(f, eff) // may add to what is flying
 		r.flying.pop()
 	}
 	for r.waiting.len() > 0 && r.waiting.front().until <= r.tree.Zxid() {

@@ -33,6 +33,12 @@ type world struct {
 
 func newWorld(t *testing.T, change ...func(*replica.Config)) *world {
 	t.Helper()
+	return worldOf(t, tree.New(1), change...)
+}
+
+// worldOf starts a server with a tree that was recovered.
+func worldOf(t *testing.T, tr *tree.Tree, change ...func(*replica.Config)) *world {
+	t.Helper()
 	a, err := auth.New(auth.Config{SuperDigest: "super:D/InIHSb7yEEbrWz8b9l71RjZJU="})
 	if err != nil {
 		t.Fatal(err)
@@ -45,11 +51,12 @@ func newWorld(t *testing.T, change ...func(*replica.Config)) *world {
 		f(&cfg)
 	}
 	w := &world{t: t, told: map[request.ClientID][]string{}, last: map[request.ClientID]zk.Reply{}, sessions: map[request.ClientID]zk.ConnectResponse{}}
-	w.r, err = replica.New(cfg, tree.New(1), 0, wallStart)
+	w.r, err = replica.New(cfg, tr, 0, wallStart)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.r.Start(w)
+	w.sync()
 	return w
 }
 
@@ -131,4 +138,42 @@ func (w *world) expect(c request.ClientID, want ...string) {
 		w.t.Errorf("client %d was told\n %q, want\n %q", c, got, want)
 	}
 	w.told[c] = nil
+}
+
+// at moves the clock and lets the server see it.
+func (w *world) at(nowMS int64) {
+	w.nowMS = nowMS
+	w.step(replica.Event{Kind: replica.Tick})
+}
+
+func (w *world) gone(c request.ClientID) {
+	w.step(replica.Event{Kind: replica.Disconnected, Client: c})
+}
+
+// ask sends a ConnectRequest on a new connection.
+func (w *world) ask(req zk.ConnectRequest) request.ClientID {
+	c := w.open()
+	w.step(replica.Event{Kind: replica.Connect, Client: c, Connect: &req})
+	return c
+}
+
+// again takes up the session of c on a new connection.
+func (w *world) again(c request.ClientID) request.ClientID {
+	s := w.sessions[c]
+	return w.ask(zk.ConnectRequest{TimeoutMS: 10_000, Session: s.Session, Password: s.Password[:]})
+}
+
+// noted counts the notes of a kind.
+func (w *world) noted(kind replica.NoteKind) (n int) {
+	for _, note := range w.notes {
+		if note.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) exists(path string) bool {
+	_, ok := w.r.Tree().Find(path)
+	return ok
 }
