@@ -159,7 +159,7 @@ func (s *server) replicaConfig() (replica.Config, error) {
 		Auth:         authority,
 		TickMS:       c.TickTime.Milliseconds(),
 		MinSessionMS: int32(c.MinSessionTimeout.Milliseconds()), MaxSessionMS: int32(c.MaxSessionTimeout.Milliseconds()),
-		ConnectTokensMax: int32(c.Connect.Tokens), ConnectFillMS: c.Connect.FillTime.Milliseconds(), ConnectFillCount: int32(c.Connect.FillCount),
+		Throttle:     throttleConfig(&c.Connect),
 		SnapshotTxns: int64(c.Log.SnapCount), SnapshotBytes: c.Log.SnapSizeBytes, LogFileBytes: c.Log.FileSizeBytes, Seed: rand.Uint64(),
 		ContainerCheckMS:     c.Znodes.ContainerInterval.Milliseconds(),
 		ContainerNeverUsedMS: c.Znodes.ContainerNeverUsed.Milliseconds(),
@@ -169,6 +169,17 @@ func (s *server) replicaConfig() (replica.Config, error) {
 		out.EnforceSchemes = c.Auth.EnforceSchemes
 	}
 	return out, nil
+}
+
+func throttleConfig(c *config.ConnectThrottle) replica.ThrottleConfig {
+	out := replica.ThrottleConfig{
+		Tokens: int32(c.Tokens), FillMS: c.FillTime.Milliseconds(), FillCount: int32(c.FillCount), FreezeMS: c.FreezeTime.Milliseconds(),
+		DropIncrease: c.DropIncrease, DropDecrease: c.DropDecrease, DecreaseRatio: c.DecreaseRatio,
+	}
+	if c.WeightEnabled {
+		out.NewTokens, out.RenewTokens = int32(c.GlobalWeight), int32(c.RenewWeight)
+	}
+	return out
 }
 
 func (s *server) snapshotOptions() snapshot.WriteOptions {

@@ -69,6 +69,7 @@ func (w words) Server() (admin.Server, bool) {
 		t := r.Tree()
 		out.Zxid, out.Ephemerals, out.DataBytes = t.Zxid(), int64(t.EphemeralCount()), t.ApproximateDataSize()
 		out.Znodes = int64(t.Znodes()) + 1 // ZooKeeper counts the root twice
+		out.DropProbability = r.DropProbability()
 		out.Watches, out.Sessions = watchCount(r), int64(r.Sessions())
 	})
 	return out, ok

@@ -81,10 +81,6 @@ func (l *loader) checkTimes() {
 		l.problem(at, fmt.Sprintf("minSessionTimeout %s ms (%s) must not be larger than maxSessionTimeout %s ms (%s)",
 			low.Value, low.Origin, high.Value, high.Origin), "change one of them")
 	}
-	if !l.given("maxWriteQueuePollTime") {
-		c.Log.WriteQueuePollTime = c.Log.FlushDelay / 3
-		l.derive("maxWriteQueuePollTime", millis(c.Log.WriteQueuePollTime), "flushDelay / 3")
-	}
 }
 
 // parsed reports whether a key's strongest entry could be read; when not, there already is a problem.
@@ -187,10 +183,6 @@ func (l *loader) checkStorage() {
 		l.warn(l.at("snapshot.compression.method"), fmt.Sprintf("%q is no compression method, so snapshots are plain, as in ZooKeeper", c.Snapshot.Compression), "write gz or snappy")
 		c.Snapshot.Compression = ""
 		l.c.settings["snapshot.compression.method"] = Setting{Origin: l.at("snapshot.compression.method").origin}
-	}
-	if c.Log.MaxBatchSize <= 0 {
-		l.derive("maxBatchSize", "1", "at least 1")
-		c.Log.MaxBatchSize = 1
 	}
 }
 

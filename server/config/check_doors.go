@@ -31,9 +31,6 @@ func (l *loader) checkHTTP() {
 		h.Port = 0
 		l.derive("httpPort", "0", "admin.enableServer=false")
 	}
-	if !strings.HasPrefix(h.CommandURL, "/") {
-		l.problem(l.at("admin.commandURL"), fmt.Sprintf("%q does not begin with a slash", h.CommandURL), "use admin.commandURL=/commands")
-	}
 }
 
 // Values of Metrics.Provider.
@@ -53,6 +50,7 @@ func (l *loader) checkMetrics() {
 		m.Provider = MetricsNone
 	case "PrometheusMetricsProvider":
 		m.Provider = MetricsPrometheus
+		l.warn(l.at("metricsProvider.className"), "metrics are not exported to Prometheus yet", "read them with mntr meanwhile")
 		if !l.given("metricsProvider.httpPort") {
 			m.Port = 7000
 			l.derive("metricsProvider.httpPort", "7000", "default of the Prometheus provider")

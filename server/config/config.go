@@ -66,19 +66,14 @@ type ClientDoor struct {
 // HTTPDoor is the port of REST, console, probes and ZooKeeper's AdminServer commands.
 type HTTPDoor struct {
 	Door
-	Commands          bool          // answer AdminServer commands
-	CommandURL        string        // their path, "/commands"
-	IdleTimeout       time.Duration // of kept-alive connections
-	SnapshotCommand   bool          // the snapshot command is enabled
-	RestoreCommand    bool          // the restore command is enabled
-	RateLimitInterval time.Duration // between two snapshot or restore commands
+	Commands    bool          // answer AdminServer commands
+	IdleTimeout time.Duration // of kept-alive connections
 }
 
 // Metrics is the extra Prometheus port of ZooKeeper's metrics provider. /metrics is on the HTTP door as well.
 type Metrics struct {
-	Door          // closed unless the Prometheus provider is configured
-	Provider      string
-	ExportRuntime bool // metrics of the Go runtime
+	Door     // closed unless the Prometheus provider is configured
+	Provider string
 }
 
 // Log is the transaction log.
@@ -89,9 +84,6 @@ type Log struct {
 	PreallocBytes      int64         // growth step of log files; 0 = off
 	ForceSync          bool          // fsync before acknowledging
 	FsyncWarning       time.Duration // warn when one fsync takes longer
-	FlushDelay         time.Duration // longest wait for a larger group commit
-	WriteQueuePollTime time.Duration // part of FlushDelay waited for the next request
-	MaxBatchSize       int           // txns in one group commit
 	CommitLogCount     int           // committed txns kept in memory for learners
 	SnapshotSizeFactor float64       // share of the snapshot's size a log replay to a learner may have; negative = never
 }
@@ -111,16 +103,7 @@ type Purge struct {
 
 // Requests are limits on requests in flight.
 type Requests struct {
-	OutstandingMax       int           // unanswered requests before sockets are no longer read
-	ThrottleMax          int           // in-flight requests before stalling
-	ThrottleStallTime    time.Duration // longest stall
-	DropStale            bool          // drop requests of dead connections
-	StaleLatencyCheck    bool          // late requests count as stale
-	StaleConnectionCheck bool          // requests of closed connections count as stale
-	ShutdownTimeout      time.Duration // drain time at shutdown
-	ThrottledOpWait      time.Duration // queue time after which the reply is THROTTLEDOP
-	LargeBytesMax        int64         // bytes of large requests in flight
-	LargeThresholdBytes  int64         // what counts as large; -1 = nothing
+	ShutdownTimeout time.Duration // drain time at shutdown
 }
 
 // ConnectThrottle is the token bucket for new sessions.
@@ -153,16 +136,13 @@ type Auth struct {
 
 // Znodes are rules of the tree.
 type Znodes struct {
-	EnforceQuota        bool
-	ExtendedTypes       bool // TTL znodes
-	Emulate353TTL       bool
-	ContainerInterval   time.Duration // container and TTL sweep
-	ContainerPerMinute  int
-	ContainerNeverUsed  time.Duration // delete containers that never had a child after this; 0 = never
-	DigestEnabled       bool          // running digest of the tree
-	CloseSessionTxn     bool          // closeSession txns list the ephemerals
-	ResponseCache       int           // cached data replies
-	ChildrenResponseMax int           // cached children replies
+	EnforceQuota       bool
+	ExtendedTypes      bool          // TTL znodes
+	ContainerInterval  time.Duration // container and TTL sweep
+	ContainerPerMinute int
+	ContainerNeverUsed time.Duration // delete containers that never had a child after this; 0 = never
+	DigestEnabled      bool          // running digest of the tree
+	CloseSessionTxn    bool          // closeSession txns list the ephemerals
 }
 
 // Sessions are the kinds of session.

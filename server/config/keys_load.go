@@ -1,26 +1,36 @@
 package config
 
+// Reasons of keys that have nothing to act on.
+const (
+	reasonGroup    = "a group is whatever has gathered while the last sync ran"
+	reasonMemory   = "requests in flight are bounded by the memory they take"
+	reasonStale    = "what a closed connection asked and was not begun is dropped in any case"
+	reasonNoCache  = "replies are not cached"
+	reasonCommands = "AdminServer commands come later"
+	reasonMetrics  = "metrics are in mntr only"
+)
+
 var loadKeys = []Key{
 	{Name: "globalOutstandingLimit", Property: true, Kind: KindInt, Default: "1000", Effect: "unanswered requests before sockets are no longer read",
-		bind: func(c *Config) any { return &c.Requests.OutstandingMax }},
+		Status: Ignored, Reason: reasonMemory},
 	{Name: "request_throttle_max_requests", Aliases: []string{"requestThrottleLimit"}, Property: true, Kind: KindInt, Default: "0", Effect: "requests in flight before new ones wait; 0 = off",
-		bind: func(c *Config) any { return &c.Requests.ThrottleMax }},
+		Status: Ignored, Reason: reasonMemory},
 	{Name: "request_throttle_stall_time", Aliases: []string{"requestThrottleStallTime"}, Property: true, Kind: KindMillis, Default: "100", Effect: "longest wait before looking again",
-		bind: func(c *Config) any { return &c.Requests.ThrottleStallTime }},
+		Status: Ignored, Reason: reasonMemory},
 	{Name: "request_throttle_drop_stale", Aliases: []string{"requestThrottleDropStale"}, Property: true, Kind: KindBool, Default: "true", Effect: "drop waiting requests that became stale",
-		bind: func(c *Config) any { return &c.Requests.DropStale }},
+		Status: Ignored, Reason: reasonStale},
 	{Name: "request_stale_latency_check", Aliases: []string{"requestStaleLatencyCheck"}, Property: true, Kind: KindBool, Default: "false", Effect: "a request older than its session's timeout is stale",
-		bind: func(c *Config) any { return &c.Requests.StaleLatencyCheck }},
+		Status: Ignored, Reason: reasonStale},
 	{Name: "request_stale_connection_check", Aliases: []string{"requestStaleConnectionCheck"}, Property: true, Kind: KindBool, Default: "true", Effect: "a request of a closed connection is stale",
-		bind: func(c *Config) any { return &c.Requests.StaleConnectionCheck }},
+		Status: Ignored, Reason: reasonStale},
 	{Name: "request_throttler.shutdownTimeout", Property: true, Kind: KindMillis, Default: "10000", Effect: "time for requests in flight at shutdown",
 		bind: func(c *Config) any { return &c.Requests.ShutdownTimeout }},
 	{Name: "throttled_op_wait_time", Aliases: []string{"throttledOpWaitTime"}, Property: true, Kind: KindMillis, Default: "0", Effect: "time in the queue after which the reply is THROTTLEDOP; 0 = off",
-		bind: func(c *Config) any { return &c.Requests.ThrottledOpWait }},
+		Status: Ignored, Reason: reasonMemory},
 	{Name: "largeRequestMaxBytes", Property: true, Kind: KindBytes, Default: "104857600", Effect: "bytes of large requests in flight; one more closes its connection",
-		bind: func(c *Config) any { return &c.Requests.LargeBytesMax }},
+		Status: Ignored, Reason: reasonMemory},
 	{Name: "largeRequestThreshold", Property: true, Kind: KindBytes, Default: "-1", Effect: "size from which a request is large; -1 = none is",
-		bind: func(c *Config) any { return &c.Requests.LargeThresholdBytes }},
+		Status: Ignored, Reason: reasonMemory},
 	{Name: "connection_throttle_tokens", Aliases: []string{"connectionMaxTokens"}, Property: true, Kind: KindInt, Default: "0", Effect: "token bucket for new sessions; 0 = off",
 		bind: func(c *Config) any { return &c.Connect.Tokens }},
 	{Name: "connection_throttle_fill_time", Aliases: []string{"connectionTokenFillTime"}, Property: true, Kind: KindMillis, Default: "1", Effect: "time between refills",
@@ -55,21 +65,21 @@ var adminKeys = []Key{
 	{Name: "admin.idleTimeout", Property: true, Kind: KindMillis, Default: "30000", Effect: "idle time of HTTP connections",
 		bind: func(c *Config) any { return &c.HTTP.IdleTimeout }},
 	{Name: "admin.commandURL", Property: true, Kind: KindString, Default: "/commands", Effect: "path of the AdminServer commands",
-		bind: func(c *Config) any { return &c.HTTP.CommandURL }},
+		Status: Later, Reason: reasonCommands, asks: never},
 	{Name: "admin.rateLimiterIntervalInMS", Property: true, Kind: KindMillis, Default: "300000", Effect: "time between two snapshot or restore commands",
-		bind: func(c *Config) any { return &c.HTTP.RateLimitInterval }},
+		Status: Later, Reason: reasonCommands, asks: never},
 	{Name: "admin.snapshot.enabled", Property: true, Kind: KindBool, Default: "true", Effect: "snapshot command",
-		bind: func(c *Config) any { return &c.HTTP.SnapshotCommand }},
+		Status: Later, Reason: reasonCommands, asks: never},
 	{Name: "admin.restore.enabled", Property: true, Kind: KindBool, Default: "true", Effect: "restore command",
-		bind: func(c *Config) any { return &c.HTTP.RestoreCommand }},
-	{Name: "metricsProvider.className", Kind: KindString, Note: "built in", Effect: "the PrometheusMetricsProvider's name opens metricsProvider.httpPort; /metrics is on the HTTP door in any case",
+		Status: Later, Reason: reasonCommands, asks: never},
+	{Name: "metricsProvider.className", Kind: KindString, Note: "built in", Effect: "the PrometheusMetricsProvider's name is accepted with a warning: nothing is exported yet, mntr has the figures",
 		bind: func(c *Config) any { return &c.Metrics.Provider }},
 	{Name: "metricsProvider.httpHost", Kind: KindHost, Default: "0.0.0.0", Effect: "address of metricsProvider.httpPort",
 		bind: func(c *Config) any { return &c.Metrics.Address }},
 	{Name: "metricsProvider.httpPort", Kind: KindPort, Note: "7000 with the Prometheus provider", Default: "0", Effect: "extra port for /metrics",
 		bind: func(c *Config) any { return &c.Metrics.Port }},
 	{Name: "metricsProvider.exportJvmInfo", Kind: KindBool, Default: "true", Effect: "metrics of the Go runtime",
-		bind: func(c *Config) any { return &c.Metrics.ExportRuntime }},
+		Status: Later, Reason: reasonMetrics, asks: never},
 	{Name: "audit.enable", Property: true, Kind: KindBool, Default: "false", Effect: "audit log",
 		Status: Later, Reason: "the audit log comes later", asks: isTrue},
 }

@@ -74,7 +74,6 @@ snapshotSizeFactor=-1
 		{"a size beyond all bounds saturates", c.Log.SnapSizeBytes, int64(math.MaxInt64)},
 		{"the log roll size is in KiB too", c.Log.FileSizeBytes, int64(1 << 20)},
 		{"a long is read as such", c.Log.FsyncWarning, 250 * time.Millisecond},
-		{"the poll time is a third of the flush delay", c.Log.WriteQueuePollTime, 10 * time.Millisecond},
 		{"the purge interval may have a unit", c.Purge.Interval, 90 * time.Minute},
 		{"a ratio is a float", c.Connect.DropIncrease, 0.5},
 		{"hash names are normalised", c.Auth.DigestAlg, "SHA-256"},

@@ -20,7 +20,10 @@ func TestTxnsStayReadable(t *testing.T) {
 	tr := tree.New(1)
 	p := New(Config{TxnBytesMax: limit}, authority, tr)
 	zxid := zk.Zxid(1)
-	asker := func() Asker { zxid++; return Asker{Session: 7, State: zk.OK, Zxid: zxid, IDs: []zk.ID{{Scheme: "world", ID: "anyone"}}} }
+	asker := func() Asker {
+		zxid++
+		return Asker{Session: 7, State: zk.OK, Zxid: zxid, IDs: []zk.ID{{Scheme: "world", ID: "anyone"}}}
+	}
 	apply := func(rec *txn.Record) {
 		if n := int64(len(rec.Append(nil))); n > limit || n > rec.Txn.SizeMax() {
 			t.Fatalf("%d bytes, counted as %d", n, rec.Txn.SizeMax())

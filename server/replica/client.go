@@ -81,7 +81,7 @@ func (r *Replica) connect(c *client, req *zk.ConnectRequest, eff Effects) {
 		r.close(c, request.CloseMalformed, eff)
 		return
 	}
-	if !r.throttle.admit(r.nowMS) {
+	if !r.throttle.admit(r.nowMS, req.Session != 0) {
 		eff.Note(Note{Kind: ClientThrottled, Client: c.id})
 		r.close(c, request.CloseThrottled, eff)
 		return

@@ -122,31 +122,3 @@ func (r *Replica) snapshot(eff Effects) {
 	r.snapshots.running = true
 	eff.Snapshot(r.tree.Freeze())
 }
-
-// throttle is the token bucket for connections: each ConnectRequest takes a token, FillCount come back every FillMS.
-type throttle struct {
-	max, fillCount int32
-	fillMS         int64
-	tokens         int32
-	filledMS       int64
-}
-
-func (t *throttle) init(cfg Config, nowMS int64) {
-	*t = throttle{max: cfg.ConnectTokensMax, fillCount: cfg.ConnectFillCount, fillMS: max(cfg.ConnectFillMS, 1), tokens: cfg.ConnectTokensMax, filledMS: nowMS}
-}
-
-// admit takes a token, if there is one.
-func (t *throttle) admit(nowMS int64) bool {
-	if t.max <= 0 {
-		return true
-	}
-	if n := (nowMS - t.filledMS) / t.fillMS; n > 0 {
-		t.tokens = int32(min(int64(t.max), int64(t.tokens)+n*int64(t.fillCount)))
-		t.filledMS += n * t.fillMS
-	}
-	if t.tokens <= 0 {
-		return false
-	}
-	t.tokens--
-	return true
-}

@@ -28,6 +28,9 @@ func (r *Replica) SessionOf(c request.ClientID) zk.SessionID {
 	return 0
 }
 
+// DropProbability is the share of connections that the throttle refuses at random, 0 to 1.
+func (r *Replica) DropProbability() float64 { return r.throttle.drop }
+
 // Pending is how many requests have been taken and not been answered.
 func (r *Replica) Pending() int {
 	n := r.flying.len()

@@ -21,13 +21,11 @@ type Config struct {
 	Prep     prep.Config
 	Auth     *auth.Authority
 
-	TickMS           int64 // session deadlines are multiples of it
-	MinSessionMS     int32
-	MaxSessionMS     int32
-	EnforceSchemes   []string // schemes of which an identity is required; none if empty
-	ConnectTokensMax int32    // connection throttle: 0 for none; see throttle
-	ConnectFillMS    int64
-	ConnectFillCount int32
+	TickMS         int64 // session deadlines are multiples of it
+	MinSessionMS   int32
+	MaxSessionMS   int32
+	EnforceSchemes []string // schemes of which an identity is required; none if empty
+	Throttle       ThrottleConfig
 
 	SnapshotTxns  int64 // a snapshot is due after between half of it and all of it
 	SnapshotBytes int64 // the same, in bytes of log; 0 for never
@@ -92,7 +90,7 @@ func New(cfg Config, t *tree.Tree, nowMS, wallMS int64) (*Replica, error) {
 	}
 	r.snapshots.init(cfg)
 	r.doomed.checkedMS = nowMS
-	r.throttle.init(cfg, nowMS)
+	r.throttle.init(cfg.Throttle, cfg.Seed, nowMS)
 	for _, s := range t.Sessions() {
 		r.sessions.Open(s.ID, s.TimeoutMS, nowMS)
 	}
