@@ -224,3 +224,16 @@ func TestDigestsCanBeSwitchedOff(t *testing.T) {
 		t.Error("the digest is not kept while it is switched off")
 	}
 }
+
+func TestACreate2InAMultiIsLoggedAsCreate(t *testing.T) {
+	l := newLeader(t, Config{})
+	rec := l.judge(multi(create("/a"), withOp(create("/b"), zk.OpCreate2), withOp(made("/c-", zk.EphemeralSequential), zk.OpCreate2)))
+	for i, op := range rec.Txn.Ops {
+		if op.Type != zk.OpCreate {
+			t.Errorf("operation %d is logged as %v, which ZooKeeper 3.8 does not replay inside a multi", i, op.Type)
+		}
+	}
+	if results := l.land(); results[2].Path != "/c-0000000002" {
+		t.Errorf("%+v", results)
+	}
+}

@@ -124,6 +124,10 @@ func (p *Prep) multi(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 			failed = true
 			*op = txn.Txn{Type: zk.OpError, Err: code}
 		}
+		if op.Type == zk.OpCreate2 {
+			// ZooKeeper compatibility: 3.8 logs it so, and drops a whole multi with a create2 in it when it reads a log.
+			op.Type = zk.OpCreate
+		}
 	}
 	return zk.OK
 }
