@@ -129,10 +129,20 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 	}
 	s.setState(grpcapi.StateStopping)
 	if l.client != nil {
+		if err == nil {
+			s.drain(l.client)
+		}
 		l.client.Close()
 	}
 	stopOwner()
 	return errors.Join(err, without(<-ended, err))
+}
+
+// drain answers what has been asked.
+func (s *server) drain(client *juteapi.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Requests.ShutdownTimeout)
+	defer cancel()
+	client.Drain(ctx)
 }
 
 // runOwner runs the driver. A broken invariant ends the server like a broken disk does: nothing has been acknowledged

@@ -142,7 +142,7 @@ func (s *Server) shed(cause error) {
 func (s *Server) admit(nc *net.TCPConn) {
 	addr, ip := remote(nc)
 	s.mu.Lock()
-	if s.closed {
+	if s.closed || s.draining.Load() {
 		s.mu.Unlock()
 		nc.Close()
 		return

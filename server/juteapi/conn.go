@@ -188,7 +188,7 @@ func (c *conn) fill() string {
 		}
 		n, err := c.nc.Read(room)
 		if n > 0 {
-			if c.ending.Load() {
+			if c.ending.Load() || c.srv.draining.Load() {
 				continue // nobody wants it
 			}
 			c.in.arrived(n)

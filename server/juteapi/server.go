@@ -26,6 +26,7 @@ type Server struct {
 
 	maxPerIP, maxAll atomic.Int64
 	swept            atomic.Int64 // how often the sweeper has looked at all connections
+	draining         atomic.Bool  // nothing more is taken from clients
 
 	stop  chan struct{}  // closed by Close
 	loops sync.WaitGroup // accept loop, sweeper and writers
@@ -93,6 +94,39 @@ func (s *Server) Serve() error {
 	s.writers.close()
 	mine.Wait()
 	return err
+}
+
+// drainLook is how often Drain looks whether all is answered.
+const drainLook = 2 * time.Millisecond
+
+// Drain takes no more connections and requests, and returns when every request taken before has been answered and sent,
+// or when ctx ends. Close must follow.
+func (s *Server) Drain(ctx context.Context) {
+	s.draining.Store(true)
+	ticker := time.NewTicker(drainLook)
+	defer ticker.Stop()
+	for !s.drained() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.stop:
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// drained tells whether nobody waits for an answer.
+func (s *Server) drained() bool {
+	for _, c := range s.snapshot() {
+		c.mu.Lock()
+		open := c.stats.open
+		c.mu.Unlock()
+		if (open > 0 || c.unsent.Load() > 0) && !c.dead.Load() {
+			return false
+		}
+	}
+	return true
 }
 
 // Close stops accepting, closes all connections and waits until they have ended, which takes as long as the handler
