@@ -145,8 +145,10 @@ func (c *chain) look(p *process) *image {
 	if bad := p.complaints(); p.kind == paddock && len(bad) > 0 {
 		c.Fatalf("paddock complained: %q", bad)
 	}
-	if out := p.output(); strings.Contains(out, "not matching") {
-		c.Fatalf("%s finds other digests than were logged; its log ends:\n%s", p.kind, p.logTail())
+	for line := range strings.Lines(p.output()) {
+		if strings.Contains(line, "not matching") || strings.Contains(line, "igest mismatch") {
+			c.Fatalf("%s finds other digests than were logged: %s", p.kind, line)
+		}
 	}
 	img, err := take(p)
 	if err != nil {

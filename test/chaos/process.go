@@ -78,7 +78,7 @@ func (p *process) config() string {
 // command returns the command line, or an error that says what is missing and how to get it.
 func (p *process) command(cfg string) (*exec.Cmd, error) {
 	if p.kind == paddock {
-		bin, err := binary()
+		bin, err := program()
 		return exec.Command(bin, append([]string{"serve", "--config", cfg}, p.flags...)...), err
 	}
 	program, err := exec.LookPath("java")
@@ -98,8 +98,8 @@ func (p *process) command(cfg string) (*exec.Cmd, error) {
 	return exec.Command(program, args...), nil
 }
 
-// binary is the program under test.
-func binary() (string, error) {
+// program is the binary under test.
+func program() (string, error) {
 	bin := os.Getenv("PADDOCK_BIN")
 	if bin == "" {
 		return "", errors.New("PADDOCK_BIN is not set: build Paddock (make build) and name the binary, for instance PADDOCK_BIN=$PWD/bin/paddock")
