@@ -174,13 +174,19 @@ func (r *Replica) commit(z zk.Zxid, eff Effects) {
 		f := r.flying.front()
 		r.apply(f, eff) // may add to what is flying
 		r.flying.pop()
+		r.release(eff)
 	}
+	r.snapshots.take(r, eff)
+}
+
+// release answers the syncs that have waited for what was just applied, and what waits behind them. It comes before the
+// next txn is applied, which may be a later write of the same client.
+func (r *Replica) release(eff Effects) {
 	for r.waiting.len() > 0 && r.waiting.front().until <= r.tree.Zxid() {
 		c := r.waiting.front().client
 		r.waiting.pop()
 		r.drain(c, eff)
 	}
-	r.snapshots.take(r, eff)
 }
 
 // asker is what prep needs to know of a client's request.
