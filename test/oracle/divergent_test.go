@@ -78,10 +78,6 @@ var divergences = []divergence{
 		func(top string) []request {
 			return []request{reqMulti(opMulti, []subOp{sub(reqCreate(opCreate, top+"/x", nil, nil, 0))})}
 		}, "err=0(ok) [op-1/-114", "err=-5"},
-	{"create2 in a multi answers with a Stat", "ZooKeeper 3.8 looks at the flag alone.",
-		func(top string) []request {
-			return []request{reqMulti(opMulti, []subOp{sub(reqCreate(opCreate2, top+"/x", nil, openACL, 0))})}
-		}, "[create/0(ok)", "[create2/0(ok)"},
 	{"createContainer in a multi makes a container whatever the flag", "ZooKeeper 3.8 looks at the flag alone.",
 		func(top string) []request {
 			return []request{reqMulti(opMulti, []subOp{sub(reqCreate(opCreateContainer, top+"/x", nil, openACL, 1))}),

@@ -53,12 +53,12 @@ var explanations = []explanation{
 		},
 	},
 	{
-		name: "multi-create2",
-		doc: "In a multi, create2 and createContainer records come back as results of type create2 with a Stat, as in " +
-			"ZooKeeper since 3.9; ZooKeeper 3.8 looks at the flag alone and answers with type create and a bare path.",
+		name: "multi-container",
+		doc: "In a multi, createContainer makes a container whatever its flag, and comes back as a result of type create2 with " +
+			"a Stat, as in ZooKeeper since 3.9; ZooKeeper 3.8 looks at the flag alone and answers with type create and a bare path.",
 		holds: func(_ moment, a, b line) bool {
 			return a.req != nil && a.req.op == opMulti && a.zxid == b.zxid && a.err == 0 && b.err == 0 &&
-				sameButCreate2(a.req.subs, a, b)
+				sameButContainers(a.req.subs, a, b)
 		},
 	},
 }
@@ -81,9 +81,9 @@ func failed(list []result) bool {
 	return len(list) > 0 && list[0].kind == -1
 }
 
-// sameButCreate2 reports whether two successful multis agree but for results of create2 and createContainer records
-// without the container flag, which a has as plain creates.
-func sameButCreate2(subs []subOp, a, b line) bool {
+// sameButContainers reports whether two successful multis agree but for results of createContainer records without the
+// container flag, which a has as plain creates.
+func sameButContainers(subs []subOp, a, b line) bool {
 	if len(a.multi) != len(subs) || len(b.multi) != len(subs) {
 		return false
 	}
@@ -94,7 +94,7 @@ func sameButCreate2(subs []subOp, a, b line) bool {
 			continue
 		}
 		fresh := rb.hasStat && rb.stat.czxid == b.zxid && rb.stat.mzxid == b.zxid && rb.stat.version == 0
-		if (s.op != opCreate2 && s.op != opCreateContainer) || s.flags == 4 || ra.kind != opCreate || rb.kind != opCreate2 ||
+		if s.op != opCreateContainer || s.flags == 4 || ra.kind != opCreate || rb.kind != opCreate2 ||
 			ra.err != 0 || rb.err != 0 || ra.path != rb.path || !fresh {
 			return false
 		}

@@ -79,7 +79,7 @@ func TestRender(t *testing.T) {
 // TestExplanationsAreNarrow checks that what is nearly an explained difference is none.
 func TestExplanationsAreNarrow(t *testing.T) {
 	event := func(zxid int64, rest string) line { return line{event: true, zxid: zxid, rest: rest} }
-	multi := reqMulti(opMulti, []subOp{subCreate(reqCreate(opCreate2, "/a", nil, openACL, 0), openACL, 0)})
+	multi := reqMulti(opMulti, []subOp{subCreate(reqCreate(opCreateContainer, "/a", nil, openACL, 0), openACL, 0)})
 	plain := line{req: &multi, zxid: 5, multi: []result{{kind: opCreate, path: "/a", text: "create"}}}
 	full := line{req: &multi, zxid: 5, multi: []result{{kind: opCreate2, path: "/a", text: "create2", hasStat: true, stat: stat{czxid: 5, mzxid: 5}}}}
 	stale := line{req: &multi, zxid: 5, multi: []result{{kind: opCreate2, path: "/a", text: "create2", hasStat: true, stat: stat{czxid: 4, mzxid: 5}}}}
@@ -89,16 +89,16 @@ func TestExplanationsAreNarrow(t *testing.T) {
 		a, b line
 		want string
 	}{
-		"an event with the zxid of a txn of this step":    {event(-1, "x"), event(5, "x"), "event-zxid"},
-		"an event with the zxid of an earlier txn":        {event(-1, "x"), event(3, "x"), ""},
-		"an event with a zxid from the future":            {event(-1, "x"), event(6, "x"), ""},
-		"an event of another path":                        {event(-1, "x"), event(5, "y"), ""},
-		"an event whose zxid only ZooKeeper knows":        {event(5, "x"), event(-1, "x"), ""},
-		"create2 in a multi with its stat":                {plain, full, "multi-create2"},
-		"create2 in a multi with a stale stat":            {plain, stale, ""},
-		"create2 in a multi where Paddock lacks the stat": {full, plain, ""},
-		"exists refused":                                  {line{req: &exists, raw: make([]byte, 84)}, line{req: &exists, err: -102, raw: make([]byte, 16)}, "exists-read"},
-		"exists not found":                                {line{req: &exists, raw: make([]byte, 84)}, line{req: &exists, err: -101, raw: make([]byte, 16)}, ""},
+		"an event with the zxid of a txn of this step":        {event(-1, "x"), event(5, "x"), "event-zxid"},
+		"an event with the zxid of an earlier txn":            {event(-1, "x"), event(3, "x"), ""},
+		"an event with a zxid from the future":                {event(-1, "x"), event(6, "x"), ""},
+		"an event of another path":                            {event(-1, "x"), event(5, "y"), ""},
+		"an event whose zxid only ZooKeeper knows":            {event(5, "x"), event(-1, "x"), ""},
+		"a container in a multi with its stat":                {plain, full, "multi-container"},
+		"a container in a multi with a stale stat":            {plain, stale, ""},
+		"a container in a multi where Paddock lacks the stat": {full, plain, ""},
+		"exists refused":   {line{req: &exists, raw: make([]byte, 84)}, line{req: &exists, err: -102, raw: make([]byte, 16)}, "exists-read"},
+		"exists not found": {line{req: &exists, raw: make([]byte, 84)}, line{req: &exists, err: -101, raw: make([]byte, 16)}, ""},
 	} {
 		if got := explain(m, c.a, c.b); got != c.want {
 			t.Errorf("%s is explained by %q, want %q", name, got, c.want)
