@@ -52,7 +52,25 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
 	root.AddCommand(newServe(), newStatus(), newWAL(), newSnapshot(), newBench(), newVersion())
-	return root
+	return group(root)
+}
+
+// group makes c a command that only has others below it. What is none of them is refused in one line, which cobra would
+// do in several, or not at all.
+func group(c *cobra.Command) *cobra.Command {
+	const editsMax = 2 // between a word and the command it may stand for
+	c.SuggestionsMinimumDistance, c.DisableFlagsInUseLine = editsMax, true
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			return usageError{fmt.Errorf("unknown command %q; did you mean %s %s?", args[0], c.CommandPath(), near[0])}
+		}
+		return usageError{fmt.Errorf("unknown command %q; see %s --help", args[0], c.CommandPath())}
+	}
+	return c
 }
 
 // exit ends the process with a code, everything having been said.

@@ -21,7 +21,7 @@ import (
 func newSnapshot() *cobra.Command {
 	c := &cobra.Command{Use: "snapshot", Short: "Look into snapshots"}
 	c.AddCommand(newSnapshotInspect())
-	return c
+	return group(c)
 }
 
 // inspectFlags are those of snapshot inspect.

@@ -22,7 +22,7 @@ import (
 func newWAL() *cobra.Command {
 	c := &cobra.Command{Use: "wal", Short: "Look into transaction logs"}
 	c.AddCommand(newWALDump())
-	return c
+	return group(c)
 }
 
 // dumpFlags are those of wal dump.
