@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // checkServerID reads <dataDir>/myid, or decides what to write there. sound: the server list has no problems.
@@ -20,7 +21,11 @@ func (l *loader) checkServerID(sound bool) {
 	switch {
 	case err == nil:
 		l.readID(path, string(data), wanted, hasWanted)
-	case !errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrPermission): // of the directory, mostly
+		l.problems = append(l.problems, Problem{Problem: fmt.Sprintf("%s cannot be read: %s", path, plain(err)),
+			Fix: "check owner and mode of the file and of its directory", Exit: ExitDataDir})
+		return
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR): // a dataDir that is a file is found when it is opened
 		l.problems = append(l.problems, Problem{Problem: fmt.Sprintf("%s cannot be read: %s", path, plain(err)), Fix: "check its owner and mode"})
 		return
 	case hasWanted:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 )
 
 // The problems below are found by others, when they open ports and directories. Their words live here, so
@@ -80,6 +81,9 @@ func DataDirUnusable(key, dir string, err error, uid int) Problem {
 	op := "access"
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		op = pe.Op
+		if file, err := filepath.Rel(dir, pe.Path); err == nil && filepath.IsLocal(file) && filepath.Dir(file) != "." {
+			op += " " + file // one file below version-2
+		}
 	}
 	return Problem{Problem: fmt.Sprintf("%s %s: %s: %s (running as uid %d)", key, dir, op, plain(err), uid),
 		Fix: "create it for this user, or correct " + key, Exit: ExitDataDir}

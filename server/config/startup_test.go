@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -143,6 +144,25 @@ func TestMissingAndUnreadableFiles(t *testing.T) {
 			}
 		})
 	}
+	for _, tc := range []struct {
+		name string
+		err  error
+		exit int
+		want string
+	}{
+		{"the data directory is a file, which opening it will find", syscall.ENOTDIR, 0, ""},
+		{"myid may not be read", fs.ErrPermission, 3, "/data/myid cannot be read: permission denied; check owner and mode of the file and of its directory"},
+		{"myid is a directory", syscall.EISDIR, 2, "/data/myid cannot be read: is a directory; check its owner and mode"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, _, err := Load(Source{Args: []string{"dataDir=/data"}, ReadFile: func(path string) ([]byte, error) {
+				return nil, &fs.PathError{Op: "open", Path: path, Err: tc.err}
+			}})
+			if got := fmt.Sprint(err); tc.want != "" && got != tc.want || ExitCode(err) != tc.exit {
+				t.Errorf("got %v, exit %d; want %s, exit %d", err, ExitCode(err), tc.want, tc.exit)
+			}
+		})
+	}
 	t.Run("the file is no configuration but a disk image", func(t *testing.T) {
 		_, _, err := Load(Source{File: "zoo.cfg", ReadFile: func(string) ([]byte, error) { return make([]byte, fileBytesMax+1), nil }})
 		if want := "zoo.cfg: cannot be read: larger than 1048576 bytes; pass a readable zoo.cfg"; err == nil || err.Error() != want {
@@ -176,6 +196,8 @@ func TestWordsOfOtherPackages(t *testing.T) {
 		{"a gRPC port that is taken", GRPCPortTaken(single, 812, ""), 1, "gRPC port 7181 is taken by pid 812; stop that process, or set another grpcPort"},
 		{"an election port that is taken", ElectionPortTaken("h:3888", 812, "java"), 14, "election port h:3888 is taken by pid 812 (java); stop that process"},
 		{"a data directory that cannot be made", DataDirUnusable("dataDir", "/d", denied, 998), 3, "dataDir /d: mkdir: permission denied (running as uid 998); create it for this user, or correct dataDir"},
+		{"a file that may not be read", DataDirUnusable("dataDir", "/d", &fs.PathError{Op: "open", Path: "/d/version-2/snapshot.7", Err: fs.ErrPermission}, 998), 3,
+			"dataDir /d: open version-2/snapshot.7: permission denied (running as uid 998); create it for this user, or correct dataDir"},
 		{"a data directory that must exist", DataDirMissing("dataDir", "/d"), 3, "dataDir /d does not exist and autocreate is off; wrong path, or create it"},
 		{"a data directory that is in use", DataDirInUse("/d", 812), 3, "/d is in use by pid 812; stop it, or give this server its own dataDir"},
 		{"a busy HTTP port", HTTPPortTaken(single, 7, "nginx"), 0, "http port 8080 is taken by pid 7 (nginx), trying again; set another httpPort"},
