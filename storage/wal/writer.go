@@ -160,12 +160,15 @@ func (w *Writer) openCurrent(first zk.Zxid) error {
 		return nil
 	}
 	w.mu.Lock()
-	c := w.spare
-	w.spare = nil
+	c := w.spare // stays until it has its name: Prepare would else make the next one under the old name, in this very file
 	w.mu.Unlock()
 	name := join(w.opts.Dir, FileName(first))
 	if c != nil {
-		if err := w.opts.FS.Rename(join(w.opts.Dir, spareName), name); err != nil {
+		err := w.opts.FS.Rename(join(w.opts.Dir, spareName), name)
+		w.mu.Lock()
+		w.spare = nil
+		w.mu.Unlock()
+		if err != nil {
 			return errors.Join(fmt.Errorf("open log: %w", err), c.f.Close())
 		}
 	} else {
