@@ -198,3 +198,49 @@ func TestACrashDuringPurgeKeepsTheRest(t *testing.T) {
 		must(t, err)
 	}
 }
+
+// A prepared file has its old name until it is renamed. Prepare must not make the next one under that name meanwhile: it
+// would empty the very file that records are about to go into, and write its zeros over them.
+func TestAPreparedFileIsLeftAloneWhileItGetsItsName(t *testing.T) {
+	m := newFS(t)
+	w := NewWriter(Options{FS: m, Dir: dir, PrepareBytes: 1024}, 0)
+	_, err := w.Prepare()
+	must(t, err)
+	m.SetHook(func(_ int, op vfs.Op) {
+		if op.Kind == vfs.KindRename {
+			m.SetHook(nil)
+			_, err := w.Prepare()
+			must(t, err)
+		}
+	})
+	must(t, w.Append([][]byte{payload(1, 100)}))
+	must(t, w.Sync())
+	must(t, w.Roll())
+	must(t, w.Append([][]byte{payload(2, 100)}))
+	must(t, w.Close())
+	got, _, err := recoverAll(m, ReadOptions{From: 1})
+	if err != nil || !slices.Equal(got.zxids, zxids(1, 2)) {
+		t.Fatalf("found %v: %v", got.zxids, err)
+	}
+}
+
+// A killed process leaves records that were written and not synced; whoever starts next shows them to clients and goes on
+// from them in a new file. A power failure after that must not take them.
+func TestRecordsOfAKilledServerAreMadeDurable(t *testing.T) {
+	for seed := range uint64(64) {
+		m := newFS(t)
+		w := NewWriter(Options{FS: m, Dir: dir, PrepareBytes: -1}, 0)
+		must(t, w.Append([][]byte{payload(1, 100), payload(2, 900), payload(3, 2000)})) // and here it is killed
+		got, _, err := recoverAll(m, ReadOptions{From: 1})
+		if err != nil || len(got.zxids) != 3 {
+			t.Fatalf("found %v: %v", got.zxids, err)
+		}
+		w = NewWriter(Options{FS: m, Dir: dir, PrepareBytes: -1}, 3)
+		must(t, w.Append([][]byte{payload(4, 50)}))
+		must(t, w.Sync())
+		got, _, err = recoverAll(m.CrashClone(seed), ReadOptions{From: 1})
+		if err != nil || !slices.Equal(got.zxids, zxids(1, 4)) {
+			t.Fatalf("seed %d: found %v: %v", seed, got.zxids, err)
+		}
+	}
+}

@@ -20,8 +20,9 @@ type Recovered struct {
 }
 
 // Recover gives every record from opts.From on to f, in order, and then makes the log ready to be continued: an
-// unfinished end is cut off and files without a header are removed, all of it durable when Recover returns. Nothing is
-// changed if it returns an error: a *CorruptionError, an error of the file system, or f's own.
+// unfinished end is cut off and files without a header are removed, all of it durable when Recover returns. So are the
+// records themselves: what a server wrote that was killed may still have been on its way to the disk. Nothing is changed
+// if it returns an error: a *CorruptionError, an error of the file system, or f's own.
 func Recover(fsys vfs.FS, dir string, opts ReadOptions, f func(Record) error) (Recovered, error) {
 	opts.Until = 0
 	r, err := NewReader(fsys, dir, opts)
@@ -74,7 +75,27 @@ func repair(fsys vfs.FS, dir string, torn []Torn) (removed []string, err error) 
 		}
 		removed = append(removed, t.File)
 	}
-	return removed, nil
+	return removed, settle(fsys, dir)
+}
+
+// settle makes the newest file durable, and its name. The server that wrote it may have been killed before it could; the
+// records that go on from it must not be left behind a gap if the power fails later. Older files were synced by Roll.
+func settle(fsys vfs.FS, dir string) error {
+	files, err := List(fsys, dir)
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	f, err := fsys.OpenReadWrite(join(dir, files[len(files)-1].Name))
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	if err == nil {
+		err = fsys.SyncDir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("sync recovered log: %w", err)
+	}
+	return nil
 }
 
 // cut ends a file at size, durably.
