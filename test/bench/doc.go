@@ -10,10 +10,12 @@
 //
 // Settings, all from the environment:
 //
-//	PADDOCK_BIN     the binary; required
+//	PADDOCK_BIN     the binary
 //	PADDOCK_ARGS    more arguments for `paddock serve`
-//	BENCH_B         "java" puts a second ZooKeeper in Paddock's place, to see what the method itself adds
+//	BENCH_A         what to compare with: "java", the default, or another Paddock binary
+//	BENCH_B         what to measure: a Paddock binary, by default that of PADDOCK_BIN, or "java"
 //	BENCH_ROUNDS    rounds; default 5
+//	BENCH_TRIES     how often a load is run again, at most, when other processes took more than 5 % of the machine; default 1
 //	BENCH_DURATION  of measuring each load on each side in each round; default 4s
 //	BENCH_ZNODES    znodes of the tests of memory, start and snapshots; default 1000000
 //	BENCH_DIR       where the data directories are made; default the directory for temporary files

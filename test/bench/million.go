@@ -49,7 +49,7 @@ func startFull(t *testing.T, s settings, rep *report) {
 		}
 		empty := resident(t, srv)
 		if err := bench.Fill(t.Context(), srv.addr, "/full", s.znodes, znodeBytes, nil); err != nil {
-			t.Fatalf("fill %s: %v; its log ends:\n%s", kind, err, srv.logTail())
+			t.Fatalf("fill %v: %v; its log ends:\n%s", kind, err, srv.logTail())
 		}
 		created[side] = (resident(t, srv) - empty) / float64(s.znodes)
 		for range s.rounds {
@@ -63,7 +63,7 @@ func startFull(t *testing.T, s settings, rep *report) {
 		restarted[side] = (resident(t, srv) - empty) / float64(s.znodes)
 		checkFull(t, s, srv)
 		srv.stop(syscall.SIGTERM)
-		t.Logf("%s: empty %.0f MB; %.0f B per znode created, %.0f after a start; starts in ms %.0f", kind, empty/1e6, created[side],
+		t.Logf("%v: empty %.0f MB; %.0f B per znode created, %.0f after a start; starts in ms %.0f", kind, empty/1e6, created[side],
 			restarted[side], starts[side])
 	}
 	grown.add(created[0], created[1])
@@ -93,14 +93,14 @@ func checkFull(t *testing.T, s settings, srv *server) {
 	defer c.Close()
 	r, err := c.Do(&zk.Request{Op: zk.OpGetAllChildrenNumber, Path: "/full"})
 	if err != nil || r.Err != zk.OK || int(r.Number) < s.znodes {
-		t.Fatalf("%s: %d descendants of /full, %d were created (%v)", srv.kind, r.Number, s.znodes, err)
+		t.Fatalf("%v: %d descendants of /full, %d were created (%v)", srv.kind, r.Number, s.znodes, err)
 	}
 	r, err = c.Do(&zk.Request{Op: zk.OpGetChildren, Path: "/full"})
 	if err != nil || !slices.Contains(r.Names, "p0") {
-		t.Fatalf("%s: children of /full: %v (%v)", srv.kind, r, err)
+		t.Fatalf("%v: children of /full: %v (%v)", srv.kind, r, err)
 	}
 	r, err = c.Do(&zk.Request{Op: zk.OpGetData, Path: "/full/p0/k00000000"})
 	if err != nil || len(r.Data) != znodeBytes {
-		t.Fatalf("%s: first znode: %v (%v)", srv.kind, r, err)
+		t.Fatalf("%v: first znode: %v (%v)", srv.kind, r, err)
 	}
 }

@@ -57,7 +57,7 @@ func (r *row) verdict() string {
 
 // report collects the rows of all tests.
 type report struct {
-	sides [2]string
+	sides [2]kind
 	rows  []*row
 }
 
@@ -70,7 +70,7 @@ func (r *report) row(add row) *row {
 // markdown is the table.
 func (r *report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "| what | unit | %s | %s | ratio | wanted |\n|---|---|---:|---:|---:|---|\n", r.sides[0], r.sides[1])
+	fmt.Fprintf(&b, "| what | unit | %v | %v | ratio | wanted |\n|---|---|---:|---:|---:|---|\n", r.sides[0], r.sides[1])
 	for _, row := range r.rows {
 		if len(row.b) == 0 {
 			continue

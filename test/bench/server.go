@@ -4,7 +4,6 @@ package bench
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,12 +24,29 @@ const javaLibraries = "/usr/share/java"
 var javaJars = []string{"zookeeper.jar", "zookeeper-jute.jar", "slf4j-api.jar", "slf4j-simple.jar", "netty-common.jar",
 	"netty-handler.jar", "netty-transport.jar", "netty-buffer.jar", "snappy-java.jar", "metrics-core.jar"}
 
+// kind is what a server is: java, or the path of a Paddock binary.
+type kind string
+
+const java kind = "java"
+
+// String is the kind as tables name it.
+func (k kind) String() string {
+	if k == java {
+		return "ZooKeeper"
+	}
+	name := filepath.Base(string(k))
+	if name == "paddock" {
+		return "Paddock"
+	}
+	return name
+}
+
 // startTimeout bounds a start, a million znodes in Java included.
 const startTimeout = 2 * time.Minute
 
 // server is one server under test, in its own directory.
 type server struct {
-	kind      string // "java" or "paddock"
+	kind      kind
 	dir       string
 	addr      string
 	snapCount int // 0 for the default
@@ -39,13 +55,13 @@ type server struct {
 }
 
 // newServer makes a server that is not started. It ends with the test.
-func newServer(t *testing.T, kind, dir string, snapCount int) *server {
+func newServer(t *testing.T, k kind, dir string, snapCount int) *server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{kind: kind, dir: dir, addr: l.Addr().String(), snapCount: snapCount}
+	s := &server{kind: k, dir: dir, addr: l.Addr().String(), snapCount: snapCount}
 	l.Close()
 	if err := os.MkdirAll(s.data(), 0o755); err != nil {
 		t.Fatal(err)
@@ -63,17 +79,13 @@ func (s *server) command() (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.kind == "paddock" {
-		bin := os.Getenv("PADDOCK_BIN")
-		if bin == "" {
-			return nil, errors.New("PADDOCK_BIN is not set: run `make bench`, or build Paddock and name the binary")
-		}
+	if s.kind != java {
 		args := []string{"serve", "--log-level", "warn", "dataDir=" + s.data(), "clientPort=" + port, "clientPortAddress=127.0.0.1",
 			"httpPort=0", "grpcPort=0", "maxClientCnxns=0"}
 		if s.snapCount > 0 {
 			args = append(args, fmt.Sprint("snapCount=", s.snapCount))
 		}
-		return exec.Command(bin, append(args, strings.Fields(os.Getenv("PADDOCK_ARGS"))...)...), nil
+		return exec.Command(string(s.kind), append(args, strings.Fields(os.Getenv("PADDOCK_ARGS"))...)...), nil
 	}
 	cfg := filepath.Join(s.dir, "zoo.cfg")
 	text := fmt.Sprintf("tickTime=3000\ndataDir=%s\nclientPort=%s\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\nadmin.enableServer=false\n",
@@ -109,13 +121,13 @@ func (s *server) start() (time.Duration, error) {
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		s.log.Close()
-		return 0, fmt.Errorf("start %s: %w", s.kind, err)
+		return 0, fmt.Errorf("start %v: %w", s.kind, err)
 	}
 	s.cmd = cmd
 	for !s.serving() {
 		if time.Since(began) > startTimeout {
 			s.stop(syscall.SIGKILL)
-			return 0, fmt.Errorf("%s does not serve on %s after %v; its log ends:\n%s", s.kind, s.addr, startTimeout, s.logTail())
+			return 0, fmt.Errorf("%v does not serve on %s after %v; its log ends:\n%s", s.kind, s.addr, startTimeout, s.logTail())
 		}
 		<-time.After(500 * time.Microsecond) // between two polls of a port that is about to open
 	}

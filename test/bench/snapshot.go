@@ -49,17 +49,17 @@ func writeDuringSnapshots(t *testing.T, s settings, rep *report) {
 			t.Fatal(err)
 		}
 		if err := bench.Fill(t.Context(), srv.addr, "/full", s.znodes, znodeBytes, nil); err != nil {
-			t.Fatalf("fill %s: %v; its log ends:\n%s", kind, err, srv.logTail())
+			t.Fatalf("fill %v: %v; its log ends:\n%s", kind, err, srv.logTail())
 		}
 		syscall.Sync() // what filling has left to be written is not the load's
 		samples, spans := writeAndWatch(t, s, srv)
 		srv.stop(syscall.SIGTERM)
 		out, in := classify(samples, spans)
 		if len(in) == 0 || len(out) == 0 {
-			t.Fatalf("%s: %d writes during %d snapshots, %d at other times: nothing to compare", kind, len(in), len(spans), len(out))
+			t.Fatalf("%v: %d writes during %d snapshots, %d at other times: nothing to compare", kind, len(in), len(spans), len(out))
 		}
 		q[side], d[side] = p99(out), p99(in)
-		t.Logf("%s: %d snapshots %v; %d writes with p99 %.0f µs during them, %d with p99 %.0f µs at other times", kind, len(spans), spans,
+		t.Logf("%v: %d snapshots %v; %d writes with p99 %.0f µs during them, %d with p99 %.0f µs at other times", kind, len(spans), spans,
 			len(in), d[side], len(out), q[side])
 	}
 	quiet.add(q[0], q[1])
@@ -83,7 +83,7 @@ func writeAndWatch(t *testing.T, s settings, srv *server) ([]sample, []span) {
 	writers.Wait()
 	for _, err := range errs {
 		if err != nil {
-			t.Fatalf("%s: %v; its log ends:\n%s", srv.kind, err, srv.logTail())
+			t.Fatalf("%v: %v; its log ends:\n%s", srv.kind, err, srv.logTail())
 		}
 	}
 	return slices.Concat(lists...), spans
