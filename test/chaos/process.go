@@ -46,6 +46,7 @@ type process struct {
 	work   string // directory for zoo.cfg and the log
 	port   int
 	extra  []string // further lines of zoo.cfg
+	plain  string   // the whole zoo.cfg, if not the usual one
 	flags  []string // of paddock serve
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when cmd is gone
@@ -61,11 +62,15 @@ func newProcess(kind, data, work string, extra ...string) (*process, error) {
 	return &process{kind: kind, data: data, work: work, port: port, extra: extra}, os.MkdirAll(work, 0o755)
 }
 
-func (p *process) addr() string    { return fmt.Sprintf("127.0.0.1:%d", p.port) }
-func (p *process) logFile() string { return filepath.Join(p.work, p.kind+".log") }
+func (p *process) addr() string       { return fmt.Sprintf("127.0.0.1:%d", p.port) }
+func (p *process) logFile() string    { return filepath.Join(p.work, p.kind+".log") }
+func (p *process) configFile() string { return filepath.Join(p.work, p.kind+".cfg") }
 
 // config is the zoo.cfg. ZooKeeper takes its log's preallocation, and some keys, only in such small pieces from here.
 func (p *process) config() string {
+	if p.plain != "" {
+		return p.plain
+	}
 	lines := []string{"dataDir=" + p.data, fmt.Sprintf("clientPort=%d", p.port), "clientPortAddress=127.0.0.1",
 		"maxClientCnxns=0", "4lw.commands.whitelist=*", "admin.enableServer=false", "preAllocSize=1024",
 		"DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU="}
@@ -119,7 +124,7 @@ func program() (string, error) {
 
 // launch runs the process without waiting for it to serve.
 func (p *process) launch() error {
-	cfg := filepath.Join(p.work, p.kind+".cfg")
+	cfg := p.configFile()
 	if err := os.WriteFile(cfg, []byte(p.config()), 0o644); err != nil {
 		return err
 	}
