@@ -72,6 +72,7 @@ type conn struct {
 	old       atomic.Bool  // the client sends and wants no readOnly; set before connect
 	refused   atomic.Bool  // the session was refused: nothing more is submitted
 	ending    atomic.Bool  // the sink was closed: nothing more is submitted, what comes is dropped
+	parted    atomic.Bool  // the client asked for the end, so nothing more is to be expected of it
 	dead      atomic.Bool  // both directions of the socket have ended
 	large     atomic.Bool  // the receive buffer is large
 	busy      atomic.Bool  // the reader waits for the handler, so silence is not the client's

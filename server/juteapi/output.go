@@ -163,6 +163,7 @@ func (c *conn) Flush() {
 func (c *conn) Close(reason request.CloseReason) {
 	c.blame(reason.String())
 	c.Flush()
+	c.parted.Store(reason == request.CloseSessionClosed)
 	c.ending.Store(true)
 	c.mu.Lock()
 	wake := !c.queued

@@ -205,10 +205,15 @@ func (c *conn) writeAll(b []byte) bool {
 	return true
 }
 
-// linger ends the sending side. The reader drops what still comes until the client closes, or for lingerMax.
+// linger ends the sending side. The reader drops what still comes until the client closes, or for lingerMax; it ends at
+// once if the client asked for the end.
 func (c *conn) linger() {
 	c.lingering.Store(c.srv.now())
 	c.ending.Store(true)
+	if c.parted.Load() {
+		c.nc.SetReadDeadline(time.Unix(1, 0))
+		return
+	}
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
 	}
