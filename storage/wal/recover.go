@@ -21,8 +21,8 @@ type Recovered struct {
 
 // Recover gives every record from opts.From on to f, in order, and then makes the log ready to be continued: an
 // unfinished end is cut off and files without a header are removed, all of it durable when Recover returns. So are the
-// records themselves: what a server wrote that was killed may still have been on its way to the disk. Nothing is changed
-// if it returns an error: a *CorruptionError, an error of the file system, or f's own.
+// records themselves: what a server wrote that was killed, or whose fsync failed, may not be on the disk, although it can
+// be read. Nothing is changed if it returns an error: a *CorruptionError, an error of the file system, or f's own.
 func Recover(fsys vfs.FS, dir string, opts ReadOptions, f func(Record) error) (Recovered, error) {
 	opts.Until = 0
 	r, err := NewReader(fsys, dir, opts)
@@ -31,6 +31,7 @@ func Recover(fsys vfs.FS, dir string, opts ReadOptions, f func(Record) error) (R
 	}
 	defer r.Close()
 	var out Recovered
+	var last tail
 	for {
 		rec, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -42,11 +43,14 @@ func Recover(fsys vfs.FS, dir string, opts ReadOptions, f func(Record) error) (R
 		if err != nil {
 			return Recovered{}, err
 		}
+		last = tail{rec.File, rec.Offset + RecordBytes(len(rec.Payload))}
 		out.Records++
 		out.Bytes += int64(len(rec.Payload))
 	}
 	out.Last, out.Torn, out.Repeated = r.Last(), r.Torn(), r.Repeated()
-	out.Removed, err = repair(fsys, dir, out.Torn)
+	if out.Removed, err = repair(fsys, dir, out.Torn); err == nil {
+		err = settle(fsys, dir, last)
+	}
 	return out, err
 }
 
@@ -75,19 +79,35 @@ func repair(fsys vfs.FS, dir string, torn []Torn) (removed []string, err error) 
 		}
 		removed = append(removed, t.File)
 	}
-	return removed, settle(fsys, dir)
+	return removed, nil
 }
 
-// settle makes the newest file durable, and its name. The server that wrote it may have been killed before it could; the
-// records that go on from it must not be left behind a gap if the power fails later. Older files were synced by Roll.
-func settle(fsys vfs.FS, dir string) error {
+// tail is where the last record ends.
+type tail struct {
+	file string
+	end  int64
+}
+
+// settle makes the newest file durable, and its name. The records that will go on from it in another file must not be left
+// behind a gap if the power fails later. Older files were synced by Roll.
+//
+// What a Writer may not have synced is written once more before: after a failed fsync the kernel takes the pages for
+// clean, and the next fsync succeeds without writing them. The bytes are the same, so nothing can be torn by this.
+func settle(fsys vfs.FS, dir string, last tail) error {
 	files, err := List(fsys, dir)
 	if err != nil || len(files) == 0 {
 		return err
 	}
-	f, err := fsys.OpenReadWrite(join(dir, files[len(files)-1].Name))
+	name := join(dir, files[len(files)-1].Name)
+	f, err := fsys.OpenReadWrite(name)
 	if err == nil {
-		err = errors.Join(f.Sync(), f.Close())
+		if name == last.file {
+			err = rewrite(f, last.end)
+		}
+		if err == nil {
+			err = f.Sync()
+		}
+		err = errors.Join(err, f.Close())
 	}
 	if err == nil {
 		err = fsys.SyncDir(dir)
@@ -96,6 +116,17 @@ func settle(fsys vfs.FS, dir string) error {
 		return fmt.Errorf("sync recovered log: %w", err)
 	}
 	return nil
+}
+
+// rewrite writes the bytes before end again, as many as a Writer leaves un-synced.
+func rewrite(f vfs.File, end int64) error {
+	start := max(0, end-unsyncedBytesMax)
+	b := make([]byte, end-start)
+	if n, err := f.ReadAt(b, start); n < len(b) {
+		return err
+	}
+	_, err := f.WriteAt(b, start)
+	return err
 }
 
 // cut ends a file at size, durably.
