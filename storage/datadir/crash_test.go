@@ -285,7 +285,7 @@ func TestEveryFailedOperationIsReportedAndSurvived(t *testing.T) {
 					hit = hit || f != nil
 					return f
 				})
-				durable, err := session(fsys)
+				durable, err := session(fsys, "data")
 				if !hit {
 					if err != nil {
 						t.Fatalf("without a fault: %v", err)
@@ -307,8 +307,8 @@ func TestEveryFailedOperationIsReportedAndSurvived(t *testing.T) {
 }
 
 // session opens a directory, writes until something fails, and tells what was durable then.
-func session(fsys vfs.FS) (durable zk.Zxid, err error) {
-	d, err := Open(Options{FS: fsys, Dir: "data", PrepareBytes: 1024})
+func session(fsys vfs.FS, logDir string) (durable zk.Zxid, err error) {
+	d, err := Open(Options{FS: fsys, Dir: "data", LogDir: logDir, PrepareBytes: 1024})
 	if err != nil {
 		return 0, err
 	}
@@ -341,4 +341,41 @@ func session(fsys vfs.FS) (durable zk.Zxid, err error) {
 		_, err = d.Usage()
 	}
 	return l.durable, err
+}
+
+// A server that is killed leaves names and directories that nobody has synced. The next one builds on them, and what it
+// acknowledges must survive a power failure.
+func TestWhatAKilledServerLeftIsMadeDurable(t *testing.T) {
+	killed := errors.New("killed")
+	for nth := 1; ; nth++ {
+		m := vfs.NewMem()
+		ops := 0
+		_, err := session(vfs.NewFaulty(m, func(op vfs.Op) *vfs.Fault {
+			if op.Kind > vfs.KindLock {
+				return nil
+			}
+			if ops++; ops >= nth {
+				return &vfs.Fault{Err: killed}
+			}
+			return nil
+		}), "log")
+		if err == nil {
+			return
+		}
+		m.ReleaseLocks()
+		starts := func(n int, op vfs.Op) zk.Zxid {
+			d, err := Open(Options{FS: m.CrashClone(uint64(n)), Dir: "data", LogDir: "log"})
+			must(t, err)
+			rec, err := d.Recover(RecoverOptions{})
+			if err != nil {
+				t.Fatalf("killed at operation %d, crash before operation %d (%s): %v", nth, n, op, err)
+			}
+			return rec.Tree.Zxid()
+		}
+		m.SetHook(func(n int, op vfs.Op) { starts(n, op) })
+		durable, err := session(m, "log")
+		if z := starts(0, vfs.Op{}); err != nil || z < durable {
+			t.Fatalf("killed at operation %d: durable %v, found %v: %v", nth, durable, z, err)
+		}
+	}
 }

@@ -116,6 +116,16 @@ func (d *Dir) create(key, dir string) error {
 	if err := vfs.MkdirAll(d.opts.FS, version); err != nil {
 		return &AccessError{Key: key, Dir: dir, Err: err}
 	}
+	// They may be there and not be durable: whoever made them may have been killed in between.
+	err := d.opts.FS.SyncDir(dir)
+	if err == nil {
+		if err = d.opts.FS.SyncDir(filepath.Dir(dir)); errors.Is(err, fs.ErrPermission) {
+			err = nil // somebody else's directory; then dir was not made by us either
+		}
+	}
+	if err != nil {
+		return &AccessError{Key: key, Dir: dir, Err: err}
+	}
 	return nil
 }
 

@@ -73,6 +73,9 @@ func (d *Dir) Recover(opts RecoverOptions) (*Recovered, error) {
 		if err := d.begin(opts, out); err != nil {
 			return nil, err
 		}
+	} else if err := d.opts.FS.SyncDir(d.snaps); err != nil {
+		// The server that wrote the snapshot may have been killed before its name was durable, and what comes now builds on it.
+		return nil, fmt.Errorf("sync snapshots: %w", err)
 	}
 	if err := d.replay(opts, out); err != nil {
 		return nil, err
