@@ -70,10 +70,13 @@ func (b *mailbox) post(l letter) {
 		b.mu.Unlock()
 		return
 	}
-	first := len(b.requests)+len(b.control) == 0
+	// The first of either kind wakes the owner: it may have left requests behind, and take only control letters.
+	var first bool
 	if l.kind >= synced {
+		first = len(b.control) == 0
 		b.control = append(b.control, l)
 	} else {
+		first = len(b.requests) == 0
 		b.weight += l.weight
 		b.requests = append(b.requests, l)
 	}
