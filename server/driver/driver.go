@@ -212,7 +212,13 @@ func (d *Driver) deliver(l *letter) {
 			c.parked = append(c.parked, *l)
 		}
 	case drained:
-		for c != nil && len(c.parked) > 0 && d.process(c, &c.parked[0]) {
+		for c != nil && len(c.parked) > 0 {
+			l := c.parked[0]
+			c.parked[0].weight = 0 // whoever drops the client meanwhile leaves it to process
+			if !d.process(c, &l) {
+				c.parked[0] = l
+				break
+			}
 			if len(c.parked) > 0 {
 				c.parked = append(c.parked[:0], c.parked[1:]...)
 			}
