@@ -38,7 +38,7 @@ func (d effects) Reply(id request.ClientID, at int64, r *zk.Reply) {
 		return
 	}
 	c.sink.Reply(r)
-	took := time.Duration(d.now - at)
+	took := time.Duration(max(d.now-at, 0)) // it may have come after the clock was read for this round
 	d.stats.latency(took)
 	if d.opt.Latency != nil {
 		d.opt.Latency(r.Op, took)
