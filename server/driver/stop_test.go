@@ -129,3 +129,22 @@ func TestStoppingInterruptsASnapshot(t *testing.T) {
 		}
 	})
 }
+
+// When the last bytes are durable no other letter may come that would wake the owner.
+func TestRequestsThatWereHeldBackAreTakenOnceTheDiskIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &fakeLog{hold: make(chan error)}).run()
+		p := r.open()
+		r.let(nil)
+		huge := create(1, "/huge")
+		huge.Data = make([]byte, logWaitingMax+1)
+		p.send(huge)
+		p.send(exists(2, "/huge"))
+		if len(r.d.box.requests) != 1 {
+			t.Error("a request was taken while the disk had too much to do")
+		}
+		r.let(nil)
+		p.expect("connected", "1 OK", "2 OK")
+		r.stop()
+	})
+}
