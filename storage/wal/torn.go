@@ -18,7 +18,7 @@ import (
 //
 // and what was written behind it is no longer than a Writer leaves un-synced. Anything else is damage. So is a record
 // that a single flipped bit explains, even if it happens to hold a sector of zeros: a record with a flipped bit was whole
-// once, and may have been acknowledged.
+// once, and may have been acknowledged. (Unless that bit was the only one of the sector that reads as zeros.)
 
 // judge decides whether the unfinished record at s.pos can come from a crash. It returns nil for a clean end.
 func (s *scanner) judge(e *ending) (*Torn, error) {
@@ -119,7 +119,24 @@ func (s *scanner) flipped(e *ending) (bool, error) {
 	if gotMark != mark {
 		return false, nil
 	}
-	return bits.OnesCount64(got^sum) == 1 || flippedPayload(payload, uint32(sum)), nil
+	if bits.OnesCount64(got^sum) == 1 {
+		return true, nil
+	}
+	for _, i := range flippedPayload(payload, uint32(sum)) {
+		lost, err := s.lostAt(s.pos + frameBytes + int64(i))
+		if !lost || err != nil {
+			return !lost, err
+		}
+	}
+	return false, nil
+}
+
+// lostAt tells whether the sector of the byte at off reads as zeros from where the record at s.pos enters it. If the only
+// bit that was ever set in it is missing, it was not written: that is far likelier than that just this bit has flipped.
+func (s *scanner) lostAt(off int64) (bool, error) {
+	start := off / vfs.SectorSize * vfs.SectorSize
+	b, err := s.view(max(start, s.pos), int(min(start+vfs.SectorSize, s.size)-max(start, s.pos)))
+	return err == nil && allZero(b), err
 }
 
 // whole tells whether a record with the given checksum and length would be valid at s.pos.
@@ -138,9 +155,9 @@ func (s *scanner) whole(sum uint64, n uint32) (bool, error) {
 	return uint64(adler32.Checksum(rec[frameBytes:frameBytes+n])) == sum, nil
 }
 
-// flippedPayload tells whether flipping one bit of payload gives it the checksum want. Adler-32 is two sums modulo m:
+// flippedPayload returns the bytes of which flipping one bit gives payload the checksum want. Adler-32 is two sums modulo m:
 // a = 1 + Σ b[i] and b = n + Σ (n-i)·b[i], so that a change d of byte i moves them by d and (n-i)·d.
-func flippedPayload(payload []byte, want uint32) bool {
+func flippedPayload(payload []byte, want uint32) (at []int) {
 	const m = 65521
 	got := adler32.Checksum(payload)
 	da := (int(want&0xffff) - int(got&0xffff) + m) % m
@@ -153,10 +170,10 @@ func flippedPayload(payload []byte, want uint32) bool {
 			set := d > m/2 // the bit is set now and was clear
 			for i, x := range payload {
 				if (x>>bit&1 == 1) == set && (len(payload)-i)%m*d%m == db {
-					return true
+					at = append(at, i)
 				}
 			}
 		}
 	}
-	return false
+	return at
 }
