@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -266,11 +267,23 @@ func (p *process) logTail() string {
 	return string(bytes.Join(lines[max(0, len(lines)-25):], []byte("\n")))
 }
 
+// Ports are taken below the range from which Linux gives ports to outgoing connections: whoever keeps dialling a stopped
+// server on a port of that range could be given it, connect to itself, and keep the server from listening again.
+const (
+	portFirst = 12000
+	portLast  = 31999
+	portTries = 100
+)
+
+// freePort returns a port of the loopback interface that nobody listens on.
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	var err error
+	for range portTries {
+		port := portFirst + rand.IntN(portLast-portFirst+1)
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, err
 }
