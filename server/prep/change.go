@@ -47,8 +47,9 @@ func (p *Prep) delete(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 	return zk.OK
 }
 
-// deleteContainer is the server's own request: it asks for no session, permission or version, only that the znode
-// is empty and not a session's.
+// deleteContainer is the server's own request: it asks for no session, permission or version, only that the znode is empty
+// and still one that the server may delete. A client may have deleted it meanwhile and made another in its place, or have
+// written to a TTL znode whose time then begins anew.
 func (p *Prep) deleteContainer(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 	if undeletable(req.Path) || pathProblem(req.Path) != zk.OK {
 		return zk.BadArguments
@@ -60,7 +61,8 @@ func (p *Prep) deleteContainer(req *zk.Request, by *Asker, out *txn.Txn) zk.Code
 	if n.children > 0 {
 		return zk.NotEmpty
 	}
-	if _, ephemeral := n.stat.Owner.Session(); ephemeral {
+	ttl, timed := n.stat.Owner.TTL()
+	if n.stat.Owner != zk.ContainerOwner && !timed || timed && by.TimeMS-n.stat.MtimeMS < ttl {
 		return zk.BadVersion
 	}
 	parentPath := zk.ParentPath(req.Path)

@@ -50,7 +50,9 @@ func TestDeleteContainer(t *testing.T) {
 	judgeRows(t, map[string]row{
 		"an empty container":            {given: []zk.Request{container("/c")}, by: server, req: gone("/c"), txn: &txn.Txn{Type: zk.OpDeleteContainer, Path: "/c"}},
 		"an empty TTL znode":            {cfg: extended, given: []zk.Request{ttl("/t", zk.PersistentTTL, 1)}, by: server, req: gone("/t"), txn: &txn.Txn{Type: zk.OpDeleteContainer, Path: "/t"}},
-		"a plain znode is accepted":     {given: []zk.Request{create("/a")}, by: server, req: gone("/a")},
+		"a plain znode":                 {given: []zk.Request{create("/a")}, by: server, req: gone("/a"), want: zk.BadVersion},
+		"a plain znode in its place":    {given: []zk.Request{container("/c"), remove("/c", -1), create("/c")}, by: server, req: gone("/c"), want: zk.BadVersion},
+		"a TTL znode before its time":   {cfg: extended, given: []zk.Request{ttl("/t", zk.PersistentTTL, 5)}, by: server, req: gone("/t"), want: zk.BadVersion},
 		"no permission is asked":        {given: []zk.Request{guarded(create("/p"), zk.PermCreate, zk.AnyoneID), container("/p/c")}, by: server, req: gone("/p/c")},
 		"no session is asked":           {given: []zk.Request{container("/c")}, by: &Asker{State: zk.SessionExpired}, req: gone("/c")},
 		"one that has children again":   {given: []zk.Request{container("/c"), create("/c/a")}, by: server, req: gone("/c"), want: zk.NotEmpty},
