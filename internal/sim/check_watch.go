@@ -132,4 +132,3 @@ func (s *server) Event(id request.ClientID, e *zk.Event) {
 	s.w.lost.shown(e.Zxid)
 	s.w.watches.event(c, e)
 }
-

@@ -88,4 +88,3 @@ func (w *world) remember(paths ...string) {
 
 // recentPaths is how many paths are used again and again.
 const recentPaths = 24
-

@@ -337,12 +337,12 @@ func (w *world) serverWrite(d *draft, rec *txn.Record) {
 		return
 	}
 	n := w.model.newest(path)
-	_, ttl := zk.Owner(0).TTL()
-	if n != nil {
-		_, ttl = n.stat.Owner.TTL()
-	}
-	if rec.Header.Type != zk.OpDeleteContainer || n == nil || n.children > 0 || n.stat.Owner != zk.ContainerOwner && !ttl {
+	if rec.Header.Type != zk.OpDeleteContainer || n == nil || n.children > 0 {
 		w.fail("the server deletes %q by itself: %+v", path, n)
+		return
+	}
+	if ttl, timed := n.stat.Owner.TTL(); n.stat.Owner != zk.ContainerOwner && !timed || timed && rec.Header.TimeMS-n.stat.MtimeMS < ttl {
+		w.fail("the server deletes %q by itself at %d: %+v", path, rec.Header.TimeMS, n)
 		return
 	}
 	d.judge(&zk.Request{Op: zk.OpDelete, Path: path, Version: -1})
