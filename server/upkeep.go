@@ -12,7 +12,7 @@ import (
 // measureEvery is how often the size of the data directory and the space on its disk are looked at.
 const measureEvery = 10 * time.Second
 
-// Below a tenth of the disk the server purges at once and warns, every spaceWarnEvery.
+// Below a tenth of the disk the server purges whenever it measures, and warns every spaceWarnEvery.
 const (
 	spaceLowShare  = 10 // free space is low below total/spaceLowShare
 	spaceWarnEvery = 10 * time.Minute
@@ -31,10 +31,12 @@ func (s *server) keepUp(ctx context.Context, l *live) {
 		if u := s.usage.Load(); u != nil {
 			low = spaceWarning(u)
 		}
-		if low != "" && now.Sub(warned) >= spaceWarnEvery {
-			warned = now
-			s.log.Warn().Msg(low)
-			due = due || s.cfg.Purge.Interval > 0
+		if low != "" {
+			due = due || s.cfg.Purge.Interval > 0 // each time: it may be low again long before the next warning
+			if now.Sub(warned) >= spaceWarnEvery {
+				warned = now
+				s.log.Warn().Msg(low)
+			}
 		}
 		if due {
 			purged = now

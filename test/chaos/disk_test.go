@@ -130,7 +130,7 @@ func (d *disk) recovers() {
 // when it is started with more room.
 func TestDiskFull(t *testing.T) {
 	mounted(t, func(t *testing.T) {
-		d := newDisk(t)
+		d := newDisk(t, "autopurge.purgeInterval=0") // which would make room
 		rounds := 15
 		if testing.Short() {
 			rounds = 3
@@ -141,6 +141,31 @@ func TestDiskFull(t *testing.T) {
 			d.remount(0, fmt.Sprint("size=", diskSize))
 			d.recovers()
 		}
+		d.f.release()
+	})
+}
+
+// TestDiskLow writes far more than the disk holds: purging makes room in time, again and again.
+func TestDiskLow(t *testing.T) {
+	mounted(t, func(t *testing.T) {
+		const size, acks = 6 << 20, 100_000 // of which 6 MiB hold a fifth at most
+		d := newDisk(t)
+		d.remount(0, fmt.Sprint("size=", size))
+		l := d.f.begin(acks)
+		err := l.await(d.p)
+		if bad := l.end(); bad != nil {
+			t.Error(bad)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.p.kill(); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(d.p.output(), "purged old snapshots and logs"); n < 2 {
+			t.Errorf("purged %d times", n)
+		}
+		d.recovers()
 		d.f.release()
 	})
 }
