@@ -21,7 +21,7 @@ func (c *churn) start(g *group) {
 		if o.Workload == Ephemeral {
 			create = newTemplate(kindCreate, fmt.Sprintf("%s/e%d-", c.dir, i), data(o.DataBytes), true)
 		}
-		l := newLane(&link{server: o.Servers[i%len(o.Servers)], in: make([]byte, readBytes)}, g.stage, nil, o.Outstanding)
+		l := newLane(newLink(o.Servers[i%len(o.Servers)]), g.stage, nil, o.Outstanding)
 		c.lanes = append(c.lanes, l)
 		g.run(func() error { // ends when the stage stops
 			for l.phase.Load() != phaseStop {
@@ -43,7 +43,7 @@ func (c *churn) session(ctx context.Context, l *lane, create template) error {
 	l.asked, l.told, l.zxid = 0, 0, 0
 	if c.opt.Workload == Ephemeral {
 		l.src = &sequence{what: create, end: c.opt.Outstanding}
-		if err := l.pump(); err != nil {
+		if err := pump(l); err != nil {
 			l.abandon()
 			return err
 		}

@@ -20,6 +20,7 @@ type fanout struct {
 	counted  tally         // the setter's
 	setAt    atomic.Int64  // when the last set was sent
 	missing  atomic.Int64  // watchers that are not done with this round
+	closing  atomic.Bool   // the events of this round are the last
 	round    chan struct{} // one token when missing becomes 0
 }
 
@@ -55,15 +56,16 @@ func (f *fanout) prepare(ctx context.Context) error {
 
 func (f *fanout) start(g *group) {
 	f.missing.Store(int64(f.opt.Watchers))
-	for _, l := range f.opened[:f.opt.Watchers] {
-		w := &watcher{link: l, f: f, stage: g.stage}
-		f.watchers = append(f.watchers, w)
-		g.run(w.loop) // ends when the setter closes its session
+	list := make([]polled, f.opt.Watchers)
+	for i, l := range f.opened[:f.opt.Watchers] {
+		f.watchers = append(f.watchers, &watcher{link: l, f: f, stage: g.stage})
+		list[i] = f.watchers[i]
 	}
+	g.drive(list)                             // each ends with the events of the last round
 	g.run(func() error { return f.drive(g) }) // ends when the stage stops
 }
 
-// drive sets the znode, round after round, and closes all sessions in the end.
+// drive sets the znode, round after round. The events of the last one tell the watchers to close their sessions.
 func (f *fanout) drive(g *group) error {
 	var out []byte
 	for xid := uint32(0); ; xid++ {
@@ -72,9 +74,8 @@ func (f *fanout) drive(g *group) error {
 		case <-g.ctx.Done():
 			return nil
 		}
-		if g.stage.phase.Load() == phaseStop {
-			break
-		}
+		last := g.stage.phase.Load() == phaseStop
+		f.closing.Store(last)
 		f.missing.Store(int64(f.opt.Watchers))
 		f.setAt.Store(g.stage.now())
 		out = f.set.append(out[:0], xidOf(xid), 0)
@@ -88,43 +89,45 @@ func (f *fanout) drive(g *group) error {
 		if code := replyCode(frame); code != zk.OK {
 			return fmt.Errorf("set %s: %v", f.path, code)
 		}
+		if last {
+			return f.setter.close()
+		}
 		if g.stage.phase.Load() == phaseMeasure {
 			f.counted.kinds[kindSet]++
 		}
 	}
-	for _, w := range f.watchers { // each waits for events, and gets the reply
-		if err := w.sendClose(); err != nil {
-			return lost(w.server, 0, err)
-		}
-	}
-	return f.setter.close()
 }
 
-// loop sets the watch, counts events, and ends with the reply to closeSession.
-func (w *watcher) loop() error {
-	if err := w.watch(); err != nil {
-		return lost(w.server, 0, err)
+// ready sets the watch at first, then counts the events that were read. It tells when the reply to closeSession has come.
+func (w *watcher) ready() (done bool, err error) {
+	if w.asked == 0 {
+		if err := w.watch(); err != nil {
+			return false, w.lost(err)
+		}
 	}
 	for {
-		frame, err := w.next()
-		if err != nil {
-			return lost(w.server, int64(w.asked), err)
+		frame, err := w.buffered()
+		if frame == nil || err != nil {
+			return false, err
 		}
 		switch xid := replyXid(frame); {
 		case xid == zk.XidNotification:
 			if err := w.event(); err != nil {
-				return lost(w.server, int64(w.asked), err)
+				return false, w.lost(err)
 			}
 		case xid == closeXid:
-			return nil
+			return true, nil
 		case xid < 0: // a ping
 		case replyCode(frame) != zk.OK:
-			return fmt.Errorf("watch %s: %v", w.f.path, replyCode(frame))
+			return false, fmt.Errorf("watch %s: %v", w.f.path, replyCode(frame))
 		default:
 			w.done()
 		}
 	}
 }
+
+// lost describes the end of the connection.
+func (w *watcher) lost(err error) error { return lost(w.server, int64(w.asked), err) }
 
 // event counts an event and sets the watch again, or is done with the round.
 func (w *watcher) event() error {
@@ -134,12 +137,15 @@ func (w *watcher) event() error {
 		w.tally.latencies.add(now-w.f.setAt.Load(), 1)
 	}
 	w.stage.live.Add(1)
+	if w.f.closing.Load() {
+		return w.sendClose()
+	}
 	if !w.f.opt.Persistent {
 		return w.watch()
 	}
 	if now-w.sent > pingEveryNS {
 		w.sent = now
-		if _, err := w.nc.Write(appendFrame(nil, &zk.Request{Xid: zk.XidPing, Op: zk.OpPing})); err != nil {
+		if err := w.write(appendFrame(nil, &zk.Request{Xid: zk.XidPing, Op: zk.OpPing})); err != nil {
 			return err
 		}
 	}
@@ -156,8 +162,7 @@ func (w *watcher) watch() error {
 	} else {
 		w.out = w.f.get.append(w.out[:0], xidOf(w.asked), 0)
 	}
-	_, err := w.nc.Write(w.out)
-	return err
+	return w.write(w.out)
 }
 
 // done tells that this watcher's part of the round is over.

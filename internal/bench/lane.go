@@ -103,22 +103,16 @@ func newLane(l *link, s *stage, src source, window int) *lane {
 // xidOf is the xid of a lane's n-th request: from 1, and never closeXid.
 func xidOf(n uint32) int32 { return int32(n&0x3fffffff) + 1 }
 
-// pump keeps the window full until the stage stops or the source has no more, and all replies have come.
-func (l *lane) pump() error {
-	for {
-		if err := l.ask(); err != nil {
-			return l.lost(err)
-		}
-		if l.asked == l.told {
-			return nil
-		}
-		if err := l.fill(); err != nil {
-			return l.lost(err)
-		}
-		if err := l.take(); err != nil {
-			return err
-		}
+// ready takes what was read and fills the window again. It tells when the stage has stopped, or the source has no more, and
+// all replies have come.
+func (l *lane) ready() (done bool, err error) {
+	if err := l.take(); err != nil {
+		return false, err
 	}
+	if err := l.ask(); err != nil {
+		return false, l.lost(err)
+	}
+	return l.asked == l.told, nil
 }
 
 // ask fills the window with one write.
@@ -140,8 +134,7 @@ func (l *lane) ask() error {
 	if len(l.out) == 0 {
 		return nil
 	}
-	_, err := l.nc.Write(l.out)
-	return err
+	return l.write(l.out)
 }
 
 // take checks and counts the replies that were read.

@@ -25,19 +25,23 @@ const (
 	closeXid = 0x7fffffff
 )
 
-// link is a connection with its session and what was read from it. One goroutine owns it.
+// link is a connection with its session and what was read from it. One goroutine owns it at a time.
 type link struct {
 	nc      net.Conn
 	server  string
 	stop    func() bool // of the function that interrupts it when the run fails
 	session zk.SessionID
+	fd      int    // of the socket while a poller has it, else -1
 	in      []byte // in[r:w] was read and not taken
 	r, w    int
 }
 
+// newLink makes a link that is not connected.
+func newLink(server string) *link { return &link{server: server, in: make([]byte, readBytes), fd: -1} }
+
 // dial opens a session. When ctx ends, whatever the link waits for fails with its cause.
 func dial(ctx context.Context, server string) (*link, error) {
-	l := &link{server: server, in: make([]byte, readBytes)}
+	l := newLink(server)
 	return l, l.dial(ctx)
 }
 
@@ -131,13 +135,18 @@ func (l *link) buffered() ([]byte, error) {
 	return frame, nil
 }
 
-// fill reads once, and waits for at least one byte.
-func (l *link) fill() error {
+// room is where the next read goes.
+func (l *link) room() []byte {
 	if l.r > 0 {
 		copy(l.in, l.in[l.r:l.w])
 		l.r, l.w = 0, l.w-l.r
 	}
-	n, err := l.nc.Read(l.in[l.w:])
+	return l.in[l.w:]
+}
+
+// fill reads once, and waits for at least one byte.
+func (l *link) fill() error {
+	n, err := l.nc.Read(l.room())
 	l.w += n
 	if n > 0 {
 		return nil
@@ -164,8 +173,7 @@ func (l *link) close() error {
 
 // sendClose asks for the end of the session.
 func (l *link) sendClose() error {
-	_, err := l.nc.Write(appendFrame(nil, &zk.Request{Xid: closeXid, Op: zk.OpCloseSession}))
-	return err
+	return l.write(appendFrame(nil, &zk.Request{Xid: closeXid, Op: zk.OpCloseSession}))
 }
 
 // abandon ends the connection and leaves the session to expire.

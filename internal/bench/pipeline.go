@@ -57,19 +57,12 @@ func (p *pipeline) source(i int) source {
 }
 
 func (p *pipeline) start(g *group) {
+	list := make([]polled, len(p.opened))
 	for i, l := range p.opened {
-		ln := newLane(l, g.stage, p.source(i), p.opt.Outstanding)
-		p.lanes = append(p.lanes, ln)
-		g.run(func() error { // ends when the stage stops
-			if err := ln.pump(); err != nil {
-				return err
-			}
-			if err := ln.close(); err != nil {
-				return ln.lost(err)
-			}
-			return nil
-		})
+		p.lanes = append(p.lanes, newLane(l, g.stage, p.source(i), p.opt.Outstanding))
+		list[i] = p.lanes[i]
 	}
+	g.drive(list)
 }
 
 func (p *pipeline) release() {

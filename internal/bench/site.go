@@ -183,7 +183,7 @@ func (s *site) sweep(ctx context.Context, name string, parts []sequence, excused
 			if lanes[i].link, err = dial(g.ctx, s.opt.Servers[0]); err != nil {
 				return err
 			}
-			if err = lanes[i].pump(); err != nil {
+			if err = pump(lanes[i]); err != nil {
 				lanes[i].abandon()
 				return err
 			}
