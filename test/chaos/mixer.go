@@ -14,6 +14,7 @@ import (
 
 const (
 	mixerRoot    = "/mix"
+	keepRoot     = "/keep"          // what every comparison must have
 	mixerTimeout = 10 * time.Minute // sessions outlive the test
 	bigBytes     = 900_000
 	ttlMS        = 3_600_000
@@ -207,7 +208,7 @@ func prepare(addr string) error {
 	}
 	defer c.Close() //nolint:errcheck // nothing depends on it
 	quota := zk.QuotaPath + mixerRoot
-	for _, z := range []struct{ path, data string }{{mixerRoot, ""}, {mixerRoot + "/seq", ""}, {quota, ""},
+	for _, z := range []struct{ path, data string }{{keepRoot, ""}, {mixerRoot, ""}, {mixerRoot + "/seq", ""}, {quota, ""},
 		{quota + "/zookeeper_limits", "count=50,bytes=5000"}, {quota + "/zookeeper_stats", "count=0,bytes=0"}} {
 		r, err := c.Do(&zk.Request{Op: zk.OpCreate, Path: z.path, Data: []byte(z.data), ACL: zk.OpenACL, TTLMS: -1})
 		if err != nil || r.Err != zk.OK {
