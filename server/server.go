@@ -91,6 +91,9 @@ func (s *server) run(ctx context.Context) (err error) {
 	}
 	defer doors.stop(s)
 	l, err := s.recover(ctx, dir)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // stopped before it served
+	}
 	if err != nil {
 		return err
 	}
