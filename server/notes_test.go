@@ -1,0 +1,187 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"paddock/server/config"
+	"paddock/server/replica"
+)
+
+// line is a line of the log, without the message's wording.
+func line(t *testing.T, text string) string {
+	t.Helper()
+	fields := map[string]any{}
+	if err := json.Unmarshal([]byte(text), &fields); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	if fields["message"] == "" {
+		t.Errorf("%q says nothing", text)
+	}
+	delete(fields, "message")
+	out := make([]string, 0, len(fields))
+	for _, k := range slices.Sorted(maps.Keys(fields)) {
+		out = append(out, fmt.Sprintf("%s=%v", k, fields[k]))
+	}
+	return strings.Join(out, " ")
+}
+
+func TestNotesBecomeLines(t *testing.T) {
+	for want, note := range map[string]replica.Note{
+		"client=3 level=debug session=0x5 timeout_ms=4000": {Kind: replica.SessionOpened, Client: 3, Session: 5, TimeoutMS: 4000},
+		"client=3 level=debug session=0x5":                 {Kind: replica.SessionRenewed, Client: 3, Session: 5},
+		"client=4 level=debug session=0x5":                 {Kind: replica.SessionRefused, Client: 4, Session: 5},
+		"level=info session=0x5 timeout_ms=4000":           {Kind: replica.SessionExpired, Session: 5, TimeoutMS: 4000},
+		"level=debug session=0x5":                          {Kind: replica.SessionEnded, Session: 5},
+		"client=3 level=debug":                             {Kind: replica.ClientThrottled, Client: 3},
+		"level=error zxid=0x20":                            {Kind: replica.DigestMismatch, Zxid: 32},
+		"count=2 level=warn session=0x5":                   {Kind: replica.OrphansFound, Session: 5, Count: 2},
+		"count=7 level=debug":                              {Kind: replica.ContainersExpired, Count: 7},
+		"level=warn zxid=0x20":                             {Kind: replica.SnapshotSkipped, Zxid: 32},
+		"client=3 level=debug scheme=kerberos":             {Kind: replica.AuthRefused, Client: 3, Text: "kerberos"},
+	} {
+		var out bytes.Buffer
+		n := newNotes(zerolog.New(&out), newMetrics())
+		n.observe(note)
+		select {
+		case queued := <-n.queue:
+			n.write(queued)
+		default:
+			t.Errorf("%s: the note is not queued", want)
+			continue
+		}
+		if got := line(t, out.String()); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestNotesBelowTheLevelAreNotQueuedButCounted(t *testing.T) {
+	m := newMetrics()
+	n := newNotes(zerolog.New(&bytes.Buffer{}).Level(zerolog.InfoLevel), m)
+	for _, kind := range []replica.NoteKind{replica.AuthRefused, replica.ClientThrottled, replica.SessionOpened} {
+		n.observe(replica.Note{Kind: kind})
+	}
+	if len(n.queue) != 0 || m.authFail.Value() != 1 || m.rejected.Value() != 1 {
+		t.Errorf("%d queued, %d refused, %d throttled", len(n.queue), m.authFail.Value(), m.rejected.Value())
+	}
+	for _, kind := range []replica.NoteKind{replica.SessionExpired, replica.DigestMismatch, replica.ClientAhead} {
+		n.observe(replica.Note{Kind: kind})
+	}
+	if len(n.queue) != 3 || m.expired.Value() != 1 || m.mismatch.Value() != 1 || m.ahead.Value() != 1 {
+		t.Errorf("%d queued, %d expired, %d mismatches, %d ahead", len(n.queue), m.expired.Value(), m.mismatch.Value(), m.ahead.Value())
+	}
+}
+
+// Every kind of note has its words.
+func TestEveryNoteHasAText(t *testing.T) {
+	for kind := replica.SessionOpened; kind <= replica.AuthRefused; kind++ {
+		if kind != replica.ClientAhead && noteTexts[kind] == "" {
+			t.Errorf("kind %d has no text", kind)
+		}
+	}
+}
+
+// A migration that went wrong sends every client away again and again: one line at once, then one a minute.
+func TestClientsThatAreAheadAreGathered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newJournal()
+		n := newNotes(zerolog.New(log), newMetrics())
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() { n.run(ctx); close(ended) }()
+		expect := func(want ...string) {
+			t.Helper()
+			synctest.Wait()
+			log.mu.Lock()
+			defer log.mu.Unlock()
+			var got []string
+			for _, l := range log.lines {
+				got = append(got, line(t, l))
+			}
+			log.lines = nil
+			if !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		for i := range 50 {
+			n.observe(replica.Note{Kind: replica.ClientAhead, Text: fmt.Sprintf("10.0.0.%d", i), Zxid: 16})
+		}
+		expect("clients=1 ip=10.0.0.0 level=warn seen_zxid=0x10")
+		n.observe(replica.Note{Kind: replica.ClientAhead, Text: "10.0.1.1", Zxid: 255})
+		n.observe(replica.Note{Kind: replica.ClientAhead, Text: "10.0.1.2", Zxid: 17})
+		expect()
+		time.Sleep(aheadEvery)
+		expect("clients=52 ip=10.0.0.0 level=warn seen_zxid=0xff")
+		time.Sleep(aheadEvery)
+		expect()
+		n.observe(replica.Note{Kind: replica.ClientAhead, Text: "10.0.2.1", Zxid: 3})
+		expect("clients=1 ip=10.0.2.1 level=warn seen_zxid=0x3")
+		time.Sleep(aheadEvery)
+		expect() // it has been told
+		cancel()
+		<-ended
+	})
+}
+
+func TestTheOwnerDoesNotWaitForTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newJournal()
+		n := newNotes(zerolog.New(log), newMetrics())
+		for range notesMax + 7 {
+			n.observe(replica.Note{Kind: replica.SessionExpired, Session: 1})
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() { n.run(ctx); close(ended) }()
+		time.Sleep(aheadEvery)
+		synctest.Wait()
+		if got, _ := log.with("session expired"); len(got) != notesMax {
+			t.Errorf("%d lines", len(got))
+		}
+		if got, _ := log.with(`"lines":7`); len(got) != 1 {
+			t.Error("nobody is told what was left out")
+		}
+		cancel()
+		<-ended
+	})
+}
+
+func TestASlowDiskIsWarnedAbout(t *testing.T) {
+	var out bytes.Buffer
+	n := newNotes(zerolog.New(&out), newMetrics())
+	quiet, loud := n.synced(0), n.synced(time.Second)
+	quiet(time.Hour)
+	loud(time.Second)
+	if out.Len() > 0 {
+		t.Error(out.String())
+	}
+	loud(1500 * time.Millisecond)
+	if got := line(t, out.String()); got != "level=warn limit_ms=1000 took_ms=1500" {
+		t.Error(got)
+	}
+}
+
+func TestNoticesAreLoggedAndShown(t *testing.T) {
+	var out bytes.Buffer
+	s := &server{log: zerolog.New(&out), opt: Options{Notices: []config.Notice{
+		{Level: config.Info, Message: "one"}, {Level: config.Warn, Message: "two"}, {Level: config.Error, Message: "three"}}}}
+	s.logNotices()
+	want := `{"level":"info","message":"one"}` + "\n" + `{"level":"warn","message":"two"}` + "\n" + `{"level":"error","message":"three"}` + "\n"
+	if out.String() != want {
+		t.Error(out.String())
+	}
+	if got := s.warnings(); !slices.Equal(got, []string{"two", "three"}) {
+		t.Errorf("%q", got)
+	}
+}
