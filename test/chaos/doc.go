@@ -9,10 +9,11 @@
 // Since a session's requests take effect in order, the tree that the restarted server shows must be the acknowledged state
 // followed by a prefix of the requests in doubt: each whole, each once. fleet.go compares.
 //
-// dump.go reads a whole server over the protocol, so that a data directory can be compared in two servers.
+// dump.go reads a whole server over the protocol, so that a data directory can be compared in two servers; stored_test.go
+// compares what they then store, since the protocol does not show all of it.
 //
 // Each test prints the seed that its choices come from; -seed repeats them, although no two runs have the same timing.
-// With -short the tests take about two minutes:
+// With -short the tests take about a minute, else about six:
 //
 //	PADDOCK_BIN=$PWD/bin/paddock go test -tags chaos -short ./test/chaos/...
 //	PADDOCK_BIN=$PWD/bin/paddock go test -tags chaos ./test/chaos/... -run TestKill -kills=200 -seed=7
