@@ -9,9 +9,8 @@ import (
 	"paddock/server/request"
 )
 
-// Reply implements replica.Effects. It checks session-fifo (replies come in the order of the requests, one each),
-// reply-after-apply (the reply shows what the model has at its zxid) and that a client never sees time go back.
-func (s *server) Reply(id request.ClientID, _ int64, r *zk.Reply) {
+// replied checks session-fifo (replies come in the order of the requests, one each), reply-after-apply (the reply shows what the model has at its zxid) and that a client never sees time go back.
+func (s *server) replied(id request.ClientID, r *zk.Reply) {
 	c, w := s.conns[id], s.w
 	if c == nil {
 		w.fail("a reply to connection %d, which does not exist: %+v", id, r)

@@ -120,8 +120,8 @@ func (r *watchRules) settle(s *server) {
 	}
 }
 
-// Event implements replica.Effects.
-func (s *server) Event(id request.ClientID, e *zk.Event) {
+// told is an event on its way to a client.
+func (s *server) told(id request.ClientID, e *zk.Event) {
 	c := s.conns[id]
 	if c == nil {
 		s.w.fail("an event for connection %d, which does not exist", id)

@@ -81,6 +81,9 @@ func (c *client) submit(s *server, n int) {
 		c.sent = append(c.sent, &call{req: req, atLeast: c.w.model.last()})
 		c.w.sessions.heard(c)
 		s.step(replica.Event{Kind: replica.Request, Client: id, Request: req})
+		if c.w.opt.Bug == BugRequestTwice && c.w.rng.IntN(20) == 0 {
+			s.step(replica.Event{Kind: replica.Request, Client: id, Request: req})
+		}
 		if c.id != id || req.Op == zk.OpCloseSession {
 			return
 		}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"syscall"
 
@@ -78,6 +79,21 @@ func makePlan(rng *rand.Rand) plan {
 		p.lives = append(p.lives, makeLife(rng))
 	}
 	return p
+}
+
+// String is one line for traces.
+func (f *fault) String() string {
+	if f == nil {
+		return "no fault"
+	}
+	s := fmt.Sprintf("%v at %v %d", f.err, f.kind, f.n)
+	if f.file != "" {
+		s += " of " + f.file
+	}
+	if f.forever {
+		s += " and later"
+	}
+	return s
 }
 
 func makeLife(rng *rand.Rand) life {

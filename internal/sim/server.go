@@ -56,7 +56,7 @@ type server struct {
 	event     *replica.Event // being stepped
 	failed    error          // why it serves no more
 	committed zk.Zxid        // applied
-	held      []heldEvent    // by BugEventAfterReply
+	held      []func()       // what a planted mistake tells later
 }
 
 // logPart is a run of records that go into one file.
@@ -86,7 +86,7 @@ func (w *world) start(d *disk) (*server, error) {
 	if s.dir, err = datadir.Open(w.dirOptions(d)); err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
-	rec, err := s.recover()
+	rec, err := s.dir.Recover(datadir.RecoverOptions{RecentMax: -1})
 	if err != nil {
 		_ = s.dir.Close()
 		return nil, fmt.Errorf("recover: %w", err)
@@ -113,14 +113,6 @@ func (w *world) start(d *disk) (*server, error) {
 	s.r.Start(s)
 	s.handOver()
 	return s, nil
-}
-
-func (s *server) recover() (*datadir.Recovered, error) {
-	rec, err := s.dir.Recover(datadir.RecoverOptions{RecentMax: -1})
-	if err != nil {
-		return nil, err
-	}
-	return rec, s.w.bugAfterRecovery(rec)
 }
 
 // step gives the replica one event.
@@ -153,7 +145,12 @@ func (s *server) Append(z zk.Zxid, payload []byte) {
 }
 
 // Roll implements replica.Effects.
-func (s *server) Roll() { s.roll = true }
+func (s *server) Roll() {
+	s.roll = true
+	if s.w.opt.Bug == BugRollLosesPending {
+		s.pending = nil
+	}
+}
 
 // Snapshot implements replica.Effects.
 func (s *server) Snapshot(v *tree.View) {
@@ -168,7 +165,7 @@ func (s *server) Snapshot(v *tree.View) {
 
 // purge has old snapshots and logs deleted, once nothing else is going on.
 func (s *server) purge() {
-	s.queued = append(s.queued, newTask(taskPurge, func() error { return s.w.bugPurge(s) }))
+	s.queued = append(s.queued, newTask(taskPurge, s.purgeDir))
 }
 
 // Note implements replica.Effects.
@@ -237,8 +234,12 @@ func (s *server) runSync() {
 		s.runPrepare()
 	}
 	s.run(s.sync)
-	if s.sync.ended {
-		s.w.stops.syncEnded(s.sync.err)
+	if !s.sync.ended {
+		return
+	}
+	s.w.stops.syncEnded(s.sync.err)
+	if s.w.opt.Bug == BugAckBeforeSync && s.sync.err == nil {
+		s.sync = nil // its letter was sent before
 	}
 }
 
@@ -315,13 +316,19 @@ func (s *server) deliver() {
 
 // stop ends the server as server/driver does when it is asked to: what has been appended becomes durable and is answered.
 func (s *server) stop() error {
-	for s.failed == nil && !s.disk.dead && (s.sync != nil || len(s.letters) > 0 || s.upkeep != nil || len(s.queued) > 0) {
+	for n := 0; s.failed == nil && !s.disk.dead && s.w.err == nil && (s.sync != nil || len(s.letters) > 0 || s.upkeep != nil || len(s.queued) > 0); n++ {
 		s.runSync()
 		s.runUpkeep()
 		s.deliver()
+		if n > restRounds {
+			s.w.fail("the server does not come to rest")
+		}
 	}
 	return s.close()
 }
+
+// restRounds is far more than a server needs to end what it has begun.
+const restRounds = 20_000
 
 // close closes what is open, as far as the disk lets it.
 func (s *server) close() error {

@@ -61,3 +61,33 @@ func report(t *testing.T, seed uint64, out Outcome) {
 	t.Errorf("seed %d: %v\n\nThe end of its trace:\n  %s\n\nReplay it with:\n  go test -count=1 ./internal/sim -run TestSimulation -args -seed=%d",
 		seed, out.Err, strings.Join(out.Tail, "\n  "), seed)
 }
+
+// seedsMax is within how many seeds a planted mistake must be found.
+const seedsMax = 300
+
+func TestPlantedBugsAreFound(t *testing.T) {
+	for _, b := range Bugs() {
+		t.Run(b.String(), func(t *testing.T) {
+			for seed := range uint64(seedsMax) {
+				if out := Run(Options{Seed: seed, Bug: b}); out.Err != nil {
+					first, _, _ := strings.Cut(out.Err.Error(), "\n")
+					t.Logf("seed %d: %.200s", seed, first)
+					return
+				}
+			}
+			t.Errorf("not found within %d seeds", seedsMax)
+		})
+	}
+}
+
+func TestASeedAlwaysGivesTheSameTrace(t *testing.T) {
+	for seed := range uint64(12) {
+		a, b := Run(Options{Seed: seed}), Run(Options{Seed: seed})
+		if a.Hash != b.Hash || a.Txns != b.Txns {
+			t.Errorf("seed %d: traces %x and %x, %d and %d txns", seed, a.Hash, b.Hash, a.Txns, b.Txns)
+		}
+		if other := Run(Options{Seed: seed + 1}); other.Hash == a.Hash {
+			t.Errorf("seeds %d and %d give the same trace", seed, seed+1)
+		}
+	}
+}
