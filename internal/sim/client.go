@@ -44,14 +44,26 @@ func (c *client) drop(why string) {
 	c.id, c.open, c.sent = 0, false, nil
 }
 
-// connect opens a connection and asks for a session.
+// connect opens a connection and asks for a session: the one it has, if it has not forgotten it.
 func (c *client) connect(s *server) {
+	if c.session != 0 && c.w.rng.IntN(12) == 0 {
+		c.session, c.seen = 0, 0 // the session lives on until it expires
+	}
+	c.ask(s)
+}
+
+// takeOver asks for the session over another connection while the first one is still there.
+func (c *client) takeOver(s *server) {
+	if c.open {
+		c.drop("another connection takes over")
+		c.ask(s)
+	}
+}
+
+func (c *client) ask(s *server) {
 	w := c.w
 	w.nextID++
 	c.id, c.honest, c.asked = w.nextID, true, c.session
-	if c.session != 0 && w.rng.IntN(12) == 0 {
-		c.session, c.asked, c.seen = 0, 0, 0 // it forgets its session, which lives on until it expires
-	}
 	s.conns[c.id] = c
 	req := &zk.ConnectRequest{LastZxidSeen: c.seen, TimeoutMS: int32(500 + w.rng.IntN(4000)), Session: c.asked}
 	password := c.asked.Password()

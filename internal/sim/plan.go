@@ -45,6 +45,7 @@ type plan struct {
 	lives        []life
 	clients      int
 	snapshotTxns int64
+	logFileBytes int64 // a log rolls after so many; 0 for only with a snapshot
 	prepareBytes int64
 	logDir       string
 	marker       bool // a new database must be allowed by a marker file
@@ -58,6 +59,7 @@ func makePlan(rng *rand.Rand) plan {
 	p := plan{
 		clients:      1 + rng.IntN(5),
 		snapshotTxns: int64(6 + rng.IntN(60)),
+		logFileBytes: []int64{0, 0, 900, 5000}[rng.IntN(4)],
 		prepareBytes: []int64{-1, 600, 2048, 6000}[rng.IntN(4)],
 		logDir:       []string{"data", "log"}[rng.IntN(2)],
 		marker:       rng.IntN(4) == 0,

@@ -64,7 +64,7 @@ func (w *world) clientActs(s *server) {
 // rarely is what happens now and then: an operator does something, a purge is due, a client's other connection takes over.
 func (w *world) rarely(s *server) {
 	c := w.clients[w.rng.IntN(len(w.clients))]
-	switch w.rng.IntN(4) {
+	switch w.rng.IntN(6) {
 	case 0:
 		s.step(replica.Event{Kind: replica.SnapshotNow})
 	case 1:
@@ -73,7 +73,9 @@ func (w *world) rarely(s *server) {
 		w.sessions.asks = c.session
 		s.step(replica.Event{Kind: replica.ExpireNow, Session: c.session})
 		w.sessions.asks = 0
-	case 3:
+	case 3, 4:
+		c.takeOver(s)
+	default:
 		w.pass(int64(w.rng.IntN(2000)))
 	}
 }

@@ -103,7 +103,7 @@ func (w *world) start(d *disk) (*server, error) {
 	}
 	s.r, err = replica.New(replica.Config{
 		ServerID: 1, Auth: a, Prep: prep.Config{ExtendedTypes: true}, TickMS: tickMS, MinSessionMS: minSessionMS, MaxSessionMS: maxSessionMS,
-		SnapshotTxns: w.plan.snapshotTxns, Seed: w.rng.Uint64(), ContainerCheckMS: containerEvery, ContainerNeverUsedMS: neverUsedMS,
+		SnapshotTxns: w.plan.snapshotTxns, LogFileBytes: w.plan.logFileBytes, Seed: w.rng.Uint64(), ContainerCheckMS: containerEvery, ContainerNeverUsedMS: neverUsedMS,
 		ContainerPerMinute: 1 << 20,
 	}, rec.Tree, w.nowMS, w.wallMS)
 	if err != nil {
@@ -299,6 +299,9 @@ func (s *server) deliver() {
 	s.letters = s.letters[1:]
 	if l.view != nil {
 		s.w.stops.upkeepEnded(taskSnapshot, l.err)
+		if s.w.rng.IntN(2) == 0 {
+			s.purge()
+		}
 		s.step(replica.Event{Kind: replica.SnapshotDone, View: l.view})
 		return
 	}

@@ -2,7 +2,10 @@ package sim
 
 import (
 	"flag"
+	"os"
 	"runtime"
+	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,9 +21,14 @@ func TestSimulation(t *testing.T) {
 		report(t, uint64(*seedFlag), Run(Options{Seed: uint64(*seedFlag)}))
 		return
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(1000)) // the heap is tiny, and snapshots take large buffers for a moment
+	seeds := failedBefore(t)
+	for seed := range uint64(*runsFlag) {
+		seeds = append(seeds, seed)
+	}
 	var (
 		mu                           sync.Mutex // guards what follows
-		next                         uint64
+		next                         int
 		coverage                     Coverage
 		lives, txns, faults, stopped int
 		wg                           sync.WaitGroup
@@ -29,12 +37,13 @@ func TestSimulation(t *testing.T) {
 		wg.Go(func() {
 			for {
 				mu.Lock()
-				seed := next
+				i := next
 				next++
 				mu.Unlock()
-				if seed >= uint64(*runsFlag) || t.Failed() {
+				if i >= len(seeds) || t.Failed() {
 					return
 				}
+				seed := seeds[i]
 				out := Run(Options{Seed: seed})
 				mu.Lock()
 				coverage.Merge(out.Coverage)
@@ -48,10 +57,31 @@ func TestSimulation(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Logf("%d seeds, %d starts, %d txns, %d failed operations, %d lives stopped, %d crashes:\n%v", *runsFlag, lives, txns, faults, stopped, coverage.Total(), coverage)
+	t.Logf("%d seeds, %d starts, %d txns, %d failed operations, %d lives stopped, %d crashes:\n%v", len(seeds), lives, txns, faults, stopped, coverage.Total(), coverage)
 	if missing := coverage.Missing(); len(missing) > 0 && *runsFlag >= 1000 {
 		t.Errorf("no crash was tried before: %s", strings.Join(missing, ", "))
 	}
+}
+
+// failedBefore are the seeds that have once found something.
+func failedBefore(t *testing.T) []uint64 {
+	b, err := os.ReadFile("testdata/seeds.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seeds []uint64
+	for line := range strings.Lines(string(b)) {
+		line, _, _ = strings.Cut(line, "#")
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		seed, err := strconv.ParseUint(line, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seeds = append(seeds, seed)
+	}
+	return seeds
 }
 
 func report(t *testing.T, seed uint64, out Outcome) {
