@@ -99,6 +99,9 @@ func inspect(out *bufio.Writer, errs io.Writer, f inspectFlags, path string) err
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%w; pass a data directory or a snapshot", err)
 	}
+	if _, ok := errors.AsType[*snapshot.CorruptError](err); ok {
+		return fmt.Errorf("%w; keep a copy: a server passes over it and begins with an older one and the log", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -52,12 +53,13 @@ func newStatus() *cobra.Command {
 	fl.StringVar(&f.address, "address", "", "ask the gRPC port HOST:PORT instead of the socket in the data directory")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.BoolVar(&f.strict, "strict", false, "tell by the exit code why the server does not serve")
-	c.MarkFlagsMutuallyExclusive("address", "data-dir")
-	c.MarkFlagsMutuallyExclusive("address", "config")
 	return c
 }
 
 func status(c *cobra.Command, f statusFlags) error {
+	if f.address != "" && (f.dataDir != "" || f.config != "") {
+		return usageError{errors.New("--address asks another server than --data-dir and --config; pass one or the other")}
+	}
 	source := config.Source{File: f.config}.FromHost()
 	if f.dataDir != "" {
 		source.Args = []string{"dataDir=" + f.dataDir}
