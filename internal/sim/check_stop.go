@@ -22,7 +22,7 @@ func (r *stopRules) begin(l *life) { r.life, r.hit, r.inSync = l, nil, false }
 // failedOp is called for every operation that the disk refuses.
 func (r *stopRules) failedOp(op vfs.Op) {
 	w := r.w
-	w.faults++
+	w.failures.add(crashPoint{op.Kind, kindOf(op.Path)})
 	r.hit = append(r.hit, op)
 	t := w.disk.running
 	r.inSync = r.inSync || t != nil && (t.name == taskSync || t.name == taskPrepare && op.Kind == vfs.KindSync && kindOf(op.Path) == "log")

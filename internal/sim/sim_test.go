@@ -27,11 +27,11 @@ func TestSimulation(t *testing.T) {
 		seeds = append(seeds, seed)
 	}
 	var (
-		mu                           sync.Mutex // guards what follows
-		next                         int
-		coverage                     Coverage
-		lives, txns, faults, stopped int
-		wg                           sync.WaitGroup
+		mu                   sync.Mutex // guards what follows
+		next                 int
+		crashes, failures    Coverage
+		lives, txns, stopped int
+		wg                   sync.WaitGroup
 	)
 	for range min(2, runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
@@ -46,10 +46,10 @@ func TestSimulation(t *testing.T) {
 				seed := seeds[i]
 				out := Run(Options{Seed: seed})
 				mu.Lock()
-				coverage.Merge(out.Coverage)
+				crashes.Merge(out.Crashes)
 				lives += out.Lives
 				txns += out.Txns
-				faults += out.Faults
+				failures.Merge(out.Failures)
 				stopped += out.Stopped
 				report(t, seed, out)
 				mu.Unlock()
@@ -57,11 +57,21 @@ func TestSimulation(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Logf("%d seeds, %d starts, %d txns, %d failed operations, %d lives stopped, %d crashes:\n%v", len(seeds), lives, txns, faults, stopped, coverage.Total(), coverage)
-	if missing := coverage.Missing(); len(missing) > 0 && *runsFlag >= 1000 {
+	t.Logf("%d seeds, %d starts, %d txns, %d crashes before\n%v%d failures, %d lives stopped by them:\n%v",
+		len(seeds), lives, txns, crashes.Total(), crashes, failures.Total(), stopped, failures)
+	if *runsFlag < seedsForCoverage {
+		return
+	}
+	if missing := crashes.MissingCrashes(); len(missing) > 0 {
 		t.Errorf("no crash was tried before: %s", strings.Join(missing, ", "))
 	}
+	if missing := failures.MissingFailures(); len(missing) > 0 {
+		t.Errorf("never failed: %s", strings.Join(missing, ", "))
+	}
 }
+
+// seedsForCoverage is from how many seeds on every kind of operation must have been interrupted and have failed.
+const seedsForCoverage = 5000
 
 // failedBefore are the seeds that have once found something.
 func failedBefore(t *testing.T) []uint64 {

@@ -11,7 +11,6 @@ import (
 	"paddock/internal/zk"
 	"paddock/server/request"
 	"paddock/storage/datadir"
-	"paddock/storage/tree"
 	"paddock/storage/vfs"
 )
 
@@ -27,11 +26,11 @@ type Outcome struct {
 	Err      error    // what went wrong; nil if every rule held
 	Hash     uint64   // of the trace
 	Tail     []string // the last lines of the trace
-	Coverage Coverage
-	Lives    int // starts that were tried
-	Txns     int // written and not lost
-	Faults   int // operations that were failed
-	Stopped  int // lives in which a failing log ended the service
+	Crashes  Coverage
+	Lives    int      // starts that were tried
+	Txns     int      // written and not lost
+	Failures Coverage // operations that the disk refused
+	Stopped  int      // lives in which a failing log ended the service
 }
 
 // Run plays one seed.
@@ -47,8 +46,8 @@ func Run(opt Options) (out Outcome) {
 				w.srv.abandon()
 			}
 		}
-		out = Outcome{Err: w.err, Hash: w.trace.hash, Tail: w.trace.last(), Coverage: w.coverage, Lives: w.lives,
-			Txns: int(w.model.last()), Faults: w.faults, Stopped: w.stops.stopped}
+		out = Outcome{Err: w.err, Hash: w.trace.hash, Tail: w.trace.last(), Crashes: w.coverage, Lives: w.lives,
+			Txns: int(w.model.last()), Failures: w.failures, Stopped: w.stops.stopped}
 	}()
 	w.play()
 	return out
@@ -88,7 +87,7 @@ type world struct {
 	tried    int // crashes that were tried out
 	coverage Coverage
 	lives    int
-	faults   int
+	failures Coverage
 	rolling  bool // the log is being rolled, for BugRollWithoutSync
 }
 
@@ -307,8 +306,7 @@ func (w *world) appended(z zk.Zxid, payload []byte) {
 		return
 	}
 	w.trace.add("append %v %v session=%v cxid=%d", z, rec.Header.Type, rec.Header.Session, rec.Header.Cxid)
-	if z != w.model.last()+1 || rec.Header.Zxid != z || rec.Header.TimeMS != w.srvEventWall() {
-		w.fail("append %v after %v, at %d: header %+v", z, w.model.last(), w.wallMS, rec.Header)
+	if !w.checkOrder(z, &rec.Header) {
 		return
 	}
 	d := w.model.draft(rec.Header.Session, rec.Header.TimeMS)
@@ -367,21 +365,4 @@ func (w *world) clientWrite(d *draft, rec *txn.Record) {
 		}
 	}
 	w.fail("append %v: nobody has sent a request with session %v and xid %d", rec.Header.Zxid, rec.Header.Session, rec.Header.Cxid)
-}
-
-func (w *world) srvEventWall() int64 {
-	if w.srv != nil && w.srv.event != nil {
-		return w.srv.event.WallMS
-	}
-	return w.wallMS
-}
-
-// checkEphemerals looks for znodes that outlived their session.
-func checkEphemerals(t *tree.Tree) error {
-	for _, s := range t.EphemeralsBySession() {
-		if _, ok := t.Session(s.ID); !ok {
-			return fmt.Errorf("close-removes-ephemerals: %v are left of session %v, which is closed", s.Paths, s.ID)
-		}
-	}
-	return nil
 }
