@@ -1,0 +1,267 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"paddock/server/grpcapi"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 20 * time.Second
+
+// lines is a standard error that tells when something has been written.
+type lines struct {
+	mu   sync.Mutex // guards the fields below
+	text bytes.Buffer
+	more chan struct{} // closed at the next write
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.more)
+	l.more = make(chan struct{})
+	return l.text.Write(p)
+}
+
+func (l *lines) has(text string) (bool, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), text), l.more
+}
+
+// ports are free at the moment.
+func ports(t *testing.T, n int) (free []int) {
+	t.Helper()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		free = append(free, l.Addr().(*net.TCPAddr).Port)
+	}
+	return free
+}
+
+// zooCfg writes a configuration and returns its path.
+func zooCfg(t *testing.T, dir string, client, grpc int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "zoo.cfg")
+	text := fmt.Sprintf("dataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\ngrpcPort=%d\nhttpPort=0\ntickTime=2000\n", dir, client, grpc)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// serving runs paddock serve until stop is called, which returns the exit code.
+func serving(t *testing.T, args ...string) (errs *lines, stop func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	errs = &lines{more: make(chan struct{})}
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, append([]string{"serve"}, args...), &bytes.Buffer{}, errs) }()
+	stopped := false
+	stop = func() int {
+		stopped = true
+		cancel()
+		select {
+		case code := <-ended:
+			return code
+		case <-time.After(patience):
+			t.Fatal("the server does not stop")
+			return -1
+		}
+	}
+	t.Cleanup(func() {
+		if !stopped {
+			stop()
+		}
+	})
+	deadline := time.After(patience)
+	for {
+		ok, more := errs.has(`"message":"serving"`)
+		if ok {
+			return errs, stop
+		}
+		select {
+		case <-more:
+		case code := <-ended:
+			stopped = true
+			t.Fatalf("exit code %d: %s", code, errs.text.String())
+		case <-deadline:
+			t.Fatalf("the server does not serve: %s", errs.text.String())
+		}
+	}
+}
+
+func TestServeAndStatus(t *testing.T) {
+	dir, free := t.TempDir(), ports(t, 2)
+	cfg := zooCfg(t, dir, free[0], free[1])
+	errs, stop := serving(t, "--config", cfg, "--log-format", "json")
+	grpcAddress := fmt.Sprintf("127.0.0.1:%d", free[1])
+	for name, args := range map[string][]string{
+		"by its configuration": {"--config", cfg}, "by its directory": {"--data-dir", dir}, "by its gRPC port": {"--address", grpcAddress},
+		"with codes": {"--strict", "--config", cfg},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, _ := good(t, append([]string{"status"}, args...)...)
+			for _, want := range []string{"State:         serving\n", "Mode: standalone\n", fmt.Sprintf("pid %d, up ", os.Getpid()), "Data:          " + dir + "\n",
+				fmt.Sprintf("Clients on:    127.0.0.1:%d\n", free[0]), "Znodes:        4, 0 of them ephemeral, "} {
+				if !strings.Contains(out, want) {
+					t.Errorf("status does not say %q:\n%s", want, out)
+				}
+			}
+			if strings.Contains(out, "Error contacting service") {
+				t.Error(out)
+			}
+		})
+	}
+	out, _ := good(t, "status", "--json", "--data-dir", dir)
+	var st struct{ State, Mode, DataDir string }
+	if err := json.Unmarshal([]byte(out), &st); err != nil || st.State != "SERVER_STATE_SERVING" || st.Mode != "SERVER_MODE_STANDALONE" || st.DataDir != dir {
+		t.Errorf("%v: %s", err, out)
+	}
+
+	code, _, said := paddock(t, "serve", "--config", cfg, "--log-format", "json", "--log-level", "error")
+	if code != 3 || strings.Count(said, "\n") != 1 || !strings.Contains(said, fmt.Sprintf("is in use by pid %d", os.Getpid())) {
+		t.Errorf("a second server on the same directory: exit code %d: %s", code, said)
+	}
+	if code := stop(); code != 0 {
+		t.Errorf("exit code %d: %s", code, errs.text.String())
+	}
+	for line := range strings.Lines(errs.text.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("a line that is no JSON: %s", line)
+		}
+	}
+	if ok, _ := errs.has(`"message":"stopped"`); !ok {
+		t.Error("the end is not logged")
+	}
+}
+
+func TestStatusOfWhatDoesNotServe(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	dir, free := t.TempDir(), ports(t, 2)
+	idle := zooCfg(t, dir, free[0], free[1])
+	other := zooCfg(t, dir, taken.Addr().(*net.TCPAddr).Port, free[1])
+	const java = "Error contacting service. It is probably not running.\n"
+	for name, c := range map[string]struct {
+		args   []string
+		strict int
+		says   []string
+	}{
+		"not running":              {[]string{"--config", idle}, 1, []string{"not running (no process holds " + dir + "/paddock.lock)\n", java}},
+		"a directory there is not": {[]string{"--data-dir", dir + "/no"}, 1, []string{"not running (no process holds " + dir + "/no/paddock.lock)", java}},
+		"another program's port":   {[]string{"--config", other}, 6, []string{fmt.Sprintf("belongs to pid %d", os.Getpid()), java}},
+		"no answer from a port":    {[]string{"--address", fmt.Sprintf("127.0.0.1:%d", free[1])}, 1, []string{"no answer from 127.0.0.1:", java}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if strings.Contains(name, "there is not") && portTaken(2181) {
+				t.Skip("port 2181 is in use")
+			}
+			code, out, errs := paddock(t, append([]string{"status"}, c.args...)...)
+			if code != 1 || errs != "" {
+				t.Errorf("exit code %d, standard error %q", code, errs)
+			}
+			for _, text := range c.says {
+				if !strings.Contains(out, text) {
+					t.Errorf("%q does not say %q", out, text)
+				}
+			}
+			if code, _, _ := paddock(t, append([]string{"status", "--strict"}, c.args...)...); code != c.strict {
+				t.Errorf("exit code %d with --strict, want %d", code, c.strict)
+			}
+			code, out, _ = paddock(t, append([]string{"status", "--json", "--strict"}, c.args...)...)
+			var st struct{ State, Refusal string }
+			if err := json.Unmarshal([]byte(out), &st); err != nil || code != c.strict || st.State != "SERVER_STATE_UNSPECIFIED" || !strings.Contains(st.Refusal, strings.TrimSuffix(c.says[0], "\n")) {
+				t.Errorf("exit code %d, %v: %s", code, err, out)
+			}
+		})
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+		t.Errorf("status left %v in the directory (%v)", entries, err)
+	}
+}
+
+func portTaken(port int) bool {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return true
+	}
+	l.Close()
+	return false
+}
+
+func TestWhyAServerDoesNotServe(t *testing.T) {
+	for name, c := range map[string]struct {
+		st   grpcapi.Status
+		code int
+		want string
+	}{
+		"starting":                    {grpcapi.Status{State: grpcapi.StateStarting, PID: 5}, 4, "running (pid 5), starting"},
+		"starting, and how far it is": {grpcapi.Status{State: grpcapi.StateStarting, PID: 5, Refusal: "log: 12"}, 4, "running (pid 5), starting, log: 12"},
+		"read-only":                   {grpcapi.Status{State: grpcapi.StateReadOnly, PID: 5}, 5, "running (pid 5), read-only"},
+		"stopping":                    {grpcapi.Status{State: grpcapi.StateStopping, PID: 5}, 3, "running (pid 5), stopping"},
+		"without a quorum":            {grpcapi.Status{State: grpcapi.StateLooking, PID: 5, Refusal: "2 of 3 are missing"}, 3, "running (pid 5), not serving: 2 of 3 are missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if why, code := reason(&c.st); why != c.want || code != c.code {
+				t.Errorf("%d %q, want %d %q", code, why, c.code, c.want)
+			}
+		})
+	}
+}
+
+func TestStatusTextHasEveryFigure(t *testing.T) {
+	var out bytes.Buffer
+	printStatus(&out, &grpcapi.Status{
+		State: grpcapi.StateServing, Mode: grpcapi.ModeStandalone, Version: "1.0", PID: 7, Uptime: 90 * time.Second, DataDir: "/d", ClientAddresses: []string{"a:1", "b:2"},
+		Zxid: 0x1f, Znodes: 10, Ephemerals: 2, DataBytes: 1536, Connections: 3, Sessions: 4, Watches: 5, Outstanding: 6,
+		Latency:  grpcapi.Latency{Min: time.Microsecond, Mean: time.Millisecond, Max: time.Second},
+		Storage:  grpcapi.Storage{Snapshots: 3, SnapshotBytes: 10 << 20, Logs: 4, LogBytes: 1 << 10, DiskFreeBytes: 5 << 30, DiskTotalBytes: 2 << 40},
+		Warnings: []string{"first", "second"},
+	})
+	want := `State:         serving
+Mode: standalone
+Version:       1.0, pid 7, up 1m30s
+Data:          /d
+Clients on:    a:1, b:2
+Zxid:          0x1f
+Znodes:        10, 2 of them ephemeral, 1.5 KiB
+Clients:       3 connections, 4 sessions, 5 watches, 6 requests outstanding
+Latency:       1µs min, 1ms mean, 1s max
+Disk:          3 snapshots (10.0 MiB), 4 logs (1.0 KiB), 5.0 GiB of 2.0 TiB free
+Warning:       first
+Warning:       second
+`
+	if out.String() != want {
+		t.Errorf("got\n%s, want\n%s", out.String(), want)
+	}
+}
+
+func TestSizesAsPeopleReadThem(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1 << 20: "1.0 MiB", 3 << 29: "1.5 GiB", 1 << 60: "1024.0 PiB"} {
+		if got := bytesText(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}
