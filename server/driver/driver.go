@@ -53,6 +53,7 @@ type Driver struct {
 
 	// Owned by the goroutine of Run.
 	clients map[request.ClientID]*conn
+	turns   turns
 	dirty   []*conn
 	now     int64 // nanoseconds since start, read once per round
 	wallMS  int64
@@ -68,10 +69,11 @@ type Driver struct {
 
 // conn is a client as the owner sees it.
 type conn struct {
-	id     request.ClientID
-	sink   request.Sink
-	dirty  bool
-	parked []letter // requests left unprocessed because the client does not read its replies
+	id    request.ClientID
+	sink  request.Sink
+	dirty bool
+	queue letters // its requests that have not been begun
+	ready bool    // it waits for its turn
 }
 
 // New returns a Driver that has not started yet.
@@ -101,12 +103,8 @@ func (d *Driver) Run(ctx context.Context) error {
 	d.endRound()
 	var requests, control []letter
 	for d.failed == nil {
-		tick := false
-		select {
-		case <-d.box.wake:
-		case <-ticker.C:
-			tick = true
-		case <-ctx.Done():
+		tick, ended := d.wait(ctx, ticker.C)
+		if ended {
 			return d.finish()
 		}
 		d.readClock()
@@ -120,6 +118,9 @@ func (d *Driver) Run(ctx context.Context) error {
 		}
 		clear(requests)
 		clear(control)
+		if !full {
+			d.takeTurns()
+		}
 		if tick {
 			d.step(replica.Event{Kind: replica.Tick})
 		}
@@ -129,6 +130,28 @@ func (d *Driver) Run(ctx context.Context) error {
 		d.endRound()
 	}
 	return d.failed
+}
+
+// wait returns when there is something to do, which is at once while clients wait for their turns.
+func (d *Driver) wait(ctx context.Context, ticks <-chan time.Time) (tick, ended bool) {
+	if d.turns.len() > 0 && d.log.waiting <= logWaitingMax {
+		select {
+		case <-ctx.Done():
+			return false, true
+		case <-ticks:
+			return true, false
+		default:
+			return false, false
+		}
+	}
+	select {
+	case <-d.box.wake:
+		return false, false
+	case <-ticks:
+		return true, false
+	case <-ctx.Done():
+		return false, true
+	}
 }
 
 // readClock sets the time of the round.
@@ -208,20 +231,11 @@ func (d *Driver) deliver(l *letter) {
 			d.box.done(l.weight)
 			return
 		}
-		if len(c.parked) > 0 || !d.process(c, l) {
-			c.parked = append(c.parked, *l)
-		}
+		c.queue.push(*l)
+		d.turns.add(c)
 	case drained:
-		for c != nil && len(c.parked) > 0 {
-			l := c.parked[0]
-			c.parked[0].weight = 0 // whoever drops the client meanwhile leaves it to process
-			if !d.process(c, &l) {
-				c.parked[0] = l
-				break
-			}
-			if len(c.parked) > 0 {
-				c.parked = append(c.parked[:0], c.parked[1:]...)
-			}
+		if c != nil {
+			d.turns.add(c)
 		}
 	case closed:
 		if c != nil {
@@ -231,30 +245,13 @@ func (d *Driver) deliver(l *letter) {
 	}
 }
 
-// process steps the requests of one letter. It returns false, with the letter cut to what is left, if the client has too
-// much to read before they are done.
-func (d *Driver) process(c *conn, l *letter) bool {
-	for i := range l.requests {
-		if c.sink.Backlog() > request.BacklogBytesMax {
-			l.requests = l.requests[i:]
-			return false
-		}
-		d.step(replica.Event{Kind: replica.Request, Client: c.id, Request: &l.requests[i], At: l.at})
-		if d.clients[c.id] != c {
-			break // closed by the step
-		}
-	}
-	d.box.done(l.weight)
-	return true
-}
-
 // drop forgets a client and what it still had to say.
 func (d *Driver) drop(c *conn) {
 	delete(d.clients, c.id)
-	for i := range c.parked {
-		d.box.done(c.parked[i].weight)
+	for c.queue.len() > 0 {
+		d.box.done(c.queue.front().weight)
+		c.queue.pop()
 	}
-	c.parked = nil
 }
 
 // Inspect runs fn in the owner's goroutine, where it may read the replica, and returns when it has run. It returns false,

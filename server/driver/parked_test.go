@@ -21,9 +21,9 @@ func TestAClientThatDoesNotReadIsParked(t *testing.T) {
 		p.expect("1 OK", "2 OK", "3 OK")
 		q.send(exists(1, "/a")) // others go on
 		q.expect("1 NoNode")
-		p.backlog.Store(0)
 		p.send(exists(7, "/")) // behind what is parked
 		p.expect()
+		p.backlog.Store(0)
 		r.d.Drained(p.id)
 		p.expect("4 OK", "5 OK", "6 OK")
 		p.backlog.Store(0)
