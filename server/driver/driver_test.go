@@ -168,7 +168,7 @@ func TestDoorsWaitWhileTheOwnerIsBusy(t *testing.T) {
 		goOn := make(chan struct{})
 		go r.d.Inspect(context.Background(), func(*replica.Replica, *Stats) { <-goOn })
 		synctest.Wait()
-		big := zk.Request{Xid: 1, Op: zk.OpExists, Path: "/" + strings.Repeat("x", weightMax)}
+		big := zk.Request{Xid: 1, Op: zk.OpExists, Path: "/no", Data: make([]byte, weightMax)}
 		r.d.Submit(p.id, []zk.Request{big})
 		var taken bool
 		go func() {
@@ -195,7 +195,7 @@ func TestDoorsThatWaitAreLetGoAtTheEnd(t *testing.T) {
 		goOn := make(chan struct{})
 		go r.d.Inspect(context.Background(), func(*replica.Replica, *Stats) { <-goOn })
 		synctest.Wait()
-		r.d.Submit(p.id, []zk.Request{{Op: zk.OpExists, Path: strings.Repeat("x", weightMax+1)}})
+		r.d.Submit(p.id, []zk.Request{{Op: zk.OpExists, Data: make([]byte, weightMax)}})
 		taken := make(chan struct{})
 		go func() { r.d.Submit(p.id, []zk.Request{ping()}); close(taken) }()
 		synctest.Wait()
