@@ -30,10 +30,10 @@ const (
 
 const (
 	// batchRequestsMax is how many requests are submitted at once; what one read brought beyond is another batch.
-	batchRequestsMax = 1024
+	batchRequestsMax = 256
 	// outstandingMax is the number of unanswered requests above which nothing more is submitted until half of them are
 	// answered. One batch may go beyond it.
-	outstandingMax = 4096
+	outstandingMax = 1024
 	// lingerMax is how long the rest of what a client sends is read and dropped after the last byte was sent to it. To
 	// close a socket with unread bytes may destroy that last answer on its way.
 	lingerMax = 500 * time.Millisecond
@@ -89,6 +89,7 @@ type conn struct {
 	paused  bool       // the reader is in pause
 	queued  bool       // a writer has the connection, or will have
 	pending *buffer    // handed over, not yet taken by a writer
+	removed bool       // it is not counted any more
 	telling told       // what pending tells
 	reason  string     // why it ended; the first counts
 	session zk.SessionID

@@ -52,7 +52,7 @@ func (c *conn) answer(word string) string {
 	c.mu.Lock()
 	c.queued = true // the reader itself is the writer now
 	c.mu.Unlock()
-	c.unsent.Add(int64(len(text)))
+	c.owe(len(text))
 	ok := c.writeAll(text)
 	c.mu.Lock()
 	c.stats.sent(1, len(text))

@@ -17,6 +17,15 @@ const (
 	outputBytesKept = 64 << 10
 )
 
+// What may wait for clients that do not read. The figures for all connections together keep many of them from taking
+// the server's memory where each alone stays within its own bound.
+const (
+	unsentMuch     = 64 << 20  // bytes for all: above, each may have little more before its requests are left
+	unsentTooMuch  = 128 << 20 // bytes for all: above, whoever has too much and is told more is cut off
+	backlogLittle  = 16 << 10
+	backlogTooMuch = 1 << 20
+)
+
 // buffer is what a connection is told between two calls of Flush. Buffers come from a pool when there is something to say
 // and return to it once written, so a silent connection holds none.
 type buffer struct{ b []byte }
@@ -60,7 +69,8 @@ func (c *conn) begin() (start int, ok bool) {
 		c.enc = *jute.Writer(c.out.b)
 	}
 	start = len(c.enc.Bytes())
-	if start+int(c.unsent.Load()) > c.srv.opt.UnsentBytesMax {
+	waiting := start + int(c.unsent.Load())
+	if waiting > c.srv.opt.UnsentBytesMax || waiting > backlogTooMuch && c.srv.unsent.Load() > unsentTooMuch {
 		c.kill(endSlow)
 		return 0, false
 	}
@@ -137,8 +147,12 @@ func (c *conn) Flush() {
 		out.recycle()
 		return
 	}
-	c.unsent.Add(int64(len(out.b)))
 	c.mu.Lock()
+	if c.removed {
+		c.mu.Unlock()
+		return
+	}
+	c.owe(len(out.b))
 	c.telling.add(c.told)
 	c.told = told{}
 	var spent *buffer
@@ -180,15 +194,30 @@ func (c *conn) Close(reason request.CloseReason) {
 // the figure is taken again, and a writer looks at the note after it has lowered the figure.
 func (c *conn) Backlog() int {
 	n := c.backlog()
-	if n <= request.BacklogBytesMax {
+	if n <= backlogLittle || n <= c.backlogMax() {
 		return n
 	}
 	c.over.Store(true)
-	if n = c.backlog(); n <= request.BacklogBytesMax {
+	if n = c.backlog(); n <= c.backlogMax() {
 		c.over.Store(false)
 		c.resume()
+		return n
 	}
-	return n
+	return max(n, request.BacklogBytesMax+1)
+}
+
+// backlogMax is the backlog above which the client's requests are left for now.
+func (c *conn) backlogMax() int {
+	if c.srv.unsent.Load() > unsentMuch {
+		return backlogLittle
+	}
+	return request.BacklogBytesMax
+}
+
+// owe counts bytes that wait to be written.
+func (c *conn) owe(n int) {
+	c.unsent.Add(int64(n))
+	c.srv.unsent.Add(int64(n))
 }
 
 // backlog is what was told and not written.

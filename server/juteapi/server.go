@@ -27,6 +27,7 @@ type Server struct {
 	maxPerIP, maxAll atomic.Int64
 	swept            atomic.Int64 // how often the sweeper has looked at all connections
 	draining         atomic.Bool  // nothing more is taken from clients
+	unsent           atomic.Int64 // bytes handed over and not written, of all connections
 
 	stop  chan struct{}  // closed by Close
 	loops sync.WaitGroup // accept loop, sweeper and writers
@@ -171,6 +172,8 @@ func (s *Server) remove(c *conn, why string) {
 		delete(s.perIP, c.ip)
 	}
 	c.mu.Lock()
+	c.removed = true
+	s.unsent.Add(-c.unsent.Swap(0))
 	s.gone.add(c.stats.total)
 	session := c.session
 	c.mu.Unlock()

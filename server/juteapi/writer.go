@@ -14,6 +14,9 @@ const (
 	writersMin = 2
 	// writerTakes is how many connections a writer takes off the queue at once.
 	writerTakes = 32
+	bulkTakes   = 4
+	// quickBytes is how much a connection may have to send to be served before those with more.
+	quickBytes = 8 << 10
 	// writeBytesMax is the most that one blocking write is given, so that progress shows.
 	writeBytesMax = 256 << 10
 )
@@ -23,16 +26,22 @@ const (
 type writers struct {
 	mu     sync.Mutex // guards all below
 	work   sync.Cond
-	ready  []*conn
-	asleep int  // goroutines that wait for work
-	woken  bool // one of them has been woken and has not yet looked
+	quick  []*conn // with little to send
+	ready  []*conn // the others
+	asleep int     // goroutines that wait for work
+	woken  bool    // one of them has been woken and has not yet looked
 	closed bool
 }
 
 // push queues a connection.
 func (w *writers) push(c *conn) {
+	quick := c.unsent.Load() <= quickBytes
 	w.mu.Lock()
-	w.ready = append(w.ready, c)
+	if quick {
+		w.quick = append(w.quick, c)
+	} else {
+		w.ready = append(w.ready, c)
+	}
 	wake := w.asleep > 0 && !w.woken
 	w.woken = w.woken || wake
 	w.mu.Unlock()
@@ -60,7 +69,7 @@ func (w *writers) run() {
 func (w *writers) take(mine *[writerTakes]*conn) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for len(w.ready) == 0 {
+	for len(w.quick)+len(w.ready) == 0 {
 		if w.closed {
 			return 0
 		}
@@ -69,15 +78,22 @@ func (w *writers) take(mine *[writerTakes]*conn) int {
 		w.asleep--
 		w.woken = false
 	}
-	n := copy(mine[:], w.ready)
-	rest := copy(w.ready, w.ready[n:])
-	clear(w.ready[rest:])
-	w.ready = w.ready[:rest]
-	if rest > 0 && w.asleep > 0 && !w.woken {
+	var n int
+	w.quick, n = takeFront(w.quick, mine[:writerTakes-1], 0)
+	w.ready, n = takeFront(w.ready, mine[:max(n+1, bulkTakes)], n) // few, as each may take long
+	if len(w.quick)+len(w.ready) > 0 && w.asleep > 0 && !w.woken {
 		w.woken = true
 		w.work.Signal()
 	}
 	return n
+}
+
+// takeFront moves the front of a queue to into, from n on, as far as that reaches.
+func takeFront(queue, into []*conn, n int) ([]*conn, int) {
+	took := copy(into[n:], queue)
+	rest := copy(queue, queue[took:])
+	clear(queue[rest:])
+	return queue[:rest], n + took
 }
 
 // close lets the writers end.
@@ -159,6 +175,7 @@ func (c *conn) wrote(b *buffer, t told) {
 
 // sent lowers the backlog and tells the handler if it waits for that.
 func (c *conn) sent(n int) {
+	c.srv.unsent.Add(-int64(n))
 	if c.unsent.Add(-int64(n)) < request.BacklogBytesMax/2 && c.over.Load() && c.over.CompareAndSwap(true, false) {
 		c.srv.opt.Handler.Drained(c.id)
 		c.resume()

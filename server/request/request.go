@@ -15,7 +15,7 @@ type Origin struct {
 }
 
 // Handler is the server as a door sees it. Its methods may be called from any goroutine; calls for one client must
-// come one after the other. None of them waits for the outcome: that arrives at the client's Sink.
+// come one after the other, save Drained. None of them waits for the outcome: that arrives at the client's Sink.
 type Handler interface {
 	// Open announces a connection. It must be followed by one Close.
 	Open(Sink, Origin) ClientID
@@ -33,7 +33,7 @@ type Handler interface {
 
 // BacklogBytesMax is the number of bytes waiting to be sent to one client above which its further requests are left
 // unprocessed. Replies to requests already taken and events may go beyond it.
-const BacklogBytesMax = 1 << 20
+const BacklogBytesMax = 256 << 10
 
 // Sink takes what the server tells one client, in order. All methods are called by the server's owner goroutine:
 // they must not block and must not keep their arguments.
