@@ -37,6 +37,8 @@ func (s *server) replied(id request.ClientID, r *zk.Reply) {
 		if diff := differentReply(r, call.want); diff != "" || r.Zxid != call.want.Zxid {
 			w.fail("reply-after-apply: client %d, %v %s: %s in\n%+v, expected\n%+v", c.n, r.Op, call.req.Path, diff, *r, *call.want)
 		}
+	case call.req.Op == zk.OpSetWatches2 && r.Err == zk.OK:
+		w.watches.again(c, call.req.Watches, r.Zxid)
 	default:
 		w.read(c, call, r)
 		w.watches.set(c, call.req, r)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"strings"
 
 	"paddock/internal/zk"
@@ -92,11 +93,7 @@ func (r *watchRules) set(c *client, req *zk.Request, rep *zk.Reply) {
 	if !req.Watch && req.Op != zk.OpAddWatch || rep.Err != zk.OK && req.Op != zk.OpExists {
 		return
 	}
-	w := r.conns[c.id]
-	if w == nil {
-		w = &watcher{data: map[string]bool{}, child: map[string]bool{}, persistent: map[string]bool{}, recursive: map[string]bool{}}
-		r.conns[c.id] = w
-	}
+	w := r.watcher(c.id)
 	switch {
 	case req.Op == zk.OpGetChildren2:
 		w.child[req.Path] = true
@@ -107,6 +104,62 @@ func (r *watchRules) set(c *client, req *zk.Request, rep *zk.Reply) {
 	default:
 		w.recursive[req.Path] = true
 	}
+}
+
+func (r *watchRules) watcher(id request.ClientID) *watcher {
+	w := r.conns[id]
+	if w == nil {
+		w = &watcher{data: map[string]bool{}, child: map[string]bool{}, persistent: map[string]bool{}, recursive: map[string]bool{}}
+		r.conns[id] = w
+	}
+	return w
+}
+
+// again checks what a client is told when it sets its watches again after it was away: what it has missed, in the order of
+// its lists, before the reply. What it has not missed is watched from then on.
+func (r *watchRules) again(c *client, lists *zk.Watches, z zk.Zxid) {
+	w := r.watcher(c.id)
+	var missed []zk.Event
+	miss := func(what zk.EventType, path string) {
+		missed = append(missed, zk.Event{Zxid: -1, Type: what, Path: path})
+	}
+	for _, path := range lists.Data {
+		switch n := at(r.w.model.nodes[path], z); {
+		case n == nil:
+			miss(zk.NodeDeleted, path)
+		case n.stat.Mzxid > lists.RelativeZxid:
+			miss(zk.NodeDataChanged, path)
+		default:
+			w.data[path] = true
+		}
+	}
+	for _, path := range lists.Exist {
+		if at(r.w.model.nodes[path], z) != nil {
+			miss(zk.NodeCreated, path)
+		} else {
+			w.data[path] = true
+		}
+	}
+	for _, path := range lists.Child {
+		switch n := at(r.w.model.nodes[path], z); {
+		case n == nil:
+			miss(zk.NodeDeleted, path)
+		case n.stat.Pzxid > lists.RelativeZxid:
+			miss(zk.NodeChildrenChanged, path)
+		default:
+			w.child[path] = true
+		}
+	}
+	for _, path := range lists.Persistent {
+		w.persistent[path] = true
+	}
+	for _, path := range lists.Recursive {
+		w.recursive[path] = true
+	}
+	if !slices.Equal(c.caughtUp, missed) {
+		r.w.fail("watch-before-reply: client %d is back at %v, having seen %v, and is told %v, expected %v", c.n, z, lists.RelativeZxid, c.caughtUp, missed)
+	}
+	c.caughtUp = nil
 }
 
 // settle checks after a step that nothing that has happened is still untold.
@@ -128,6 +181,10 @@ func (s *server) told(id request.ClientID, e *zk.Event) {
 		return
 	}
 	s.w.trace.add("client %d: event %v %s zxid=%v", c.n, e.Type, e.Path, e.Zxid)
+	if e.Zxid == -1 {
+		c.caughtUp = append(c.caughtUp, *e)
+		return
+	}
 	c.seen = max(c.seen, e.Zxid)
 	s.w.lost.shown(e.Zxid)
 	s.w.watches.event(c, e)

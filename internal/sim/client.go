@@ -32,6 +32,9 @@ type client struct {
 	honest  bool             // with the right password
 	timeout int32
 	sent    []*call // in order
+
+	away     zk.Zxid    // what it had seen when it connected
+	caughtUp []zk.Event // what it was told to have missed
 }
 
 // drop is the end of a connection; its requests will never be answered.
@@ -41,7 +44,7 @@ func (c *client) drop(why string) {
 	}
 	c.w.trace.add("client %d loses connection %d: %s", c.n, c.id, why)
 	c.w.watches.drop(c.id)
-	c.id, c.open, c.sent = 0, false, nil
+	c.id, c.open, c.sent, c.caughtUp = 0, false, nil, nil
 }
 
 // connect opens a connection and asks for a session: the one it has, if it has not forgotten it.
@@ -63,7 +66,7 @@ func (c *client) takeOver(s *server) {
 func (c *client) ask(s *server) {
 	w := c.w
 	w.nextID++
-	c.id, c.honest, c.asked = w.nextID, true, c.session
+	c.id, c.honest, c.asked, c.away = w.nextID, true, c.session, c.seen
 	s.conns[c.id] = c
 	req := &zk.ConnectRequest{LastZxidSeen: c.seen, TimeoutMS: int32(500 + w.rng.IntN(4000)), Session: c.asked}
 	password := c.asked.Password()
@@ -162,8 +165,18 @@ func (c *client) request() *zk.Request {
 		req.Op, req.Path, req.Arg = zk.OpAddWatch, w.path(), int32(w.rng.IntN(2))
 	case k < 94:
 		req.Op, req.Path = zk.OpSync, "/"
-	case k < 98:
+	case k < 97:
 		req.Op, req.Xid = zk.OpPing, zk.XidPing
+	case k < 98:
+		paths := func() []string {
+			list := make([]string, w.rng.IntN(4))
+			for i := range list {
+				list[i] = w.path()
+			}
+			return list
+		}
+		req.Op, req.Xid = zk.OpSetWatches2, zk.XidSetWatches
+		req.Watches = &zk.Watches{RelativeZxid: c.away, Data: paths(), Exist: paths(), Child: paths(), Persistent: paths(), Recursive: paths()}
 	default:
 		req.Op, req.Path = zk.OpGetEphemerals, "/"
 	}

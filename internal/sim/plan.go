@@ -26,7 +26,8 @@ func (e ending) String() string { return endingNames[e] }
 // life is one start of the server and what becomes of it.
 type life struct {
 	steps   int
-	crashAt int // the power goes at this change of the file system, counted from the start; 0 for never
+	crashAt int  // the power goes at this change of the file system, counted from the start; 0 for never
+	killed  bool // or only the process is killed then
 	end     ending
 	fault   *fault // what is wrong with the disk
 }
@@ -114,5 +115,6 @@ func makeLife(rng *rand.Rand) life {
 			l.fault.n = 1 + rng.IntN(4)
 		}
 	}
+	l.killed = rng.IntN(3) == 0
 	return l
 }

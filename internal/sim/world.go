@@ -219,8 +219,12 @@ func (w *world) onChange(_ int, op vfs.Op) {
 		}
 	}
 	if w.ops == w.life.crashAt {
-		w.coverage.add(kind)
 		w.trace.add("crash before %v", op)
+		if w.life.killed {
+			w.disk.dead = true // the operation is the last that it does
+			return
+		}
+		w.coverage.add(kind)
 		w.powerLoss()
 	}
 }
