@@ -11,13 +11,14 @@ const (
 	roundRequests = 2048     // in a round, roughly
 	turnMin       = 8        // requests in a turn, at least
 	turnBytes     = 64 << 10 // of replies, after which a turn ends
+	roundBytes    = 2 << 20  // of replies, after which a round ends before all have had their turn
 )
 
 // turns are the clients with requests to begin. Those that have just come go first: a client that only ever has little to
 // ask then waits for one round at most.
 type turns struct {
-	fresh, rest  []*conn
-	round, again []*conn // scratch memory of takeTurns
+	fresh, rest []*conn
+	round       []*conn // scratch memory of takeTurns
 }
 
 func (t *turns) len() int { return len(t.fresh) + len(t.rest) }
@@ -37,40 +38,37 @@ func (d *Driver) takeTurns() {
 		return
 	}
 	most := max(turnMin, roundRequests/t.len())
-	fresh := len(t.fresh)
 	round := append(append(t.round[:0], t.fresh...), t.rest...)
-	again, rest := t.again[:0], t.rest[:0]
-	for i, c := range round {
-		if c.ready = d.turn(c, most); !c.ready {
-			continue
-		}
-		if i < fresh {
-			again = append(again, c)
-		} else {
-			rest = append(rest, c)
+	fresh, n, bytes := len(t.fresh), 0, 0
+	for n < len(round) && bytes <= roundBytes {
+		c := round[n]
+		n++
+		before := c.sink.Backlog()
+		c.ready = d.turn(c, most)
+		bytes += max(0, c.sink.Backlog()-before)
+	}
+	// Those that had no turn come first the next time, then those that had one and are not done.
+	t.fresh = append(t.fresh[:0], round[min(n, fresh):fresh]...)
+	t.rest = append(t.rest[:0], round[max(n, fresh):]...)
+	for _, c := range round[:n] {
+		if c.ready {
+			t.rest = append(t.rest, c)
 		}
 	}
-	rest = append(rest, again...)
 	clear(round)
-	clear(again)
-	clear(t.fresh)
-	clear(t.rest[min(len(rest), len(t.rest)):])
-	t.fresh, t.rest, t.round, t.again = t.fresh[:0], rest, round[:0], again[:0]
+	t.round = round[:0]
 }
 
-// turn steps up to most requests of a client. It returns true if the client has more to ask now, and false if it has not,
-// is gone, or has too much to read first.
+// turn steps up to most requests of a client. It tells whether the client has more to ask now, which it has not if it is
+// gone or has too much to read first.
 func (d *Driver) turn(c *conn, most int) bool {
-	start := -1
+	start := c.sink.Backlog()
 	for c.queue.len() > 0 {
 		l := c.queue.front()
 		for len(l.requests) > 0 {
 			backlog := c.sink.Backlog()
 			if backlog > request.BacklogBytesMax {
 				return false // Drained will follow
-			}
-			if start < 0 {
-				start = backlog
 			}
 			if most == 0 || backlog-start > turnBytes {
 				return true

@@ -270,7 +270,7 @@ func TestClientThatNeverReadsIsCutOff(t *testing.T) {
 
 func TestSlowReaderThatGetsOnIsLeftAlone(t *testing.T) {
 	const size = 12 << 20
-	d := open(t, Options{Handler: floods(size), SessionlessTimeout: 500 * time.Millisecond})
+	d := open(t, Options{Handler: floods(size), SessionlessTimeout: 1500 * time.Millisecond})
 	p := d.dial(t)
 	p.send("0000002d 00000000 0000000000000000 00000028 0000000000000000 00000010 00000000000000000000000000000000 00")
 	p.expectBytes(41)
@@ -279,7 +279,7 @@ func TestSlowReaderThatGetsOnIsLeftAlone(t *testing.T) {
 		n := min(left, 256<<10)
 		p.expectBytes(n)
 		left -= n
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(45 * time.Millisecond)
 	}
 }
 

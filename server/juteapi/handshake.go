@@ -54,6 +54,7 @@ func (c *conn) answer(word string) string {
 	c.mu.Unlock()
 	c.owe(len(text))
 	ok := c.writeAll(text)
+	c.sent(len(text))
 	c.mu.Lock()
 	c.stats.sent(1, len(text))
 	c.queued = false

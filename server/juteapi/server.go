@@ -222,7 +222,7 @@ func (c *conn) check(now, every int64) {
 		if now-c.lingering.Load() > 2*int64(lingerMax) {
 			c.kill(endBroken)
 		}
-	case c.busy.Load():
+	case c.busy.Load() || c.writeFrom.Load() != 0:
 	case idle > limit:
 		c.kill(endIdle)
 	case c.frameFrom.Load() != 0 && now-c.frameFrom.Load() > limit:

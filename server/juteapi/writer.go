@@ -160,8 +160,9 @@ func (c *conn) takePending() (*buffer, told) {
 	return b, t
 }
 
-// wrote accounts for a buffer that was sent and gives it back.
+// wrote accounts for a buffer that was sent and gives it back. Until all of it is sent it takes its memory.
 func (c *conn) wrote(b *buffer, t told) {
+	c.sent(len(b.b))
 	now := c.srv.now()
 	c.lastIO.Store(now)
 	c.mu.Lock()
@@ -190,7 +191,6 @@ func (c *conn) tryWrite(b []byte) int {
 	c.tryBytes, c.tryTook = b, 0
 	_ = c.raw.Write(c.tryFunc) // fails on a closed socket only, and then took nothing
 	c.tryBytes = nil
-	c.sent(c.tryTook)
 	return c.tryTook
 }
 
@@ -205,7 +205,6 @@ func (c *conn) writeAll(b []byte) bool {
 			now := c.srv.now()
 			c.lastIO.Store(now)
 			c.writeFrom.Store(now)
-			c.sent(n)
 		}
 		switch {
 		case err == nil:
