@@ -65,6 +65,7 @@ type Driver struct {
 	wg     sync.WaitGroup // the syncer, and the snapshot writer if there is one
 	toSync chan logBatch
 	ctx    context.Context // of Run, for the snapshot writer only
+	ended  chan struct{}   // closed when Run returns
 }
 
 // conn is a client as the owner sees it.
@@ -74,12 +75,14 @@ type conn struct {
 	dirty bool
 	queue letters // its requests that have not been begun
 	ready bool    // it waits for its turn
+	gone  bool    // its door has closed it: nothing more reaches its sink
 }
 
 // New returns a Driver that has not started yet.
 func New(opt Options) *Driver {
 	d := &Driver{
 		opt: opt, box: newMailbox(), start: time.Now(), clients: map[request.ClientID]*conn{}, toSync: make(chan logBatch, 1),
+		ended: make(chan struct{}),
 	}
 	d.log.back = make(chan []byte, 4)
 	return d
@@ -90,6 +93,7 @@ func New(opt Options) *Driver {
 func (d *Driver) Run(ctx context.Context) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	d.ctx = work
+	defer close(d.ended)
 	defer d.wg.Wait()
 	defer cancel()
 	defer d.box.stop()
@@ -173,7 +177,9 @@ func (d *Driver) endRound() {
 	d.handOver()
 	for i, c := range d.dirty {
 		c.dirty = false
-		c.sink.Flush()
+		if !c.gone {
+			c.sink.Flush()
+		}
 		d.dirty[i] = nil
 	}
 	d.dirty = d.dirty[:0]
@@ -239,6 +245,7 @@ func (d *Driver) deliver(l *letter) {
 		}
 	case closed:
 		if c != nil {
+			c.gone = true
 			d.drop(c)
 			d.step(replica.Event{Kind: replica.Disconnected, Client: l.client})
 		}
@@ -255,7 +262,7 @@ func (d *Driver) drop(c *conn) {
 }
 
 // Inspect runs fn in the owner's goroutine, where it may read the replica, and returns when it has run. It returns false,
-// and fn may not have run, if ctx ends first.
+// and fn may not have run, if ctx or Run ends first.
 func (d *Driver) Inspect(ctx context.Context, fn func(*replica.Replica, *Stats)) bool {
 	done := make(chan struct{})
 	d.box.post(letter{kind: inspect, fn: func() { fn(d.opt.Replica, &d.stats); close(done) }})
@@ -263,8 +270,9 @@ func (d *Driver) Inspect(ctx context.Context, fn func(*replica.Replica, *Stats))
 	case <-done:
 		return true
 	case <-ctx.Done():
-		return false
+	case <-d.ended:
 	}
+	return false
 }
 
 // Wall is the time of day of a moment of the replica's clock, in milliseconds.

@@ -30,12 +30,3 @@ func (r *Replica) SessionOf(c request.ClientID) zk.SessionID {
 
 // DropProbability is the share of connections that the throttle refuses at random, 0 to 1.
 func (r *Replica) DropProbability() float64 { return r.throttle.drop }
-
-// Pending is how many requests have been taken and not been answered.
-func (r *Replica) Pending() int {
-	n := r.flying.len()
-	for _, c := range r.clients {
-		n += c.queue.len()
-	}
-	return n
-}
