@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 
 	"paddock/internal/txn"
@@ -128,13 +129,21 @@ func (w *Writer) Write(buf []byte, first, last zk.Zxid) error {
 		n := min(int64(len(buf)), unsyncedBytesMax-w.unsynced)
 		off := w.claim(n)
 		if _, err := w.cur.f.WriteAt(buf[:n], off); err != nil {
-			return w.fail(fmt.Errorf("append %v to %s at %d: %w", first, w.cur.name, off, err))
+			return w.fail(fmt.Errorf("append %v to %s at %d: %w", first, w.cur.name, off, cause(err)))
 		}
 		w.unsynced += n
 		buf = buf[n:]
 	}
 	w.last = last
 	return nil
+}
+
+// cause is what is wrong, without the name under which the file was opened: it may have been prepared under another.
+func cause(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
 }
 
 // claim takes the next n bytes of the file for records. Zeros on their way to the same place must get there first.
@@ -200,7 +209,7 @@ func (w *Writer) Sync() error {
 	}
 	if !w.opts.NoSync && w.opts.bug != bugNoDataSync {
 		if err := w.cur.f.SyncData(); err != nil {
-			return w.fail(fmt.Errorf("sync log: %w", err))
+			return w.fail(fmt.Errorf("sync %s: %w", w.cur.name, cause(err)))
 		}
 	}
 	w.unsynced = 0
