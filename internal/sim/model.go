@@ -80,26 +80,11 @@ func (m *model) newest(path string) *znode {
 	return h[len(h)-1].v
 }
 
-// session is the timeout of a session as of z, 0 if there is no such session.
-func (m *model) session(s zk.SessionID, z zk.Zxid) int32 { return at(m.sessions[s], z) }
-
 // owned are the paths that a session owns in the newest state, sorted.
 func (m *model) owned(s zk.SessionID) []string {
 	var paths []string
 	for path := range m.nodes {
 		if n := m.newest(path); n != nil && n.stat.Owner == zk.Owner(s) {
-			paths = append(paths, path)
-		}
-	}
-	slices.Sort(paths)
-	return paths
-}
-
-// paths are all paths with a znode as of z, sorted.
-func (m *model) paths(z zk.Zxid) []string {
-	paths := make([]string, 0, len(m.nodes))
-	for path, h := range m.nodes {
-		if at(h, z) != nil {
 			paths = append(paths, path)
 		}
 	}
