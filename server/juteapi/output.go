@@ -134,7 +134,8 @@ func (c *conn) Event(e *zk.Event) {
 	c.end(start)
 }
 
-// Flush implements request.Sink. It hands over the buffer and, unless a writer has the connection anyway, the connection.
+// Flush implements request.Sink. It hands over the buffer and, unless somebody sends for the connection anyway, the
+// connection; or it sends what the socket takes at once.
 func (c *conn) Flush() {
 	if c.out == nil {
 		return
@@ -168,7 +169,11 @@ func (c *conn) Flush() {
 	if spent != nil {
 		spent.recycle()
 	}
-	if wake {
+	switch {
+	case !wake:
+	case c.srv.direct:
+		c.send()
+	default:
 		c.srv.writers.push(c)
 	}
 }

@@ -23,6 +23,7 @@ type Server struct {
 	writers writers
 	quiet   quiet
 	reserve reserve
+	direct  bool // the handler's owner sends what a socket takes at once; see directProcsMax
 
 	maxPerIP, maxAll atomic.Int64
 	swept            atomic.Int64 // how often the sweeper has looked at all connections
@@ -49,7 +50,8 @@ func Listen(addr string, opt Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opt: opt, log: opt.Logger, l: l, start: opt.Clock().Add(-1), stop: make(chan struct{}),
-		conns: make(map[*conn]struct{}), perIP: make(map[netip.Addr]int)}
+		conns: make(map[*conn]struct{}), perIP: make(map[netip.Addr]int),
+		direct: runtime.GOMAXPROCS(0) <= directProcsMax && !handOver}
 	s.writers.work.L = &s.writers.mu
 	s.maxPerIP.Store(int64(opt.MaxClientCnxns))
 	s.maxAll.Store(int64(opt.MaxCnxns))
@@ -72,6 +74,14 @@ func (s *Server) Len() int {
 	defer s.mu.Unlock()
 	return len(s.conns)
 }
+
+// directProcsMax is the number of processors up to which the handler's owner sends replies itself. A send takes longer than
+// the request it answers, so where there are more processors others do it; where there are not, handing over costs
+// more than it saves.
+const directProcsMax = 2
+
+// handOver makes tests have the writers send, however few processors there are.
+var handOver bool
 
 // Serve accepts and serves connections until Close, when it returns nil, or until the listening socket fails for good.
 // Call it once. It returns when all that it started has ended.
