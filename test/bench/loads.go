@@ -68,7 +68,7 @@ func measureLoads(t *testing.T, s settings, rep *report) {
 			var got [2]float64
 			for j := range sides {
 				side := (round + j) % 2
-				got[side] = measureLoad(t, s, sides[side], l)
+				got[side] = measureLoad(t, s, rep, sides[side], l)
 			}
 			rows[i].add(got[0], got[1])
 			t.Logf("round %d of %d: %s: %v %s, %v %s", round+1, s.rounds, l.goal, s.sides[0], figure(got[0]), s.sides[1], figure(got[1]))
@@ -94,7 +94,7 @@ const disturbedAbove = .05
 
 // measureLoad runs one load on one side and returns its figure: that of the least disturbed try, and there is only one
 // try if nothing disturbed it.
-func measureLoad(t *testing.T, s settings, side *server, l load) float64 {
+func measureLoad(t *testing.T, s settings, rep *report, side *server, l load) float64 {
 	t.Helper()
 	least, figure := 2., 0.
 	for range s.tries {
@@ -107,6 +107,7 @@ func measureLoad(t *testing.T, s settings, side *server, l load) float64 {
 			break
 		}
 	}
+	rep.others = append(rep.others, least)
 	return figure
 }
 

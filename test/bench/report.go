@@ -57,8 +57,9 @@ func (r *row) verdict() string {
 
 // report collects the rows of all tests.
 type report struct {
-	sides [2]kind
-	rows  []*row
+	sides  [2]kind
+	rows   []*row
+	others []float64 // share of the machine that other processes took, by measurement of a load
 }
 
 // row adds a row.
@@ -77,6 +78,10 @@ func (r *report) markdown() string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", row.goal, row.unit, figure(median(row.a)), figure(median(row.b)),
 			figure(row.ratio()), row.verdict())
+	}
+	if len(r.others) > 0 {
+		fmt.Fprintf(&b, "\nWhile loads were measured other processes took %.0f %% of the machine in the median, at most %.0f %%.\n",
+			100*median(r.others), 100*slices.Max(r.others))
 	}
 	return b.String()
 }
