@@ -53,6 +53,7 @@ type Driver struct {
 
 	// Owned by the goroutine of Run.
 	clients map[request.ClientID]*conn
+	recent  *conn // told last; replies to one client come in runs
 	turns   turns
 	dirty   []*conn
 	now     int64 // nanoseconds since start, read once per round
@@ -75,7 +76,8 @@ type conn struct {
 	dirty bool
 	queue letters // its requests that have not been begun
 	ready bool    // it waits for its turn
-	gone  bool    // its door has closed it: nothing more reaches its sink
+	gone  bool    // closed from either side
+	left  bool    // its door has closed it: nothing more reaches its sink
 }
 
 // New returns a Driver that has not started yet.
@@ -177,7 +179,7 @@ func (d *Driver) endRound() {
 	d.handOver()
 	for i, c := range d.dirty {
 		c.dirty = false
-		if !c.gone {
+		if !c.left {
 			c.sink.Flush()
 		}
 		d.dirty[i] = nil
@@ -245,7 +247,7 @@ func (d *Driver) deliver(l *letter) {
 		}
 	case closed:
 		if c != nil {
-			c.gone = true
+			c.left = true
 			d.drop(c)
 			d.step(replica.Event{Kind: replica.Disconnected, Client: l.client})
 		}
@@ -255,6 +257,10 @@ func (d *Driver) deliver(l *letter) {
 // drop forgets a client and what it still had to say.
 func (d *Driver) drop(c *conn) {
 	delete(d.clients, c.id)
+	c.gone = true
+	if d.recent == c {
+		d.recent = nil
+	}
 	for c.queue.len() > 0 {
 		d.box.done(c.queue.front().weight)
 		c.queue.pop()

@@ -16,8 +16,14 @@ var _ replica.Effects = effects{}
 
 // touch returns the client to tell something, and sees to it that it is flushed at the end of the round.
 func (d *Driver) touch(id request.ClientID) *conn {
-	c := d.clients[id]
-	if c != nil && !c.dirty {
+	c := d.recent
+	if c == nil || c.id != id {
+		if c = d.clients[id]; c == nil {
+			return nil
+		}
+		d.recent = c
+	}
+	if !c.dirty {
 		c.dirty = true
 		d.dirty = append(d.dirty, c)
 	}

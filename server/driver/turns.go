@@ -77,8 +77,8 @@ func (d *Driver) turn(c *conn, most int) bool {
 			req := &l.requests[0]
 			l.requests = l.requests[1:]
 			d.step(replica.Event{Kind: replica.Request, Client: c.id, Request: req, At: l.at})
-			if d.clients[c.id] != c {
-				return false // closed by the step
+			if c.gone {
+				return false // by the step
 			}
 		}
 		d.box.done(l.weight)

@@ -64,6 +64,9 @@ func (r *Replica) forget(c *client) {
 	c.early = nil
 	r.watches.Drop(c.id)
 	delete(r.clients, c.id)
+	if r.recent == c {
+		r.recent = nil
+	}
 	if r.attached[c.session] == c {
 		delete(r.attached, c.session)
 	}

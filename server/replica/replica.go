@@ -55,6 +55,7 @@ type Replica struct {
 	sessions *session.Tracker
 	watches  *watch.Table
 	clients  map[request.ClientID]*client
+	recent   *client                  // found last; requests and replies of one client come in runs
 	attached map[zk.SessionID]*client // the client each session is served by, if any
 
 	flying  queue[inflight] // by zxid
@@ -117,15 +118,15 @@ func (r *Replica) Step(ev *Event, eff Effects) {
 	case Opened:
 		r.opened(ev)
 	case Connect:
-		if c := r.clients[ev.Client]; c != nil {
+		if c := r.client(ev.Client); c != nil {
 			r.connect(c, ev.Connect, eff)
 		}
 	case Request:
-		if c := r.clients[ev.Client]; c != nil {
+		if c := r.client(ev.Client); c != nil {
 			r.request(c, ev.Request, ev.At, eff)
 		}
 	case Disconnected:
-		if c := r.clients[ev.Client]; c != nil {
+		if c := r.client(ev.Client); c != nil {
 			r.forget(c)
 		}
 	case Durable:
@@ -141,6 +142,18 @@ func (r *Replica) Step(ev *Event, eff Effects) {
 	case ExpireNow:
 		r.expire(ev.Session, eff)
 	}
+}
+
+// client is the connection with the given id; nil if it is gone.
+func (r *Replica) client(id request.ClientID) *client {
+	if r.recent != nil && r.recent.id == id {
+		return r.recent
+	}
+	c := r.clients[id]
+	if c != nil {
+		r.recent = c
+	}
+	return c
 }
 
 // propose has rec decided. client, xid, op and at say whom to answer; client is 0 for the server's own txns.

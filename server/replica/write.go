@@ -64,7 +64,7 @@ func (r *Replica) fire(ch *tree.Change, eff Effects) {
 
 func (r *Replica) sessionOpened(f *inflight, eff Effects) {
 	s := f.rec.Header.Session
-	c := r.clients[f.client]
+	c := r.client(f.client)
 	if c == nil || c.session != s {
 		return // the connection went away meanwhile; the session will expire
 	}
@@ -77,7 +77,7 @@ func (r *Replica) sessionClosed(f *inflight, eff Effects) {
 	r.sessions.Remove(s)
 	eff.Note(Note{Kind: SessionEnded, Session: s})
 	why := request.CloseSessionExpired
-	if c := r.clients[f.client]; c != nil {
+	if c := r.client(f.client); c != nil {
 		r.answerWrite(f, eff)
 		why = request.CloseSessionClosed
 	}
@@ -88,7 +88,7 @@ func (r *Replica) sessionClosed(f *inflight, eff Effects) {
 
 // answerWrite replies to the client that asked, and lets go what waited behind the write.
 func (r *Replica) answerWrite(f *inflight, eff Effects) {
-	c := r.clients[f.client]
+	c := r.client(f.client)
 	if c == nil {
 		return
 	}

@@ -19,6 +19,7 @@ type Owner uint64
 type Tracker struct {
 	tickMS   int64
 	sessions map[zk.SessionID]*entry
+	recent   *entry         // touched last; requests of one session come in runs
 	buckets  []filing       // ascending by atMS; some may have become empty
 	spare    []*entry       // storage of a bucket that came up
 	expired  []zk.SessionID // storage of what Expired returned
@@ -60,8 +61,14 @@ func (t *Tracker) Open(id zk.SessionID, timeoutMS int32, nowMS int64) {
 // Touch keeps a session alive for timeoutMS from now, whatever its timeout was before. It returns false for a
 // session that is unknown or closing.
 func (t *Tracker) Touch(id zk.SessionID, timeoutMS int32, nowMS int64) bool {
-	s := t.sessions[id]
-	if s == nil || s.closing {
+	s := t.recent
+	if s == nil || s.id != id {
+		if s = t.sessions[id]; s == nil {
+			return false
+		}
+		t.recent = s
+	}
+	if s.closing {
 		return false
 	}
 	end := nowMS + int64(timeoutMS)
@@ -130,6 +137,9 @@ func (t *Tracker) IsClosing(id zk.SessionID) bool {
 func (t *Tracker) Remove(id zk.SessionID) {
 	t.SetClosing(id)
 	delete(t.sessions, id)
+	if t.recent != nil && t.recent.id == id {
+		t.recent = nil
+	}
 }
 
 // Known tells whether the session is tracked, closing or not.
