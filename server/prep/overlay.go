@@ -57,10 +57,9 @@ func (o *overlay) find(path string) (node, bool) {
 	if !ok {
 		return node{}, false
 	}
-	data := o.tree.Data(ref)
 	n := node{
 		exists: true, stat: o.tree.Stored(ref), children: int32(o.tree.Children(ref)), acl: o.tree.ACL(ref),
-		prefix: tree.DigestPrefix(path, data), length: int32(len(data)),
+		prefix: o.tree.Prefix(ref), length: int32(o.tree.DataBytes(ref)),
 	}
 	n.digest = tree.DigestOf(path, n.prefix, &n.stat)
 	return n, true

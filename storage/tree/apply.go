@@ -227,7 +227,7 @@ func (t *Tree) setData(h *txn.Header, b *txn.Txn, out *Outcome, res *Result) {
 	}
 	t.digest -= t.digestOf(r, b.Path)
 	before := int64(max(0, t.at(r).dataLen))
-	t.setBlob(r, b.Data)
+	t.setBlob(r, b.Path, b.Data)
 	n := t.edit(r)
 	n.mzxid, n.mtimeMS, n.version = h.Zxid, h.TimeMS, b.Version
 	t.digest += t.digestOf(r, b.Path)

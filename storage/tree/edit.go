@@ -2,6 +2,7 @@ package tree
 
 import (
 	"encoding/binary"
+	"strings"
 	"unsafe"
 
 	"paddock/internal/zk"
@@ -13,17 +14,17 @@ import (
 func (t *Tree) digestOf(r Ref, path string) uint64 {
 	n := t.at(r)
 	s := n.stored()
-	return NodeDigest(path, t.data(n), &s)
+	return DigestOf(path, n.prefix, &s)
 }
 
 // restat changes the Stat of a znode.
 func (t *Tree) restat(r Ref, path string, change func(*node)) {
 	n := t.edit(r)
-	prefix, s := DigestPrefix(path, t.data(n)), n.stored()
-	t.digest -= DigestOf(path, prefix, &s)
+	s := n.stored()
+	t.digest -= DigestOf(path, n.prefix, &s)
 	change(n)
 	s = n.stored()
-	t.digest += DigestOf(path, prefix, &s)
+	t.digest += DigestOf(path, n.prefix, &s)
 }
 
 // attach adds a znode that does not exist below an existing parent; h is the hash of its path. It does not
@@ -32,7 +33,7 @@ func (t *Tree) attach(parent Ref, path string, h uint64, data []byte, acl uint32
 	_, name, _ := split(path)
 	r, n := t.newNode()
 	n.setStored(s)
-	n.acl, n.parent = acl, parent
+	n.acl, n.parent, n.prefix = acl, parent, prefixOf(path, data)
 	t.fill(n, bytesOf(name), data)
 	p := t.edit(parent)
 	n.next = p.firstChild
@@ -45,7 +46,7 @@ func (t *Tree) attach(parent Ref, path string, h uint64, data []byte, acl uint32
 	t.own(r, s.Owner)
 	t.znodes++
 	t.dataSize += pathSize(path) + int64(len(data))
-	t.digest += NodeDigest(path, data, s)
+	t.digest += DigestOf(path, n.prefix, s)
 	return r
 }
 
@@ -92,9 +93,18 @@ func (t *Tree) fill(n *node, name, data []byte) {
 	}
 }
 
+// prefixOf is what a node keeps as its prefix.
+func prefixOf(path string, data []byte) uint32 {
+	if strings.HasPrefix(path, systemPrefix) {
+		return 0
+	}
+	return DigestPrefix(path, data)
+}
+
 // setBlob replaces a znode's data. The old slot is left as it is: a view may be reading it.
-func (t *Tree) setBlob(r Ref, data []byte) {
+func (t *Tree) setBlob(r Ref, path string, data []byte) {
 	n := t.edit(r)
+	n.prefix = prefixOf(path, data)
 	old := slot{n.page, n.off}
 	t.dataSize += int64(len(data)) - int64(max(0, n.dataLen))
 	mem, l := t.slot(n)

@@ -40,10 +40,11 @@ type node struct {
 	cversion            int32 // as stored: creates below
 	aversion            int32
 	acl                 uint32 // index into the access list table
+	prefix              uint32 // DigestPrefix; 0 below /zookeeper, which has no digest
 }
 
-// nodeBytes is the size of a node: a chunk of 32 is exactly one of the runtime's allocation sizes.
-const nodeBytes = 96
+// nodeBytes is the size of a node: a chunk of 32 nearly fills one of the runtime's allocation sizes.
+const nodeBytes = 104
 
 // longName marks a name too long for nameLen: a big-endian uint32 before it in the slot has its length.
 const (

@@ -120,6 +120,12 @@ func (t *Tree) Stat(r Ref) zk.Stat {
 // next Apply.
 func (t *Tree) Data(r Ref) []byte { return t.data(t.at(r)) }
 
+// DataBytes is the length of the znode's data; 0 if it is null.
+func (t *Tree) DataBytes(r Ref) int { return max(0, int(t.at(r).dataLen)) }
+
+// Prefix is the znode's DigestPrefix; 0 for znodes below /zookeeper, which have no digest.
+func (t *Tree) Prefix(r Ref) uint32 { return t.at(r).prefix }
+
 // ACL is the znode's access list, shared and not to be modified. It stays valid.
 func (t *Tree) ACL(r Ref) []zk.ACL { return t.acls.entries[t.at(r).acl].list }
 
