@@ -75,7 +75,7 @@ const headerTimeout = 10 * time.Second
 func (s *server) openHTTP(d *doors) error {
 	conn, err := grpcapi.DialLocal(s.cfg.DataDir)
 	if err != nil {
-		return s.describe("HTTP port: connect to the server in", err)
+		return fmt.Errorf("HTTP port: connect to the server in %s: %w", s.cfg.DataDir, err)
 	}
 	d.conn = conn
 	handler, err := gateway.New(conn, gateway.Options{Logger: s.log})

@@ -204,8 +204,3 @@ func (s *server) logServing(l *live) {
 func (s *server) reportPrepare(err error) {
 	s.log.Warn().Err(err).Msg("log space not prepared; writes will be slower")
 }
-
-// describe puts the data directory in front of an error that does not name it.
-func (s *server) describe(what string, err error) error {
-	return fmt.Errorf("%s %s: %w", what, s.cfg.DataDir, err)
-}
