@@ -57,12 +57,27 @@ func (r *Replica) opened(ev *Event) {
 	r.clients[ev.Client] = &client{id: ev.Client, origin: ev.Origin, ids: ids}
 }
 
+// How many watches of connections that are gone one step drops, and one tick: a client may have very many.
+const (
+	dropsPerStep = 64
+	dropsPerTick = 4096
+)
+
+// sweepWatches drops some of the watches of connections that are gone.
+func (r *Replica) sweepWatches(most int) {
+	if n := len(r.leaving); n > 0 && !r.watches.Drop(r.leaving[n-1], most) {
+		r.leaving = r.leaving[:n-1]
+	}
+}
+
 // forget drops a connection and its watches; its session lives on.
 func (r *Replica) forget(c *client) {
 	c.gone = true
 	c.queue = queue[pending]{}
 	c.early = nil
-	r.watches.Drop(c.id)
+	if r.watches.Drop(c.id, dropsPerStep) {
+		r.leaving = append(r.leaving, c.id)
+	}
 	delete(r.clients, c.id)
 	if r.recent == c {
 		r.recent = nil

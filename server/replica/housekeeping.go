@@ -8,6 +8,7 @@ import (
 
 // tick does what is due: sessions that have expired, containers and TTL znodes that have had their time.
 func (r *Replica) tick(eff Effects) {
+	r.sweepWatches(dropsPerTick)
 	for _, s := range r.sessions.Expired(r.nowMS) {
 		timeout, _ := r.tree.Session(s)
 		eff.Note(Note{Kind: SessionExpired, Session: s, TimeoutMS: timeout})

@@ -57,6 +57,7 @@ type Replica struct {
 	clients  map[request.ClientID]*client
 	recent   *client                  // found last; requests and replies of one client come in runs
 	attached map[zk.SessionID]*client // the client each session is served by, if any
+	leaving  []request.ClientID       // gone, with watches still to drop; they are told nothing
 
 	flying  queue[inflight] // by zxid
 	waiting queue[wait]     // by zxid: clients with a sync at the head of what waits
@@ -114,6 +115,7 @@ func (r *Replica) Start(eff Effects) {
 // Step takes one event. It is total: an event for a client that is gone has no effect.
 func (r *Replica) Step(ev *Event, eff Effects) {
 	r.nowMS, r.wallMS = ev.NowMS, ev.WallMS
+	r.sweepWatches(dropsPerStep)
 	switch ev.Kind {
 	case Opened:
 		r.opened(ev)

@@ -230,8 +230,8 @@ func (w *world) step(what string, c request.ClientID, path string) {
 			w.t.Fatalf("%s: Remove(%d) = %v, want %v", what, typ, got, want)
 		}
 	case op < 32:
-		w.table.Drop(c)
-		w.twin.Drop(c)
+		w.table.Drop(c, 1<<30)
+		w.twin.Drop(c, 1<<30)
 		w.m.drop(c)
 	case op < 34:
 		w.trigger(what, c, path)

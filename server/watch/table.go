@@ -172,16 +172,18 @@ func (t *Table) Remove(client request.ClientID, path string, typ zk.WatcherType)
 	return true
 }
 
-// Drop ends all watches of a client.
-func (t *Table) Drop(client request.ClientID) {
+// Drop ends up to most watches of a client, and tells whether there are more.
+func (t *Table) Drop(client request.ClientID, most int) (more bool) {
 	c := t.clients[client]
 	if c == 0 {
-		return
+		return false
 	}
 	info := t.client.at(c)
-	for n := info.n[Data] + info.n[Child]; n > 0; n-- {
+	n := int(info.n[Data] + info.n[Child])
+	for range min(n, most) {
 		t.clear(info.head, dataKinds|childKinds)
 	}
+	return n > most
 }
 
 // Counts are the figures of one table, as wchs shows those of Data. It costs nothing.

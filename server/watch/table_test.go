@@ -191,9 +191,9 @@ func TestCountsAndLists(t *testing.T) {
 	if got, want := table.ByClient(watch.Child), []watch.ClientWatches{{Client: ann, Paths: []string{"/a", "/b"}}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("by client %v, want %v", got, want)
 	}
-	table.Drop(ann)
-	table.Drop(bob)
-	table.Drop(cat)
+	table.Drop(ann, 1<<30)
+	table.Drop(bob, 1<<30)
+	table.Drop(cat, 1<<30)
 	if table.Counts(watch.Data) != (watch.Counts{}) || table.Counts(watch.Child) != (watch.Counts{}) || len(table.ByPath(watch.Data)) != 0 {
 		t.Errorf("after everybody left: %+v %+v", table.Counts(watch.Data), table.Counts(watch.Child))
 	}
@@ -219,7 +219,7 @@ func TestAnEmptiedTableGivesItsMemoryBack(t *testing.T) {
 	fill()
 	full := table.Bytes()
 	for c := range request.ClientID(101) {
-		table.Drop(c)
+		table.Drop(c, 1<<30)
 	}
 	if empty := table.Bytes(); empty > full/100 {
 		t.Errorf("%d bytes when full, %d when empty", full, empty)
@@ -251,7 +251,7 @@ func TestACrowdThinsOutAndIsToldInTheOrderItCame(t *testing.T) {
 		if c%3 == 0 {
 			want = append(want, c+1)
 		} else {
-			table.Drop(c + 1)
+			table.Drop(c+1, 1<<30)
 		}
 	}
 	for c := range request.ClientID(crowd) {
