@@ -9,6 +9,7 @@ var table = []Row{
 	{Path: "internal/zk", Ring: Pure, Imports: []string{"internal/jute"}},
 	{Path: "internal/txn", Ring: Pure, Imports: []string{"internal/jute", "internal/zk"}},
 	{Path: "internal/invariant", Ring: Pure},
+	{Path: "internal/queue", Ring: Pure},
 
 	// Consensus.
 	{Path: "consensus", Ring: Pure, Imports: []string{"consensus/quorum", "internal/invariant", "internal/zk"}},
@@ -37,13 +38,13 @@ var table = []Row{
 	{Path: "server/prep", Ring: Pure,
 		Imports: []string{"internal/jute", "internal/txn", "internal/zk", "server/auth", "storage/tree"}},
 	{Path: "server/replica", Ring: Pure,
-		Imports: []string{"consensus", "consensus/quorum", "internal/invariant", "internal/jute", "internal/txn", "internal/zk",
-			"server/auth", "server/prep", "server/request", "server/session", "server/watch", "storage/tree"}},
+		Imports: []string{"consensus", "consensus/quorum", "internal/invariant", "internal/jute", "internal/queue", "internal/txn",
+			"internal/zk", "server/auth", "server/prep", "server/request", "server/session", "server/watch", "storage/tree"}},
 
 	// The server's edges and drivers.
 	{Path: "server/config", Ring: Edge},
 	{Path: "server/driver", Ring: Driver,
-		Imports: []string{"internal/zk", "server/replica", "server/request", "storage/tree"},
+		Imports: []string{"internal/queue", "internal/zk", "server/replica", "server/request", "storage/tree"},
 		Modules: []string{"github.com/rs/zerolog"}},
 	{Path: "server/juteapi", Ring: Edge,
 		Imports: []string{"internal/jute", "internal/zk", "server/request"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"paddock/internal/queue"
 	"paddock/internal/zk"
 	"paddock/server/replica"
 	"paddock/server/request"
@@ -74,10 +75,10 @@ type conn struct {
 	id    request.ClientID
 	sink  request.Sink
 	dirty bool
-	queue letters // its requests that have not been begun
-	ready bool    // it waits for its turn
-	gone  bool    // closed from either side
-	left  bool    // its door has closed it: nothing more reaches its sink
+	queue queue.Queue[letter] // its requests that have not been begun
+	ready bool                // it waits for its turn
+	gone  bool                // closed from either side
+	left  bool                // its door has closed it: nothing more reaches its sink
 }
 
 // New returns a Driver that has not started yet.
@@ -239,7 +240,7 @@ func (d *Driver) deliver(l *letter) {
 			d.box.done(l.weight)
 			return
 		}
-		c.queue.push(*l)
+		c.queue.Push(*l)
 		d.turns.add(c)
 	case drained:
 		if c != nil {
@@ -261,9 +262,9 @@ func (d *Driver) drop(c *conn) {
 	if d.recent == c {
 		d.recent = nil
 	}
-	for c.queue.len() > 0 {
-		d.box.done(c.queue.front().weight)
-		c.queue.pop()
+	for c.queue.Len() > 0 {
+		d.box.done(c.queue.Front().weight)
+		c.queue.Pop()
 	}
 }
 

@@ -25,7 +25,7 @@ func (t *turns) len() int { return len(t.fresh) + len(t.rest) }
 
 // add lets a client wait for its turn, unless it does already or has nothing to ask.
 func (t *turns) add(c *conn) {
-	if !c.ready && c.queue.len() > 0 {
+	if !c.ready && c.queue.Len() > 0 {
 		c.ready = true
 		t.fresh = append(t.fresh, c)
 	}
@@ -44,10 +44,12 @@ func (d *Driver) takeTurns() {
 		c := round[n]
 		n++
 		before := c.sink.Backlog()
-		c.ready = d.turn(c, most)
+		c.ready = d.turn(c, most, before)
 		bytes += max(0, c.sink.Backlog()-before)
 	}
 	// Those that had no turn come first the next time, then those that had one and are not done.
+	clear(t.fresh)
+	clear(t.rest)
 	t.fresh = append(t.fresh[:0], round[min(n, fresh):fresh]...)
 	t.rest = append(t.rest[:0], round[max(n, fresh):]...)
 	for _, c := range round[:n] {
@@ -59,12 +61,11 @@ func (d *Driver) takeTurns() {
 	t.round = round[:0]
 }
 
-// turn steps up to most requests of a client. It tells whether the client has more to ask now, which it has not if it is
+// turn steps up to most requests of a client with the given backlog. It tells whether the client has more to ask now, which it has not if it is
 // gone or has too much to read first.
-func (d *Driver) turn(c *conn, most int) bool {
-	start := c.sink.Backlog()
-	for c.queue.len() > 0 {
-		l := c.queue.front()
+func (d *Driver) turn(c *conn, most, start int) bool {
+	for c.queue.Len() > 0 {
+		l := c.queue.Front()
 		for len(l.requests) > 0 {
 			backlog := c.sink.Backlog()
 			if backlog > request.BacklogBytesMax {
@@ -82,33 +83,7 @@ func (d *Driver) turn(c *conn, most int) bool {
 			}
 		}
 		d.box.done(l.weight)
-		c.queue.pop()
+		c.queue.Pop()
 	}
 	return false
-}
-
-// letters is a queue.
-type letters struct {
-	items []letter
-	head  int
-}
-
-func (q *letters) len() int       { return len(q.items) - q.head }
-func (q *letters) front() *letter { return &q.items[q.head] }
-
-func (q *letters) push(l letter) {
-	if q.head > 0 && len(q.items) == cap(q.items) {
-		n := copy(q.items, q.items[q.head:])
-		clear(q.items[n:])
-		q.items, q.head = q.items[:n], 0
-	}
-	q.items = append(q.items, l)
-}
-
-// pop drops the front, and what it referred to.
-func (q *letters) pop() {
-	q.items[q.head] = letter{}
-	if q.head++; q.head == len(q.items) {
-		q.items, q.head = q.items[:0], 0
-	}
 }

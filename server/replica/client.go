@@ -3,6 +3,7 @@ package replica
 import (
 	"slices"
 
+	"paddock/internal/queue"
 	"paddock/internal/zk"
 	"paddock/server/auth"
 	"paddock/server/request"
@@ -36,7 +37,7 @@ type client struct {
 	state   clientState
 	old     bool
 	gone    bool // closed by us or by it; nothing may be sent any more
-	queue   queue[pending]
+	queue   queue.Queue[pending]
 	early   []early
 }
 
@@ -73,7 +74,7 @@ func (r *Replica) sweepWatches(most int) {
 // forget drops a connection and its watches; its session lives on.
 func (r *Replica) forget(c *client) {
 	c.gone = true
-	c.queue = queue[pending]{}
+	c.queue = queue.Queue[pending]{}
 	c.early = nil
 	if r.watches.Drop(c.id, dropsPerStep) {
 		r.leaving = append(r.leaving, c.id)

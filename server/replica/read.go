@@ -43,12 +43,12 @@ func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 		r.close(c, request.CloseAuthRequired, eff)
 	case req.Op.IsWrite() && req.Op.FromClient():
 		r.write(c, req, at, eff)
-	case req.Op == zk.OpSync && r.flying.len() > 0:
+	case req.Op == zk.OpSync && r.flying.Len() > 0:
 		z := r.core.Proposed()
-		c.queue.push(pending{req: req, ids: c.ids, at: at, until: z})
-		r.waiting.push(wait{z, c})
-	case c.queue.len() > 0:
-		c.queue.push(pending{req: req, ids: c.ids, at: at})
+		c.queue.Push(pending{req: req, ids: c.ids, at: at, until: z})
+		r.waiting.Push(wait{z, c})
+	case c.queue.Len() > 0:
+		c.queue.Push(pending{req: req, ids: c.ids, at: at})
 	default:
 		r.read(c, req, c.ids, at, eff)
 	}
@@ -56,13 +56,13 @@ func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 
 // drain answers what waits at the head of a client's queue and need not wait any more.
 func (r *Replica) drain(c *client, eff Effects) {
-	for c.queue.len() > 0 {
-		p := c.queue.front()
+	for c.queue.Len() > 0 {
+		p := c.queue.Front()
 		if p.req == nil || p.until > r.tree.Zxid() {
 			return
 		}
 		req, ids, at := p.req, p.ids, p.at
-		c.queue.pop()
+		c.queue.Pop()
 		r.read(c, req, ids, at, eff)
 	}
 }

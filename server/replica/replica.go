@@ -5,6 +5,7 @@ import (
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
+	"paddock/internal/queue"
 	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/auth"
@@ -59,8 +60,8 @@ type Replica struct {
 	attached map[zk.SessionID]*client // the client each session is served by, if any
 	leaving  []request.ClientID       // gone, with watches still to drop; they are told nothing
 
-	flying  queue[inflight] // by zxid
-	waiting queue[wait]     // by zxid: clients with a sync at the head of what waits
+	flying  queue.Queue[inflight] // by zxid
+	waiting queue.Queue[wait]     // by zxid: clients with a sync at the head of what waits
 	ids     session.IDs
 	nowMS   int64
 	wallMS  int64
@@ -162,7 +163,7 @@ func (r *Replica) client(id request.ClientID) *client {
 func (r *Replica) propose(f *inflight, eff Effects) {
 	payload := r.payload.encode(&f.rec)
 	z := f.rec.Header.Zxid
-	r.flying.push(*f)
+	r.flying.Push(*f)
 	r.snapshots.logged(len(payload), eff)
 	r.core.Step(consensus.Event{Kind: consensus.Propose, Zxid: z, Payload: payload}, &r.actions)
 	r.act(eff)
@@ -185,10 +186,10 @@ func (r *Replica) act(eff Effects) {
 //
 // INVARIANT(reply-after-apply): a write is answered after the tree has it.
 func (r *Replica) commit(z zk.Zxid, eff Effects) {
-	for r.flying.len() > 0 && r.flying.front().rec.Header.Zxid <= z {
-		f := r.flying.front()
+	for r.flying.Len() > 0 && r.flying.Front().rec.Header.Zxid <= z {
+		f := r.flying.Front()
 		r.apply(f, eff) // may add to what is flying
-		r.flying.pop()
+		r.flying.Pop()
 		r.release(eff)
 	}
 	r.snapshots.take(r, eff)
@@ -197,9 +198,9 @@ func (r *Replica) commit(z zk.Zxid, eff Effects) {
 // release answers the syncs that have waited for what was just applied, and what waits behind them. It comes before the
 // next txn is applied, which may be a later write of the same client.
 func (r *Replica) release(eff Effects) {
-	for r.waiting.len() > 0 && r.waiting.front().until <= r.tree.Zxid() {
-		c := r.waiting.front().client
-		r.waiting.pop()
+	for r.waiting.Len() > 0 && r.waiting.Front().until <= r.tree.Zxid() {
+		c := r.waiting.Front().client
+		r.waiting.Pop()
 		r.drain(c, eff)
 	}
 }

@@ -16,7 +16,7 @@ func (r *Replica) write(c *client, req *zk.Request, at int64, eff Effects) {
 	} else {
 		r.prep.Judge(req, r.asker(c, req.Xid), &f.rec)
 	}
-	c.queue.push(pending{at: at, until: f.rec.Header.Zxid})
+	c.queue.Push(pending{at: at, until: f.rec.Header.Zxid})
 	r.propose(&f, eff)
 }
 
@@ -92,8 +92,8 @@ func (r *Replica) answerWrite(f *inflight, eff Effects) {
 	if c == nil {
 		return
 	}
-	invariant.Check(c.queue.len() > 0 && c.queue.front().until == f.rec.Header.Zxid, "session-fifo", int64(f.rec.Header.Zxid))
-	c.queue.pop()
+	invariant.Check(c.queue.Len() > 0 && c.queue.Front().until == f.rec.Header.Zxid, "session-fifo", int64(f.rec.Header.Zxid))
+	c.queue.Pop()
 	r.buildReply(f)
 	if r.reply.Err == zk.SessionMoved {
 		r.close(c, request.CloseSessionMoved, eff)
