@@ -17,7 +17,6 @@ import (
 	"paddock/server/config"
 	"paddock/server/grpcapi"
 	"paddock/server/juteapi"
-	"paddock/storage/datadir"
 )
 
 // doors are the ways in beside the client port. They are open before the state is recovered, so that status and
@@ -31,7 +30,7 @@ type doors struct {
 }
 
 // openDoors opens the socket in the data directory and the gRPC port, and goes on to open the HTTP port until it can.
-func (s *server) openDoors(dir *datadir.Dir) (*doors, error) {
+func (s *server) openDoors() (*doors, error) {
 	d := &doors{grpc: grpcapi.New(grpcapi.Options{Status: s.status, Logger: s.log}), retry: func() {}}
 	var listeners []net.Listener
 	local, err := grpcapi.ListenLocal(s.cfg.DataDir)
@@ -59,7 +58,7 @@ func (s *server) openDoors(dir *datadir.Dir) (*doors, error) {
 	}
 	if s.cfg.HTTP.Port != 0 {
 		if err := s.openHTTP(d); err != nil {
-			d.stop(s)
+			d.stop()
 			return nil, err
 		}
 	}
@@ -121,7 +120,7 @@ func (s *server) listenHTTP(ctx context.Context) net.Listener {
 const stopTimeout = 3 * time.Second
 
 // stop closes the doors: calls that have begun may end, for a while.
-func (d *doors) stop(s *server) {
+func (d *doors) stop() {
 	d.retry()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()

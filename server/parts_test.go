@@ -156,7 +156,7 @@ func TestStatusWhileStarting(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	s.setState(grpcapi.StateStopping)
-	s.usage.Store(&usage{Usage: datadir.Usage{Snapshots: 2, LogSpace: vfs.Space{Free: 1, Total: 100}}, newest: 9})
+	s.usage.Store(&usage{Usage: datadir.Usage{Snapshots: 2, NewestSnapshot: 9, LogSpace: vfs.Space{Free: 1, Total: 100}}})
 	if st := s.status(); st.Refusal != "" || st.Storage.Snapshots != 2 || st.Storage.NewestSnapshot != 9 || len(st.Warnings) != 1 {
 		t.Errorf("%+v", st)
 	}

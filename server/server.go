@@ -15,6 +15,7 @@ import (
 	"paddock/server/driver"
 	"paddock/server/grpcapi"
 	"paddock/server/juteapi"
+	"paddock/server/replica"
 	"paddock/storage/datadir"
 	"paddock/storage/wal"
 )
@@ -56,6 +57,24 @@ type live struct {
 	client *juteapi.Server // nil if the client port is closed
 }
 
+// inspectTimeout bounds how long status and words wait for an owner that is very busy.
+const inspectTimeout = 2 * time.Second
+
+// inspect reads the replica; false if its owner has no time for that.
+func (l *live) inspect(fn func(*replica.Replica, *driver.Stats)) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), inspectTimeout)
+	defer cancel()
+	return l.driver.Inspect(ctx, fn)
+}
+
+// outstanding is how many requests of the connections are not answered yet.
+func outstanding(conns []juteapi.ConnStats) (n int64) {
+	for i := range conns {
+		n += conns[i].Outstanding
+	}
+	return n
+}
+
 // Run is the life of one server. It returns nil after ctx has ended, everything acknowledged being durable. Any other
 // end is an error: a config.Problem, whose ExitCode is the process's, or the reason why the server cannot go on.
 func Run(ctx context.Context, opt Options) error {
@@ -85,11 +104,11 @@ func (s *server) run(ctx context.Context) (err error) {
 	s.wg.Go(func() { s.notes.run(ctx) })
 	s.wg.Go(func() { keepHeap(ctx) })
 
-	doors, err := s.openDoors(dir)
+	doors, err := s.openDoors()
 	if err != nil {
 		return err
 	}
-	defer doors.stop(s)
+	defer doors.stop()
 	l, err := s.recover(ctx, dir)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil // stopped before it served

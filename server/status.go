@@ -1,10 +1,8 @@
 package server
 
 import (
-	"context"
 	"time"
 
-	"paddock/internal/zk"
 	"paddock/server/config"
 	"paddock/server/driver"
 	"paddock/server/grpcapi"
@@ -15,12 +13,8 @@ import (
 // usage is what the data directory took when upkeep last looked.
 type usage struct {
 	datadir.Usage
-	newest    zk.Zxid   // of the newest snapshot
 	lastPurge time.Time // zero if there was none
 }
-
-// inspectTimeout bounds how long a status waits for an owner that is very busy.
-const inspectTimeout = 2 * time.Second
 
 // status implements grpcapi.StatusSource.
 func (s *server) status() grpcapi.Status {
@@ -42,9 +36,7 @@ func (s *server) status() grpcapi.Status {
 		st.ClientAddresses = []string{l.client.Addr().String()}
 		addClient(&st, l)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), inspectTimeout)
-	defer cancel()
-	l.driver.Inspect(ctx, func(r *replica.Replica, ds *driver.Stats) {
+	l.inspect(func(r *replica.Replica, ds *driver.Stats) {
 		t := r.Tree()
 		st.Zxid = t.Zxid()
 		st.Znodes, st.Ephemerals, st.DataBytes = int64(t.Znodes()), int64(t.EphemeralCount()), t.ApproximateDataSize()
@@ -56,10 +48,7 @@ func (s *server) status() grpcapi.Status {
 
 func addClient(st *grpcapi.Status, l *live) {
 	conns := l.client.Connections()
-	st.Connections = int64(len(conns))
-	for i := range conns {
-		st.Outstanding += conns[i].Outstanding
-	}
+	st.Connections, st.Outstanding = int64(len(conns)), outstanding(conns)
 	total := l.client.Totals()
 	st.PacketsReceived, st.PacketsSent = total.Received, total.Sent
 }
@@ -71,7 +60,7 @@ func (s *server) addStorage(st *grpcapi.Status) {
 	}
 	st.Storage = grpcapi.Storage{
 		Snapshots: int64(u.Snapshots), SnapshotBytes: u.SnapshotBytes, Logs: int64(u.Logs), LogBytes: u.LogBytes,
-		NewestSnapshot: u.newest, DiskFreeBytes: u.LogSpace.Free, DiskTotalBytes: u.LogSpace.Total, LastPurge: u.lastPurge,
+		NewestSnapshot: u.NewestSnapshot, DiskFreeBytes: u.LogSpace.Free, DiskTotalBytes: u.LogSpace.Total, LastPurge: u.lastPurge,
 	}
 }
 

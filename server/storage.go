@@ -73,14 +73,26 @@ func (s *server) dirProblem(err error) error {
 // progressEvery is how often a long start says how far it is.
 const progressEvery = time.Second
 
+// paced returns what is true once per progressEvery, for the first time after one.
+func paced() func() bool {
+	last := time.Now()
+	return func() bool {
+		now := time.Now()
+		if now.Sub(last) < progressEvery {
+			return false
+		}
+		last = now
+		return true
+	}
+}
+
 // recover restores the state and makes the driver that will own it.
 func (s *server) recover(ctx context.Context, dir *datadir.Dir) (*live, error) {
-	last := time.Now()
+	due := paced()
 	rec, err := dir.Recover(datadir.RecoverOptions{
 		Seed: rand.Uint64(), RecentMax: -1,
 		Progress: func(stage string, done int) {
-			if now := time.Now(); now.Sub(last) >= progressEvery {
-				last = now
+			if due() {
 				text := stage + ": " + strconv.Itoa(done)
 				s.progress.Store(&text)
 				s.log.Info().Str("stage", stage).Int("done", done).Msg("starting")
@@ -193,10 +205,9 @@ func (s *server) snapshotOptions() snapshot.WriteOptions {
 func (s *server) writeSnapshot(ctx context.Context, dir *datadir.Dir, v *tree.View) error {
 	began := time.Now()
 	opts := s.snapshotOptions()
-	last := began
+	due := paced()
 	opts.Progress = func(done int) {
-		if now := time.Now(); now.Sub(last) >= progressEvery {
-			last = now
+		if due() {
 			s.log.Info().Int("znodes", done).Msg("writing a snapshot")
 		}
 	}

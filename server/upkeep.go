@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"paddock/storage/snapshot"
 	"paddock/storage/vfs"
 )
 
@@ -22,9 +21,9 @@ const (
 func (s *server) keepUp(ctx context.Context, l *live) {
 	ticker := time.NewTicker(measureEvery)
 	defer ticker.Stop()
-	var purged, warned time.Time // zero: never
+	var purged, warned, done time.Time // purge tried, warning given, purge completed; zero: never
 	for {
-		s.measure(l)
+		s.measure(l, done)
 		now := time.Now()
 		due := s.cfg.Purge.Interval > 0 && now.Sub(purged) >= s.cfg.Purge.Interval
 		low := ""
@@ -40,7 +39,10 @@ func (s *server) keepUp(ctx context.Context, l *live) {
 		}
 		if due {
 			purged = now
-			s.purge(l, now)
+			if s.purge(l) {
+				done = now
+				s.measure(l, done)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -60,31 +62,17 @@ func (s *server) wakeUpkeep() {
 }
 
 // measure sets s.usage. An error is no reason to stop: the log will find out what the disk is like.
-func (s *server) measure(l *live) {
-	next := &usage{}
-	if before := s.usage.Load(); before != nil {
-		next.lastPurge = before.lastPurge
-	}
-	var err error
-	if next.Usage, err = l.dir.Usage(); err != nil {
+func (s *server) measure(l *live, lastPurge time.Time) {
+	u, err := l.dir.Usage()
+	if err != nil {
 		s.log.Warn().Err(err).Msg("cannot measure the data directory")
 		return
 	}
-	names, err := vfs.OS{}.List(l.dir.SnapshotPath())
-	if err != nil {
-		s.log.Warn().Err(err).Msg("cannot list the snapshots")
-		return
-	}
-	for _, name := range names {
-		if z, _, ok := snapshot.ParseName(name); ok && z > next.newest {
-			next.newest = z
-		}
-	}
-	s.usage.Store(next)
+	s.usage.Store(&usage{Usage: u, lastPurge: lastPurge})
 }
 
-// purge removes what the newest snapshots make superfluous.
-func (s *server) purge(l *live, now time.Time) {
+// purge removes what the newest snapshots make superfluous, and tells whether it got through.
+func (s *server) purge(l *live) bool {
 	removed, err := l.dir.Purge(s.cfg.Purge.RetainCount)
 	if err != nil {
 		s.log.Warn().Err(err).Msg("cannot purge old snapshots and logs")
@@ -92,15 +80,7 @@ func (s *server) purge(l *live, now time.Time) {
 	if len(removed) > 0 {
 		s.log.Info().Int("files", len(removed)).Msg("purged old snapshots and logs")
 	}
-	if err != nil {
-		return
-	}
-	s.measure(l)
-	if u := s.usage.Load(); u != nil {
-		next := *u
-		next.lastPurge = now
-		s.usage.Store(&next)
-	}
+	return err == nil
 }
 
 // spaceWarning is "" while there is room.

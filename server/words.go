@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"path/filepath"
 	"time"
 
@@ -33,13 +32,6 @@ type words struct {
 	l *live
 }
 
-// inspect reads the replica; false if its owner has no time for that.
-func (w words) inspect(fn func(*replica.Replica, *driver.Stats)) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), inspectTimeout)
-	defer cancel()
-	return w.l.driver.Inspect(ctx, fn)
-}
-
 // State implements admin.Source.
 func (w words) State() admin.State {
 	switch grpcapi.State(w.state.Load()) {
@@ -56,16 +48,12 @@ func (w words) State() admin.State {
 func (w words) Server() (admin.Server, bool) {
 	total := w.l.client.Totals()
 	out := admin.Server{
-		Mode: "standalone", Connections: int64(w.l.client.Len()), Received: total.Received, Sent: total.Sent,
+		Mode: "standalone", Connections: int64(w.l.client.Len()), Outstanding: outstanding(w.l.client.Connections()), Received: total.Received, Sent: total.Sent,
 		MinLatencyMS: total.MinMS, MaxLatencyMS: total.MaxMS, MeanLatencyMS: total.AvgMS(),
 		Uptime: time.Since(w.began), AuthFailed: w.metrics.authFail.Value(),
 		LastReplyBytes: -1, MinReplyBytes: -1, MaxReplyBytes: -1,
 	}
-	conns := w.l.client.Connections()
-	for i := range conns {
-		out.Outstanding += conns[i].Outstanding
-	}
-	ok := w.inspect(func(r *replica.Replica, _ *driver.Stats) {
+	ok := w.l.inspect(func(r *replica.Replica, _ *driver.Stats) {
 		t := r.Tree()
 		out.Zxid, out.Ephemerals, out.DataBytes = t.Zxid(), int64(t.EphemeralCount()), t.ApproximateDataSize()
 		out.Znodes = int64(t.Znodes()) + 1 // ZooKeeper counts the root twice
@@ -101,7 +89,7 @@ func connection(c *juteapi.ConnStats) admin.Connection {
 
 // Sessions implements admin.Source.
 func (w words) Sessions() (out admin.Sessions, ok bool) {
-	ok = w.inspect(func(r *replica.Replica, _ *driver.Stats) {
+	ok = w.l.inspect(func(r *replica.Replica, _ *driver.Stats) {
 		for _, b := range r.Expiries() {
 			out.Buckets = append(out.Buckets, admin.Bucket{Expires: w.l.driver.Wall(b.ExpiresAtMS), Sessions: b.Sessions})
 		}
@@ -114,7 +102,7 @@ func (w words) Sessions() (out admin.Sessions, ok bool) {
 
 // WatchCounts implements admin.Source.
 func (w words) WatchCounts() (out admin.WatchCounts, ok bool) {
-	ok = w.inspect(func(r *replica.Replica, _ *driver.Stats) {
+	ok = w.l.inspect(func(r *replica.Replica, _ *driver.Stats) {
 		c := r.Watches().Counts(watch.Data)
 		out = admin.WatchCounts{Connections: c.Connections, Paths: c.Paths, Watches: c.Watches}
 	})
@@ -123,7 +111,7 @@ func (w words) WatchCounts() (out admin.WatchCounts, ok bool) {
 
 // Watches implements admin.Source.
 func (w words) Watches() (list []admin.PathWatches, ok bool) {
-	ok = w.inspect(func(r *replica.Replica, _ *driver.Stats) {
+	ok = w.l.inspect(func(r *replica.Replica, _ *driver.Stats) {
 		for _, p := range r.Watches().ByPath(watch.Data) {
 			out := admin.PathWatches{Path: p.Path}
 			for _, c := range p.Clients {
@@ -166,7 +154,7 @@ func serverID(c *config.Config) int64 {
 
 // TreeDigests implements admin.Source.
 func (w words) TreeDigests() (list []admin.TreeDigest, ok bool) {
-	ok = w.inspect(func(r *replica.Replica, _ *driver.Stats) {
+	ok = w.l.inspect(func(r *replica.Replica, _ *driver.Stats) {
 		for _, d := range r.Tree().DigestLog() {
 			list = append(list, admin.TreeDigest{Zxid: d.Zxid, Digest: d.Digest})
 		}
@@ -180,5 +168,5 @@ func (w words) ResetConnections() { w.l.client.ResetConnections() }
 // ResetServer implements admin.Source.
 func (w words) ResetServer() {
 	w.l.client.ResetStats()
-	w.inspect(func(_ *replica.Replica, ds *driver.Stats) { ds.Reset() })
+	w.l.inspect(func(_ *replica.Replica, ds *driver.Stats) { ds.Reset() })
 }

@@ -139,12 +139,13 @@ func (nowhere) Znode(*snapshot.Znode) error { return nil }
 
 // Usage is what the directory takes.
 type Usage struct {
-	Snapshots     int
-	SnapshotBytes int64
-	Logs          int
-	LogBytes      int64     // with space prepared for records to come
-	Space         vfs.Space // of the file system with the snapshots
-	LogSpace      vfs.Space // of the one with the log
+	Snapshots      int
+	SnapshotBytes  int64
+	NewestSnapshot zk.Zxid // 0 if there is none
+	Logs           int
+	LogBytes       int64     // with space prepared for records to come
+	Space          vfs.Space // of the file system with the snapshots
+	LogSpace       vfs.Space // of the one with the log
 }
 
 // Usage measures the directory.
@@ -159,6 +160,9 @@ func (d *Dir) Usage() (Usage, error) {
 		return u, err
 	}
 	u.Snapshots, u.Logs = len(list), len(logs)
+	if len(list) > 0 {
+		u.NewestSnapshot = list[0].zxid
+	}
 	for _, c := range list {
 		u.SnapshotBytes += d.size(filepath.Join(d.snaps, c.name))
 	}
