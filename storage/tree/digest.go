@@ -27,10 +27,7 @@ const (
 // NodeDigest is the digest of a znode: 32 bits, which the digest of a tree sums up modulo 2^64. "" and "/" are the
 // root; znodes below /zookeeper count 0.
 func NodeDigest(path string, data []byte, s *zk.StoredStat) uint64 {
-	if strings.HasPrefix(path, systemPrefix) {
-		return 0
-	}
-	return DigestOf(path, DigestPrefix(path, data), s)
+	return DigestOf(path, prefixOf(path, data), s)
 }
 
 // DigestPrefix is the part of a znode's digest that only its path and data decide. Whoever changes nothing but the
