@@ -26,11 +26,16 @@ func (v Voters) Has(id ServerID) bool {
 
 // Met tells whether the voters for which has is true are a quorum. An empty set never has one.
 func (v Voters) Met(has func(ServerID) bool) bool {
+	return majority(v.ids, has)
+}
+
+// majority tells whether more than half of ids have it.
+func majority(ids []ServerID, has func(ServerID) bool) bool {
 	n := 0
-	for _, id := range v.ids {
+	for _, id := range ids {
 		if has(id) {
 			n++
 		}
 	}
-	return len(v.ids) > 0 && n > len(v.ids)/2
+	return len(ids) > 0 && n > len(ids)/2
 }

@@ -13,7 +13,7 @@ var table = []Row{
 
 	// Consensus.
 	{Path: "consensus", Ring: Pure, Imports: []string{"consensus/quorum", "internal/invariant", "internal/zk"}},
-	{Path: "consensus/quorum", Ring: Pure},
+	{Path: "consensus/quorum", Ring: Pure, Imports: []string{"internal/zk"}},
 
 	// Storage.
 	{Path: "storage/tree", Ring: Pure, Imports: []string{"internal/jute", "internal/txn", "internal/zk"},
