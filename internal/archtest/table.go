@@ -13,6 +13,7 @@ var table = []Row{
 
 	// Consensus.
 	{Path: "consensus", Ring: Pure, Imports: []string{"consensus/quorum", "internal/invariant", "internal/zk"}},
+	{Path: "consensus/election", Ring: Pure, Imports: []string{"consensus/quorum", "internal/zk"}},
 	{Path: "consensus/quorum", Ring: Pure, Imports: []string{"internal/zk"}},
 
 	// Storage.
@@ -42,7 +43,7 @@ var table = []Row{
 			"internal/zk", "server/auth", "server/prep", "server/request", "server/session", "server/watch", "storage/tree"}},
 
 	// The server's edges and drivers.
-	{Path: "server/config", Ring: Edge},
+	{Path: "server/config", Ring: Edge, Imports: []string{"consensus/quorum", "internal/zk"}},
 	{Path: "server/driver", Ring: Driver,
 		Imports: []string{"internal/queue", "internal/zk", "server/replica", "server/request", "storage/tree"},
 		Modules: []string{"github.com/rs/zerolog"}},
