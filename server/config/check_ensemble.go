@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"paddock/consensus/quorum"
 )
 
 // checkEnsemble reads the membership, decides between standalone and ensemble, and finds this server in it.
@@ -55,10 +57,10 @@ func (l *loader) wantLimit(name string, ticks, usual int) {
 }
 
 // membership reads the server list of the main file or of the dynamic one.
-func (l *loader) membership() *Membership {
+func (l *loader) membership() *quorum.Config {
 	path := l.c.Members.DynamicFile
 	if path == "" {
-		return l.parseMembership(l.members)
+		return l.parseMembership(l.members, 0)
 	}
 	for _, e := range l.members {
 		l.problem(e, fmt.Sprintf("%s must be in the dynamic file %s", e.key, path), "move the line there")
@@ -69,10 +71,11 @@ func (l *loader) membership() *Membership {
 // firstServer points to the first line of the server list, for messages about the whole of it.
 func (l *loader) firstServer() entry {
 	if m := l.c.Members.Membership; m != nil && len(m.Servers) > 0 {
-		first := m.Servers[0].Origin
+		origins := l.c.Members.Origins
+		first := origins[m.Servers[0].ID]
 		for _, s := range m.Servers {
-			if s.Origin.Line < first.Line {
-				first = s.Origin
+			if o := origins[s.ID]; o.Line < first.Line {
+				first = o
 			}
 		}
 		return entry{origin: first}
@@ -89,7 +92,7 @@ func (l *loader) checkRole() {
 		return
 	}
 	m.Observer = peerType == "observer"
-	s, ok := m.Membership.Server(l.c.ServerID)
+	s, ok := m.Membership.Server(quorum.ServerID(l.c.ServerID))
 	if !ok || !l.c.HasServerID || m.Standalone {
 		return
 	}
@@ -106,11 +109,11 @@ func (l *loader) checkRole() {
 // checkOwnClientAddress takes the client port from this server's line, or refuses one that differs.
 func (l *loader) checkOwnClientAddress() {
 	c := l.c
-	own, ok := c.Members.Membership.Server(c.ServerID)
+	own, ok := c.Members.Membership.Server(quorum.ServerID(c.ServerID))
 	if !ok || !c.HasServerID {
 		return
 	}
-	e := entry{key: fmt.Sprintf("server.%d", own.ID), origin: own.Origin}
+	e := entry{key: fmt.Sprintf("server.%d", own.ID), origin: c.Members.Origins[own.ID]}
 	if own.Secure.Port != 0 {
 		l.problem(e, "cannot be honoured: "+reasonTLS, "remove the secure client port")
 	}
@@ -118,7 +121,7 @@ func (l *loader) checkOwnClientAddress() {
 		return
 	}
 	if c.Client.Port != 0 {
-		static := HostPort{c.Client.Address, c.Client.Port}
+		static := quorum.HostPort{Host: c.Client.Address, Port: c.Client.Port}
 		if static.Host == "" {
 			static.Host = "0.0.0.0"
 		}
@@ -128,8 +131,8 @@ func (l *loader) checkOwnClientAddress() {
 		}
 	}
 	c.Client.Port, c.Client.Address = own.Client.Port, own.Client.Host
-	l.c.settings["clientPort"] = Setting{Value: strconv.Itoa(own.Client.Port), Origin: own.Origin}
-	l.c.settings["clientPortAddress"] = Setting{Value: own.Client.Host, Origin: own.Origin}
+	l.c.settings["clientPort"] = Setting{Value: strconv.Itoa(own.Client.Port), Origin: e.origin}
+	l.c.settings["clientPortAddress"] = Setting{Value: own.Client.Host, Origin: e.origin}
 }
 
 // sameHost compares the host of clientPortAddress with one of the server list. A static wildcard

@@ -127,7 +127,7 @@ func TestServersAsArguments(t *testing.T) {
 	if problems != nil {
 		t.Fatal(problems)
 	}
-	if s, ok := c.Members.Membership.Server(3); !ok || s.String() != "z:1:2:participant" || s.Origin.Kind != OriginArgument {
+	if s, ok := c.Members.Membership.Server(3); !ok || s.String() != "z:1:2:participant" || c.Members.Origins[3].Kind != OriginArgument {
 		t.Errorf("got %+v", s)
 	}
 	_, _, problems = load(t, three, "2", func(s *Source) { s.Args = []string{"server.4=z:1:2", "server.4=y:1:2"} })

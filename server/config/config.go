@@ -3,6 +3,8 @@ package config
 import (
 	"path/filepath"
 	"time"
+
+	"paddock/consensus/quorum"
 )
 
 // Config is a whole server's configuration, checked and with every default filled in. Sizes are in
@@ -154,8 +156,9 @@ type Sessions struct {
 
 // Members is what a member of an ensemble needs. Membership is nil without server lines.
 type Members struct {
-	Membership        *Membership
-	Standalone        bool // true: run alone, whatever Membership says
+	Membership        *quorum.Config
+	Origins           map[quorum.ServerID]Origin // where each server of Membership is listed
+	Standalone        bool                       // true: run alone, whatever Membership says
 	StandaloneEnabled bool
 	ReconfigEnabled   bool
 	DynamicFile       string

@@ -1,130 +1,77 @@
 package config
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"paddock/consensus/quorum"
+	"paddock/internal/zk"
 )
 
-// Membership is the list of servers and how they make a quorum.
-type Membership struct {
-	Servers []Server // by id
-	// Hierarchical: quorums are majorities of groups. Then Groups holds every voter once.
-	Hierarchical bool
-	Groups       map[int64][]int64 // group id to its servers, in order of ids
-	Weights      map[int64]int64   // server id to weight, for every voter; nil unless Hierarchical
-	Version      uint64            // of the dynamic file, from its name; 0 = none
-}
-
-// Server returns the member with an id.
-func (m *Membership) Server(id int64) (Server, bool) {
-	if m == nil {
-		return Server{}, false
-	}
-	i, ok := slices.BinarySearchFunc(m.Servers, id, func(s Server, id int64) int {
-		switch {
-		case s.ID < id:
-			return -1
-		case s.ID > id:
-			return 1
-		default:
-			return 0
-		}
-	})
-	if !ok {
-		return Server{}, false
-	}
-	return m.Servers[i], true
-}
-
-// Voters are the ids of all participants, ascending.
-func (m *Membership) Voters() []int64 { return m.pick(false) }
-
-// Observers are the ids of all observers, ascending.
-func (m *Membership) Observers() []int64 { return m.pick(true) }
-
-func (m *Membership) pick(observer bool) []int64 {
-	var out []int64
-	if m != nil {
-		for _, s := range m.Servers {
-			if s.Observer == observer {
-				out = append(out, s.ID)
-			}
-		}
-	}
-	return out
-}
-
-// String is ZooKeeper's canonical form, as four-letter word conf and /zookeeper/config show it: servers by id,
-// then groups and weights, then version in hexadecimal; no newline at the end.
-func (m *Membership) String() string {
-	var b strings.Builder
-	for _, s := range m.Servers {
-		fmt.Fprintf(&b, "server.%d=%s\n", s.ID, s)
-	}
-	for _, g := range slices.Sorted(maps.Keys(m.Groups)) {
-		fmt.Fprintf(&b, "group.%d=%s\n", g, joinIDs(m.Groups[g], ":"))
-	}
-	for _, id := range slices.Sorted(maps.Keys(m.Weights)) {
-		fmt.Fprintf(&b, "weight.%d=%d\n", id, m.Weights[id])
-	}
-	fmt.Fprintf(&b, "version=%x", m.Version)
-	return b.String()
-}
-
-func joinIDs(ids []int64, sep string) string {
-	words := make([]string, len(ids))
-	for i, id := range ids {
-		words[i] = strconv.FormatInt(id, 10)
-	}
-	return strings.Join(words, sep)
-}
-
-// memberParser builds a Membership from the lines of one file and the arguments.
+// memberParser builds a quorum.Config from the lines of one file and the arguments.
 type memberParser struct {
-	l      *loader
-	multi  bool
-	m      Membership
-	ids    map[int64]Origin // where a server was first given
-	groups map[int64]Origin // where a group was first given
-	of     map[int64]int64  // server id to group
+	l     *loader
+	multi bool
+
+	servers      []quorum.Server
+	groups       []quorum.Group
+	weights      map[quorum.ServerID]int64
+	hierarchical bool
+
+	ids     map[quorum.ServerID]Origin // where a server was first given
+	groupAt map[int64]Origin           // where a group was first given
+	of      map[quorum.ServerID]int64  // server id to group
 }
 
-// parseMembership reads entries of the families server., group and weight. It returns nil when there are none.
-func (l *loader) parseMembership(entries []entry) *Membership {
+// parseMembership reads entries of the families server., group and weight, and where each server was given. It
+// returns nil when there are none, or only ones with problems.
+func (l *loader) parseMembership(entries []entry, version zk.Zxid) *quorum.Config {
 	if len(entries) == 0 {
 		return nil
 	}
-	p := memberParser{l: l, multi: l.c.Members.MultiAddress, ids: map[int64]Origin{}, groups: map[int64]Origin{}, of: map[int64]int64{}}
-	p.m.Groups = map[int64][]int64{}
-	p.m.Weights = map[int64]int64{}
+	p := memberParser{l: l, multi: l.c.Members.MultiAddress, weights: map[quorum.ServerID]int64{}, ids: map[quorum.ServerID]Origin{},
+		groupAt: map[int64]Origin{}, of: map[quorum.ServerID]int64{}}
 	for _, e := range overrideMembers(entries) {
 		switch {
 		case strings.HasPrefix(e.key, "server."):
 			p.server(e)
 		case strings.HasPrefix(e.key, "group"):
-			p.m.Hierarchical = true
+			p.hierarchical = true
 			p.group(e)
 		default:
-			p.m.Hierarchical = true
+			p.hierarchical = true
 			p.weight(e)
 		}
 	}
-	slices.SortStableFunc(p.m.Servers, func(a, b Server) int {
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(p.servers, func(a, b quorum.Server) int { return cmp.Compare(a.ID, b.ID) })
 	p.checkAddresses()
 	p.checkGroups()
-	if !p.m.Hierarchical {
-		p.m.Groups, p.m.Weights = nil, nil
+	l.c.Members.Origins = p.ids
+	return p.config(version, entries[0])
+}
+
+// config is what the lines say. With problems in groups it is the servers alone, for what other messages tell of them.
+func (p *memberParser) config(version zk.Zxid, first entry) *quorum.Config {
+	var weights map[quorum.ServerID]int64
+	if p.hierarchical {
+		weights = p.weights
 	}
-	return &p.m
+	before := len(p.l.problems)
+	c, err := quorum.NewConfig(version, p.servers, p.groups, weights)
+	if err == nil {
+		return c
+	}
+	if before == 0 {
+		p.l.problem(first, err.Error(), "")
+	}
+	c, _ = quorum.NewConfig(version, p.servers, nil, nil) // each id is there once
+	return c
 }
 
 // overrideMembers lets an argument take the place of lines with the same key.
@@ -141,7 +88,8 @@ func overrideMembers(entries []entry) []entry {
 }
 
 func (p *memberParser) server(e entry) {
-	id, err := strconv.ParseInt(strings.TrimPrefix(e.key, "server."), 10, 64)
+	number, err := strconv.ParseInt(strings.TrimPrefix(e.key, "server."), 10, 64)
+	id := quorum.ServerID(number)
 	if err != nil {
 		p.l.problem(e, "id must be a number", "write for example server.1")
 		return
@@ -155,11 +103,11 @@ func (p *memberParser) server(e entry) {
 		return
 	}
 	p.ids[id] = e.origin
-	s, err := ParseServer(id, e.value, p.multi)
+	s, err := quorum.ParseServer(id, e.value, p.multi)
 	if err != nil {
 		fix := ""
-		if le, ok := err.(*lineError); ok {
-			fix = le.fix
+		if se := (*quorum.SyntaxError)(nil); errors.As(err, &se) {
+			fix = se.Fix
 		}
 		text := err.Error()
 		sep := ": "
@@ -172,8 +120,7 @@ func (p *memberParser) server(e entry) {
 	if id == 0 {
 		p.l.warn(e, "id 0 works, but some tools take it for an unset id", "number the servers from 1")
 	}
-	s.Origin = e.origin
-	p.m.Servers = append(p.m.Servers, s)
+	p.servers = append(p.servers, s)
 }
 
 // where is "line 6" within one file, else the whole origin.
@@ -191,17 +138,20 @@ func (p *memberParser) group(e entry) {
 		p.l.problem(e, "the group's id must be a number", "write for example group.1=1:2:3")
 		return
 	}
-	if o, twice := p.groups[id]; twice {
+	if o, twice := p.groupAt[id]; twice {
 		p.l.problem(e, fmt.Sprintf("%s already defined on %s", e.key, p.where(o, e.origin)), "give every group its own id")
 		return
 	}
-	p.groups[id] = e.origin
-	p.m.Groups[id] = nil
-	if e.value == "" {
+	p.groupAt[id] = e.origin
+	g := quorum.Group{ID: id}
+	members := strings.TrimRight(e.value, ":")
+	if members == "" {
 		p.l.problem(e, "the group is empty", "write for example group.1=1:2:3")
+		return
 	}
-	for _, text := range javaSplit(e.value, ":") {
-		sid, err := strconv.ParseInt(text, 10, 64)
+	for _, text := range strings.Split(members, ":") {
+		number, err := strconv.ParseInt(text, 10, 64)
+		sid := quorum.ServerID(number)
 		if err != nil {
 			p.l.problem(e, fmt.Sprintf("%q is not a server id", text), "write for example group.1=1:2:3")
 			continue
@@ -211,9 +161,9 @@ func (p *memberParser) group(e entry) {
 			continue
 		}
 		p.of[sid] = id
-		p.m.Groups[id] = append(p.m.Groups[id], sid)
+		g.Servers = append(g.Servers, sid)
 	}
-	slices.Sort(p.m.Groups[id])
+	p.groups = append(p.groups, g)
 }
 
 func (p *memberParser) weight(e entry) {
@@ -226,21 +176,21 @@ func (p *memberParser) weight(e entry) {
 	case errWeight != nil || w < 0:
 		p.l.problem(e, fmt.Sprintf("%q is not a weight", e.value), "write a number, 0 or more")
 	default:
-		p.m.Weights[id] = w
+		p.weights[quorum.ServerID(id)] = w
 	}
 }
 
 // checkAddresses refuses two members that share an endpoint.
 func (p *memberParser) checkAddresses() {
-	seen := map[string]int64{} // endpoint to the first server that has it
-	for _, s := range p.m.Servers {
-		reported := map[int64]bool{s.ID: true}
+	seen := map[string]quorum.ServerID{} // endpoint to the first server that has it
+	for _, s := range p.servers {
+		reported := map[quorum.ServerID]bool{s.ID: true}
 		for _, a := range s.Addresses {
 			for _, port := range []int{a.QuorumPort, a.ElectionPort} {
-				at := strings.ToLower(join(a.Host, port))
+				at := strings.ToLower(quorum.HostPort{Host: a.Host, Port: port}.String())
 				if other, taken := seen[at]; taken && !reported[other] {
 					reported[other] = true
-					p.l.problem(entry{origin: s.Origin}, fmt.Sprintf("server.%d and server.%d have the same address %s", other, s.ID, at), "give each its own host or ports")
+					p.l.problem(entry{origin: p.ids[s.ID]}, fmt.Sprintf("server.%d and server.%d have the same address %s", other, s.ID, at), "give each its own host or ports")
 				} else if !taken {
 					seen[at] = s.ID
 				}
@@ -251,31 +201,31 @@ func (p *memberParser) checkAddresses() {
 
 // checkGroups wants every voter in one group, with a weight, and nobody else in a group without one.
 func (p *memberParser) checkGroups() {
-	if !p.m.Hierarchical {
+	if !p.hierarchical {
 		return
 	}
-	for _, s := range p.m.Servers {
+	for _, s := range p.servers {
 		if s.Observer {
 			continue
 		}
 		if _, ok := p.of[s.ID]; !ok {
-			p.l.problem(entry{origin: s.Origin}, fmt.Sprintf("server %d is not in a group", s.ID), "add it to a group.N line, or remove all group and weight lines")
+			p.l.problem(entry{origin: p.ids[s.ID]}, fmt.Sprintf("server %d is not in a group", s.ID), "add it to a group.N line, or remove all group and weight lines")
 		}
-		if _, ok := p.m.Weights[s.ID]; !ok {
-			p.m.Weights[s.ID] = 1
+		if _, ok := p.weights[s.ID]; !ok {
+			p.weights[s.ID] = 1
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.of)) {
-		if _, ok := p.m.Weights[id]; ok {
+		if _, ok := p.weights[id]; ok {
 			continue
 		}
 		g := p.of[id]
-		p.l.problem(entry{origin: p.groups[g]}, fmt.Sprintf("server %d of group.%d is not a participant", id, g), "take it out of the group, or add its server line")
+		p.l.problem(entry{origin: p.groupAt[g]}, fmt.Sprintf("server %d of group.%d is not a participant", id, g), "take it out of the group, or add its server line")
 	}
 }
 
 // dynamicMembership reads the file that dynamicConfigFile names.
-func (l *loader) dynamicMembership(path string, at entry) *Membership {
+func (l *loader) dynamicMembership(path string, at entry) *quorum.Config {
 	data, err := l.src.readFile(path)
 	if err != nil {
 		l.problem(at, fmt.Sprintf("dynamic file %s cannot be read: %s", path, plain(err)), "correct the path, or list the servers in the main file")
@@ -293,19 +243,18 @@ func (l *loader) dynamicMembership(path string, at entry) *Membership {
 			l.problem(e, fmt.Sprintf("%s does not belong in a dynamic file, which holds only server, group and weight lines", e.key), "move the line to the main file")
 		}
 	}
-	m := l.parseMembership(members)
+	m := l.parseMembership(members, dynamicVersion(path))
 	if m == nil {
-		m = &Membership{}
+		m, _ = quorum.NewConfig(dynamicVersion(path), nil, nil, nil) // nobody is listed twice
 	}
-	m.Version = dynamicVersion(path)
 	return m
 }
 
 // dynamicVersion is the hexadecimal suffix of zoo.cfg.dynamic.100000000; 0 when there is none.
-func dynamicVersion(path string) uint64 {
+func dynamicVersion(path string) zk.Zxid {
 	v, err := strconv.ParseInt(strings.TrimPrefix(filepath.Ext(path), "."), 16, 64)
 	if err != nil || v < 0 {
 		return 0
 	}
-	return uint64(v)
+	return zk.Zxid(v)
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"paddock/consensus/quorum"
 )
 
 // checkServerID reads <dataDir>/myid, or decides what to write there. sound: the server list has no problems.
@@ -69,18 +71,9 @@ func cut(s string) string {
 
 func (l *loader) expectedIDs() string {
 	if m := l.c.Members.Membership; m != nil && len(m.Servers) > 0 {
-		return "one of " + m.idList()
+		return "one of " + m.IDs()
 	}
 	return "a number"
-}
-
-// idList is "1,2,3".
-func (m *Membership) idList() string {
-	ids := make([]int64, len(m.Servers))
-	for i, s := range m.Servers {
-		ids[i] = s.ID
-	}
-	return joinIDs(ids, ",")
 }
 
 // checkListed refuses ids that the ensemble cannot use. A standalone server may have any.
@@ -89,8 +82,8 @@ func (l *loader) checkListed(path string, sound bool) {
 	if c.Members.Standalone {
 		return
 	}
-	if _, ok := c.Members.Membership.Server(c.ServerID); !ok && sound && c.Members.Membership != nil {
-		text := fmt.Sprintf("%s is %d but %s lists %s", path, c.ServerID, l.listFile(), c.Members.Membership.idList())
+	if _, ok := c.Members.Membership.Server(quorum.ServerID(c.ServerID)); !ok && sound && c.Members.Membership != nil {
+		text := fmt.Sprintf("%s is %d but %s lists %s", path, c.ServerID, l.listFile(), c.Members.Membership.IDs())
 		if c.Members.ReconfigEnabled {
 			l.notices = append(l.notices, Notice{Level: Warn, Message: text, Fix: "the server can join once reconfig adds it"})
 		} else {
@@ -158,7 +151,7 @@ func lastCut(s, sep string) (before, after string, found bool) {
 // missingFix suggests the id whose address is this host's, when there is exactly one.
 func (l *loader) missingFix(path string) string {
 	m := l.c.Members.Membership
-	var match []int64
+	var match []quorum.ServerID
 	for _, s := range m.Servers {
 		if l.isLocal(s) {
 			match = append(match, s.ID)
@@ -167,11 +160,11 @@ func (l *loader) missingFix(path string) string {
 	if len(match) == 1 {
 		return fmt.Sprintf("this host's addresses match server.%d, so: echo %d > %s", match[0], match[0], path)
 	}
-	return fmt.Sprintf("write this server's id, one of %s: echo N > %s", m.idList(), path)
+	return fmt.Sprintf("write this server's id, one of %s: echo N > %s", m.IDs(), path)
 }
 
 // isLocal reports whether a member's address is one of this host's.
-func (l *loader) isLocal(s Server) bool {
+func (l *loader) isLocal(s quorum.Server) bool {
 	for _, a := range s.Addresses {
 		short, _, _ := strings.Cut(a.Host, ".")
 		own, _, _ := strings.Cut(l.src.Hostname, ".")

@@ -3,10 +3,11 @@ package config
 import (
 	"fmt"
 	"math"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
+
+	"paddock/consensus/quorum"
 )
 
 // parsed is the outcome of reading one value.
@@ -33,11 +34,14 @@ func (k *Key) parse(text string, into any) parsed {
 	case KindInt, KindTicks, KindPort, KindMillis, KindSeconds, KindBytes, KindKiB:
 		return k.parseNumber(text, into)
 	case KindHost:
-		host, bad := parseHost(text)
-		if p, ok := into.(*string); ok && bad == "" {
+		host, err := quorum.ParseHost(text)
+		if err != nil {
+			return parsed{text: host, bad: err.Error()}
+		}
+		if p, ok := into.(*string); ok {
 			*p = host
 		}
-		return parsed{text: host, bad: bad}
+		return parsed{text: host}
 	default:
 		if p, ok := into.(*string); ok {
 			*p = text
@@ -235,23 +239,4 @@ func parseHours(text string, into any) parsed {
 		*p = time.Duration(saturate(v, int64(unit)))
 	}
 	return parsed{text: text}
-}
-
-// parseHost strips the brackets of an IPv6 address. Names are not resolved here.
-func parseHost(text string) (host, bad string) {
-	host = text
-	if inner, ok := strings.CutPrefix(text, "["); ok {
-		if host, ok = strings.CutSuffix(inner, "]"); !ok {
-			return "", fmt.Sprintf("%q has no closing bracket", text)
-		}
-	}
-	if strings.ContainsAny(host, " \t/[]|;,\x00") {
-		return "", fmt.Sprintf("%q is not a host name or address", text)
-	}
-	if strings.Contains(host, ":") {
-		if _, err := netip.ParseAddr(host); err != nil {
-			return "", fmt.Sprintf("%q is not a host name or address", text)
-		}
-	}
-	return host, ""
 }
