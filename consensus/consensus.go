@@ -1,114 +1,79 @@
 package consensus
 
 import (
-	"fmt"
+	"errors"
 
+	"paddock/consensus/election"
 	"paddock/consensus/quorum"
 	"paddock/internal/invariant"
 	"paddock/internal/zk"
 )
 
-// Role is what a server is in its ensemble.
-type Role uint8
+// Role is what a server is in its ensemble, numbered as on the wire.
+type Role = election.Role
 
 // The roles. Looking is a server without a leader.
 const (
-	Looking Role = iota
-	Leading
-	Following
-	Observing
+	Looking   = election.Looking
+	Following = election.Following
+	Leading   = election.Leading
+	Observing = election.Observing
 )
-
-// String is ZooKeeper's word for the role.
-func (r Role) String() string {
-	switch r {
-	case Looking:
-		return "looking"
-	case Leading:
-		return "leading"
-	case Following:
-		return "following"
-	case Observing:
-		return "observing"
-	default:
-		return fmt.Sprintf("role(%d)", uint8(r))
-	}
-}
-
-// EventKind is what happened.
-type EventKind uint8
-
-// The events.
-const (
-	// Propose asks the leader to have Payload, which carries Zxid, decided. Zxid must be what NextZxid gave.
-	Propose EventKind = iota + 1
-	// Durable tells that this server's log is durable up to and including Zxid.
-	Durable
-)
-
-// Event is one input.
-type Event struct {
-	Kind    EventKind
-	Zxid    zk.Zxid
-	Payload []byte // Propose: the encoded txn; kept until it is committed
-}
-
-// String is the text that traces and logs print.
-func (e Event) String() string {
-	switch e.Kind {
-	case Propose:
-		return fmt.Sprintf("propose %v (%d bytes)", e.Zxid, len(e.Payload))
-	case Durable:
-		return fmt.Sprintf("durable %v", e.Zxid)
-	default:
-		return fmt.Sprintf("event(%d)", e.Kind)
-	}
-}
-
-// Entry is a txn for the log.
-type Entry struct {
-	Zxid    zk.Zxid
-	Payload []byte
-}
-
-// Actions are the outputs of a step. The caller resets and reuses it.
-type Actions struct {
-	// Append lists txns for this server's log, in order. Once they are fsynced the caller reports Durable.
-	Append []Entry
-	// Commit is the zxid up to which everything is decided; 0 if nothing new is.
-	Commit zk.Zxid
-}
-
-// Reset empties a for the next step and keeps its memory.
-func (a *Actions) Reset() {
-	clear(a.Append)
-	*a = Actions{Append: a.Append[:0]}
-}
 
 // Config is what a Core starts from.
 type Config struct {
-	Self     quorum.ServerID
-	Voters   quorum.Voters
-	LastZxid zk.Zxid // the newest txn in this server's log or snapshot, all of it committed
+	Self quorum.ServerID
+	// Ensemble is the committed configuration. If this server is its only member and Distributed is false, it leads at
+	// once in the epoch of its log, as ZooKeeper's standalone server does.
+	Ensemble    *quorum.Config
+	Distributed bool
+	// LastSeen is the newest configuration that was proposed, nil if that is Ensemble.
+	LastSeen *quorum.Config
+	// Reconfig tells whether configurations may change. Without it those of others are not taken over.
+	Reconfig bool
+	// ConfigIn returns the text of the configuration that a txn would set, "" if it is no reconfiguration. It is called
+	// for every proposal and must be quick to say no. nil stands for no reconfigurations.
+	ConfigIn func(payload []byte) string
+
+	// LastZxid is the newest txn of this server's log or snapshot, all of it durable and applied to the tree. -1 is an
+	// empty history that may not count: a quorum never rests on it.
+	LastZxid zk.Zxid
+	// The durable epochs; see section 8 of ZooKeeper's quorum protocol in docs/architecture.md.
+	AcceptedEpoch, CurrentEpoch int64
+	// Recent are the newest txns of the log, without a hole, ending in LastZxid. Others are synchronised from them.
+	Recent []Entry
+	// HistoryTxns and HistoryBytes bound what is kept in memory for learners that come back; 0 stands for the defaults.
+	HistoryTxns, HistoryBytes int
+
+	// TickMS is ZooKeeper's tickTime; InitLimit and SyncLimit are in ticks. 0 stands for 2000, 10 and 5.
+	TickMS               int64
+	InitLimit, SyncLimit int64
+	// RolloverAt is the counter at which a leader stops proposing and lets a new epoch begin; 0 stands for the default.
+	RolloverAt uint32
+	// ElectionIntervalMinMS and ElectionIntervalMaxMS are as in election.Config.
+	ElectionIntervalMinMS, ElectionIntervalMaxMS int64
 }
 
 // Core is the consensus of one server. Its zero value is of no use; see New.
 type Core struct {
 	self      quorum.ServerID
-	voters    quorum.Voters
+	ensemble  *quorum.Config
 	role      Role
 	proposed  zk.Zxid
 	committed zk.Zxid
 	durable   map[quorum.ServerID]zk.Zxid // how far each voter's log is durable
 }
 
-// New returns the core of a server whose ensemble is itself alone: it leads at once, in the epoch of its log.
+// New returns the core of a server. The error says what in the configuration makes no sense.
 func New(cfg Config) (*Core, error) {
-	if ids := cfg.Voters.IDs(); len(ids) != 1 || ids[0] != cfg.Self {
-		return nil, fmt.Errorf("an ensemble of %d voters is not supported yet", len(ids))
+	if cfg.Ensemble == nil {
+		return nil, errors.New("a server needs the configuration of its ensemble")
+	}
+	if ids := cfg.Ensemble.Voters(); len(ids) != 1 || ids[0] != cfg.Self {
+		return nil, errors.New("an ensemble of more than one voter is not supported yet")
 	}
 	return &Core{
-		self: cfg.Self, voters: cfg.Voters, role: Leading, proposed: cfg.LastZxid, committed: cfg.LastZxid,
+		self: cfg.Self, ensemble: cfg.Ensemble, role: Leading, proposed: cfg.LastZxid, committed: cfg.LastZxid,
 		durable: map[quorum.ServerID]zk.Zxid{cfg.Self: cfg.LastZxid},
 	}, nil
 }
@@ -116,14 +81,40 @@ func New(cfg Config) (*Core, error) {
 // Role is what the server is now.
 func (c *Core) Role() Role { return c.role }
 
+// Serving tells whether the role is established: after Lead, Follow or Observe, until Lose.
+func (c *Core) Serving() bool { return true }
+
+// Epoch is the epoch in which the server leads or follows; while it looks, the last one it joined.
+func (c *Core) Epoch() int64 { return c.proposed.Epoch() }
+
+// Leader is the server that leads, as far as this one knows; NoServer while it looks.
+func (c *Core) Leader() quorum.ServerID { return c.self }
+
+// LeaderLink is the link to the leader of a server that follows or observes; 0 for others.
+func (c *Core) LeaderLink() LinkID { return 0 }
+
+// CanPropose tells whether Propose is allowed: this server leads, serves, is not handing leadership over and has
+// zxids left in its epoch.
+func (c *Core) CanPropose() bool { return true }
+
 // NextZxid is the zxid that the next proposal must carry.
 func (c *Core) NextZxid() zk.Zxid { return c.proposed + 1 }
 
-// Proposed is the newest zxid that was proposed.
+// Proposed is the newest zxid that was proposed, or logged by a server that does not lead.
 func (c *Core) Proposed() zk.Zxid { return c.proposed }
 
 // Committed is the newest zxid that is decided.
 func (c *Core) Committed() zk.Zxid { return c.committed }
+
+// Ensemble is the committed configuration.
+func (c *Core) Ensemble() *quorum.Config { return c.ensemble }
+
+// LastSeen is the newest configuration that was proposed; the committed one if that is the newest.
+func (c *Core) LastSeen() *quorum.Config { return c.ensemble }
+
+// CheckReconfig tells whether the leader may propose next: OK, ReconfigInProgress, or NewConfigNoQuorum if too few of
+// its voters are connected and synchronised.
+func (c *Core) CheckReconfig(next *quorum.Config) zk.Code { return zk.OK }
 
 // Step takes one event and adds what follows from it to out.
 func (c *Core) Step(ev Event, out *Actions) {
@@ -147,9 +138,9 @@ func (c *Core) acked(id quorum.ServerID, z zk.Zxid, out *Actions) {
 		return
 	}
 	c.durable[id] = z
-	for _, v := range c.voters.IDs() {
+	for _, v := range c.ensemble.Voters() {
 		to := c.durable[v]
-		if to > c.committed && c.voters.Met(func(id quorum.ServerID) bool { return c.durable[id] >= to }) {
+		if to > c.committed && c.ensemble.Met(func(id quorum.ServerID) bool { return c.durable[id] >= to }) {
 			c.committed, out.Commit = to, to
 		}
 	}

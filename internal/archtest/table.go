@@ -12,7 +12,7 @@ var table = []Row{
 	{Path: "internal/queue", Ring: Pure},
 
 	// Consensus.
-	{Path: "consensus", Ring: Pure, Imports: []string{"consensus/quorum", "internal/invariant", "internal/zk"}},
+	{Path: "consensus", Ring: Pure, Imports: []string{"consensus/election", "consensus/quorum", "internal/invariant", "internal/zk"}},
 	{Path: "consensus/election", Ring: Pure, Imports: []string{"consensus/quorum", "internal/zk"}},
 	{Path: "consensus/quorum", Ring: Pure, Imports: []string{"internal/zk"}},
 

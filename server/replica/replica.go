@@ -80,9 +80,11 @@ type Replica struct {
 
 // New returns a server with the recovered tree t, at the given moment. nowMS and wallMS are as in Event.
 func New(cfg Config, t *tree.Tree, nowMS, wallMS int64) (*Replica, error) {
-	core, err := consensus.New(consensus.Config{
-		Self: cfg.ServerID, Voters: quorum.New(cfg.ServerID), LastZxid: t.Zxid(),
-	})
+	alone, err := quorum.NewConfig(0, []quorum.Server{{ID: cfg.ServerID}}, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	core, err := consensus.New(consensus.Config{Self: cfg.ServerID, Ensemble: alone, LastZxid: t.Zxid()})
 	if err != nil {
 		return nil, err
 	}
