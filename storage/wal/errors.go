@@ -35,6 +35,22 @@ func (t Torn) String() string {
 	return fmt.Sprintf("%s: offset %d: %d bytes of an unfinished record: %s", t.File, t.Offset, t.Bytes, t.Reason)
 }
 
+// BeyondError says that a log holds records above ReadOptions.Max.
+type BeyondError struct {
+	First  zk.Zxid // the first of them
+	Max    zk.Zxid
+	File   string // path
+	Offset int64  // in bytes
+}
+
+// Error names the record and its place.
+func (e *BeyondError) Error() string {
+	return fmt.Sprintf("%s: offset %d: zxid %v is beyond %v", e.File, e.Offset, e.First, e.Max)
+}
+
+// ErrGap is wrapped by Range when records are missing, or when nothing shows that none is.
+var ErrGap = errors.New("gap in the log")
+
 // ErrNotInLog is wrapped by Truncate when the log has no record with the wanted zxid.
 var ErrNotInLog = errors.New("zxid is not in the log")
 

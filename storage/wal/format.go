@@ -19,7 +19,7 @@ import (
 //
 //	 0  "ZKLG"                magic
 //	 4  int32  2              version
-//	 8  int64  0              database id, not checked
+//	 8  int64  link           0, or 1<<63 | the zxid before the first record; ZooKeeper writes 0 and does not look
 //	16  record, record, …
 //	    zeros                 any number: space prepared for records to come
 //
@@ -52,6 +52,36 @@ const (
 )
 
 var fileHeader = [HeaderBytes]byte{'Z', 'K', 'L', 'G', 0, 0, 0, 2}
+
+const (
+	linkOffset = 8
+	linkFlag   = 1 << 63
+)
+
+// unlinked is the predecessor of a record of which the log does not tell.
+const unlinked zk.Zxid = -1
+
+// linked returns the header of a file whose first record, first, follows the state at last. A negative last is not told,
+// and nothing is in epoch 0, a standalone server's: its files are ZooKeeper's to the byte.
+//
+// Zxids show a gap within an epoch, and none between epochs: 0x300000001 may follow any record of epochs 1 and 2. A member
+// whose state was replaced by a leader's snapshot goes on behind it, and its log must not pass for one without a gap.
+func linked(last, first zk.Zxid) [HeaderBytes]byte {
+	head := fileHeader
+	if last >= 0 && first.Epoch() > 0 {
+		binary.BigEndian.PutUint64(head[linkOffset:], uint64(last)|linkFlag)
+	}
+	return head
+}
+
+// link is what a header of at least HeaderBytes tells of the zxid before the first record, or unlinked.
+func link(head []byte) zk.Zxid {
+	v := binary.BigEndian.Uint64(head[linkOffset:])
+	if v&linkFlag == 0 {
+		return unlinked
+	}
+	return zk.Zxid(v &^ linkFlag)
+}
 
 // AppendRecord appends payload, framed as a record, to dst and returns it. A payload is an encoded transaction, so at
 // least 32 bytes.

@@ -22,13 +22,19 @@ type ReadOptions struct {
 	// Until, unless zero, is the last zxid wanted: nothing behind it is looked at, so that a log can be read while it
 	// is written, up to what is durable.
 	Until zk.Zxid
+	// Max, unless zero, is the last zxid that may be there. A record above it is a *BeyondError.
+	Max zk.Zxid
 
-	bug bug // a mistake planted by a test
+	loose bool // leave it to the caller to look for gaps, by Record.After
+	bug   bug  // a mistake planted by a test
 }
 
 // Record is one record of a log.
 type Record struct {
-	Zxid    zk.Zxid
+	Zxid zk.Zxid
+	// After is the zxid that this record surely follows: within an epoch the number before; for the first of an epoch
+	// the record before it in a file that Paddock wrote, or what the head of such a file tells. -1 if nothing tells.
+	After   zk.Zxid
 	Payload []byte // an encoded txn.Record; valid until the next call of Next
 	File    string // path of the file it is in
 	Offset  int64  // of the record in the file, in bytes
@@ -46,6 +52,9 @@ type Reader struct {
 	open    bool
 	chained bool    // last is known: the next zxid must follow it
 	last    zk.Zxid // of the last record returned, or From-1
+	seen    zk.Zxid // of the last record met, returned or left out; unlinked before the first
+	inFile  bool    // seen is in the open file
+	began   bool    // a record was returned
 
 	unfinished []pending // ends that may be a crash's, of files behind which no record was found yet
 	torn       []Torn
@@ -53,7 +62,10 @@ type Reader struct {
 	err        error
 }
 
-var errLimit = errors.New("next record is behind Until")
+var (
+	errLimit     = errors.New("next record is behind Until")
+	errEndsEarly = errors.New("the log ends before Until")
+)
 
 // pending is an unfinished end with all that is needed to judge it once it is known what follows.
 type pending struct {
@@ -84,7 +96,7 @@ func OpenFile(fsys vfs.FS, path string, opts ReadOptions) (*Reader, error) {
 }
 
 func newReader(fsys vfs.FS, dir string, opts ReadOptions) *Reader {
-	r := &Reader{fs: fsys, dir: dir, opts: opts}
+	r := &Reader{fs: fsys, dir: dir, opts: opts, seen: unlinked}
 	r.scan.bug = opts.bug
 	if opts.From > 0 {
 		r.last, r.chained = opts.From-1, !opts.AnyStart
@@ -165,23 +177,42 @@ func (r *Reader) next() (Record, error) {
 			continue
 		}
 		z := txn.PayloadZxid(payload)
-		if z < r.opts.From {
-			continue
-		}
 		if r.opts.Until != 0 && z > r.opts.Until {
 			r.scan.pos = at
 			return Record{}, errLimit
+		}
+		rec := Record{Zxid: z, After: r.after(z), Payload: payload, File: r.scan.path, Offset: at}
+		seen := r.seen
+		r.seen, r.inFile = z, true
+		if r.opts.Max != 0 && z > r.opts.Max {
+			return Record{}, &BeyondError{First: z, Max: r.opts.Max, File: rec.File, Offset: at}
+		}
+		if z < r.opts.From {
+			continue
 		}
 		if r.chained && z <= r.last {
 			r.repeated++
 			continue
 		}
-		rec := Record{Zxid: z, Payload: payload, File: r.scan.path, Offset: at}
-		if err := r.follow(rec); err != nil {
+		if err := r.follow(rec, seen); err != nil {
 			return Record{}, err
 		}
-		r.last, r.chained = z, true
+		r.last, r.chained, r.began = z, true, true
 		return rec, nil
+	}
+}
+
+// after is the predecessor that a record surely has.
+func (r *Reader) after(z zk.Zxid) zk.Zxid {
+	switch {
+	case z.Counter() > 1 || z == 1:
+		return z - 1
+	case r.scan.link == unlinked:
+		return unlinked
+	case r.inFile:
+		return r.seen
+	default:
+		return r.scan.link
 	}
 }
 
@@ -210,7 +241,7 @@ func (r *Reader) openNext() (bool, error) {
 		r.endFile(0, end)
 		return true, nil
 	}
-	r.open = true
+	r.open, r.inFile = true, false
 	return true, nil
 }
 
@@ -221,10 +252,11 @@ func (r *Reader) endFile(at int64, end *ending) {
 
 // follow checks that rec can come after what was read. An unfinished end before it is harmless if rec has the very zxid
 // that is missing there: the server that wrote it crashed, started again and went on in a new file.
-func (r *Reader) follow(rec Record) error {
+// seen is the record before it, which may be one that was not asked for.
+func (r *Reader) follow(rec Record, seen zk.Zxid) error {
 	before := r.unfinished
 	r.unfinished = nil
-	if !r.chained {
+	if !r.chained || r.opts.loose {
 		return nil
 	}
 	for _, p := range before {
@@ -238,20 +270,28 @@ func (r *Reader) follow(rec Record) error {
 		}
 		r.torn = append(r.torn, Torn{File: path, Offset: p.at, Bytes: p.end.end - p.at, Reason: p.end.reason, Followed: true})
 	}
-	if contiguous(r.last, rec.Zxid) {
+	fits := rec.After == unlinked || rec.After == r.last
+	if !r.began { // the start is a snapshot's zxid, not always that of a record
+		fits = fits || rec.After < r.last && rec.After >= seen
+	}
+	if contiguous(r.last, rec.Zxid) && fits {
 		return nil
 	}
 	remedy := remedyDamaged
 	if len(before) > 0 || r.current.Zxid > r.last {
 		remedy = remedyMissing
 	}
-	return &CorruptionError{File: rec.File, Offset: rec.Offset, Reason: holeReason(r.last, rec.Zxid), Remedy: remedy}
+	reason := holeReason(r.last, rec.Zxid)
+	if contiguous(r.last, rec.Zxid) {
+		reason = fmt.Sprintf("zxid %v follows %v, but was written behind %v", rec.Zxid, max(r.last, seen), rec.After)
+	}
+	return &CorruptionError{File: rec.File, Offset: rec.Offset, Reason: reason, Remedy: remedy}
 }
 
 // finish judges the ends behind the last record, and returns io.EOF if a crash can have left them.
 func (r *Reader) finish() error {
 	if r.opts.Until != 0 {
-		return fmt.Errorf("log in %s ends at zxid %v before %v", r.dir, r.last, r.opts.Until)
+		return fmt.Errorf("%w: log in %s ends at zxid %v before %v", errEndsEarly, r.dir, r.last, r.opts.Until)
 	}
 	for _, p := range r.unfinished {
 		if _, err := r.scan.open(r.fs, join(r.dir, p.file.Name)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"hash/adler32"
 	"io"
 
+	"paddock/internal/zk"
 	"paddock/storage/vfs"
 )
 
@@ -17,7 +18,8 @@ type scanner struct {
 	f    vfs.File
 	path string
 	size int64
-	pos  int64 // offset of the next record
+	pos  int64   // offset of the next record
+	link zk.Zxid // from the header, or unlinked
 
 	buf    []byte // buf[:filled] is the file from offset bufOff
 	bufOff int64
@@ -53,10 +55,12 @@ func (s *scanner) open(fsys vfs.FS, path string) (*ending, error) {
 		return nil, err
 	}
 	if len(head) == HeaderBytes && string(head[:4]) == string(fileHeader[:4]) {
+		s.link = link(head)
 		return nil, nil
 	}
-	s.pos = 0
-	if allZero(head) || len(head) < HeaderBytes && string(head) == string(fileHeader[:len(head)]) {
+	s.pos, s.link = 0, unlinked
+	known := min(len(head), linkOffset)
+	if allZero(head) || len(head) < HeaderBytes && string(head[:known]) == string(fileHeader[:known]) {
 		return &ending{torn: true, short: len(head) < HeaderBytes, reason: "the file has no header yet", end: HeaderBytes}, nil
 	}
 	if head[0] == 0 { // a bare record: its first number is small

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 
 	"paddock/internal/zk"
 	"paddock/storage/vfs"
@@ -28,6 +30,35 @@ func Truncate(fsys vfs.FS, dir string, target zk.Zxid) error {
 	return cut(fsys, rec.File, rec.Offset+RecordBytes(len(rec.Payload)))
 }
 
+// TruncateAfter removes every record above z, whether or not there is one with z, durably. Like Truncate, it leaves no gap
+// if a crash interrupts it.
+func TruncateAfter(fsys vfs.FS, dir string, z zk.Zxid) error {
+	err := Truncate(fsys, dir, z)
+	if !errors.Is(err, ErrNotInLog) {
+		return err
+	}
+	rec, later, err := seek(fsys, dir, z+1)
+	if err != nil {
+		return fmt.Errorf("truncate log after %v: %w", z, err)
+	}
+	for i := len(later) - 1; i >= 0; i-- {
+		if err := removeFile(fsys, dir, later[i].Name); err != nil {
+			return fmt.Errorf("truncate log after %v: %w", z, err)
+		}
+	}
+	if err := removeSpare(fsys, dir); err != nil {
+		return err
+	}
+	switch {
+	case rec.File == "":
+		return nil
+	case rec.Offset > HeaderBytes:
+		return cut(fsys, rec.File, rec.Offset)
+	default:
+		return removeFile(fsys, dir, filepath.Base(rec.File))
+	}
+}
+
 // Contains returns nil if the log has a record with the zxid, and else an error that wraps ErrNotInLog or tells why the
 // log cannot be read.
 func Contains(fsys vfs.FS, dir string, z zk.Zxid) error {
@@ -37,14 +68,28 @@ func Contains(fsys vfs.FS, dir string, z zk.Zxid) error {
 
 // find returns the record with the zxid and the files behind the one it is in. The record's payload is not valid.
 func find(fsys vfs.FS, dir string, z zk.Zxid) (Record, []File, error) {
+	rec, later, err := seek(fsys, dir, z)
+	if err == nil && rec.Zxid != z {
+		return Record{}, nil, ErrNotInLog
+	}
+	return rec, later, err
+}
+
+// seek returns the first record from z on and the files behind the one it is in. Without any the record is zero, and the
+// files are those named z or later, which hold nothing.
+func seek(fsys vfs.FS, dir string, z zk.Zxid) (Record, []File, error) {
+	files, err := List(fsys, dir)
+	if err != nil {
+		return Record{}, nil, err
+	}
 	r, err := NewReader(fsys, dir, ReadOptions{From: z, AnyStart: true})
 	if err != nil {
 		return Record{}, nil, err
 	}
 	defer r.Close()
 	rec, err := r.Next()
-	if errors.Is(err, io.EOF) || err == nil && rec.Zxid != z {
-		return Record{}, nil, ErrNotInLog
+	if errors.Is(err, io.EOF) {
+		return Record{}, slices.DeleteFunc(files, func(f File) bool { return f.Zxid < z }), nil
 	}
 	return rec, r.files, err
 }

@@ -171,21 +171,24 @@ func (w *Writer) openCurrent(first zk.Zxid) error {
 	w.mu.Lock()
 	c := w.spare // stays until it has its name: Prepare would else make the next one under the old name, in this very file
 	w.mu.Unlock()
-	name := join(w.opts.Dir, FileName(first))
+	name, head := join(w.opts.Dir, FileName(first)), linked(w.last, first)
 	if c != nil {
 		err := w.opts.FS.Rename(join(w.opts.Dir, spareName), name)
 		w.mu.Lock()
 		w.spare = nil
 		w.mu.Unlock()
+		if err == nil {
+			_, err = c.f.WriteAt(head[:], 0)
+		}
 		if err != nil {
-			return errors.Join(fmt.Errorf("open log: %w", err), c.f.Close())
+			return errors.Join(fmt.Errorf("open log: %w", err), c.close())
 		}
 	} else {
 		f, err := w.opts.FS.Create(name)
 		if err != nil {
 			return fmt.Errorf("open log: %w", err)
 		}
-		if _, err := f.WriteAt(fileHeader[:], 0); err != nil {
+		if _, err := f.WriteAt(head[:], 0); err != nil {
 			return errors.Join(fmt.Errorf("open log: %w", err), f.Close())
 		}
 		c = &current{f: f, pos: HeaderBytes, zeroed: HeaderBytes, window: w.opts.PrepareBytes}
