@@ -94,10 +94,10 @@ func Read(fsys vfs.FS, dir, name string, sink Sink, progress func(znodes int)) (
 }
 
 func (s *stream) read(info *Info, sink Sink, progress func(int)) error {
-	if err := s.head(info, sink); err != nil {
+	if err := s.head(); err != nil {
 		return err
 	}
-	if err := s.znodes(info, sink, progress); err != nil {
+	if err := s.body(info, sink, progress); err != nil {
 		return err
 	}
 	if err := s.seal(); err != nil {
@@ -106,8 +106,8 @@ func (s *stream) read(info *Info, sink Sink, progress func(int)) error {
 	return s.sections(info)
 }
 
-// head reads everything before the znodes.
-func (s *stream) head(info *Info, sink Sink) error {
+// head reads what a file begins with.
+func (s *stream) head() error {
 	b, err := s.next(16)
 	if err != nil {
 		return err
@@ -118,6 +118,11 @@ func (s *stream) head(info *Info, sink Sink) error {
 	if b[7] != version {
 		return s.corrupt("format version %d, only %d is known", b[7], version)
 	}
+	return nil
+}
+
+// body reads sessions, access lists and znodes.
+func (s *stream) body(info *Info, sink Sink, progress func(int)) error {
 	n, err := s.count()
 	if err != nil {
 		return err
@@ -148,7 +153,7 @@ func (s *stream) head(info *Info, sink Sink) error {
 		}
 		sink.ACL(key, list)
 	}
-	return nil
+	return s.znodes(info, sink, progress)
 }
 
 // count reads a number of things that follow.
@@ -207,7 +212,7 @@ func (s *stream) znodes(info *Info, sink Sink, progress func(int)) error {
 		if err != nil {
 			return err
 		}
-		if size < -1 || size > fieldBytesMax {
+		if size < -1 || int(size) > s.fieldMax {
 			return s.corrupt("znode %q has %d bytes of data", path, size)
 		}
 		b, err := s.next(max(int(size), 0) + 8 + statBytes)

@@ -29,6 +29,11 @@ type stream struct {
 	sums int   // buf up to here is in sum
 	err  error // of the source, after the last block
 	eof  bool
+
+	// A stream from a peer is read without blocks: exactly what is asked for, from exact.
+	exact    io.Reader
+	fieldMax int   // bytes
+	max      int64 // bytes in all
 }
 
 type block struct {
@@ -49,7 +54,7 @@ func openStream(file string, f vfs.File, c Compression) (*stream, error) {
 	case Snappy:
 		src = &snappyReader{from: src}
 	}
-	s := &stream{file: file, sum: 1, blocks: make(chan block, 1), stop: make(chan struct{}), spare: make(chan []byte, 2)}
+	s := &stream{file: file, sum: 1, fieldMax: fieldBytesMax, blocks: make(chan block, 1), stop: make(chan struct{}), spare: make(chan []byte, 2)}
 	go s.ahead(src) // ends with the source, or when close is called
 	return s, nil
 }
@@ -137,9 +142,15 @@ func (s *stream) more() error {
 func (s *stream) next(n int) ([]byte, error) {
 	for len(s.buf)-s.r < n {
 		had := len(s.buf) - s.r
-		if err := s.more(); err != nil {
+		var err error
+		if s.exact != nil {
+			err = s.exactly(n - had)
+		} else {
+			err = s.more()
+		}
+		if err != nil {
 			if err == io.EOF && had > 0 {
-				err = s.corrupt("the file ends within a field of %d bytes", n)
+				err = s.corrupt("it ends within a field of %d bytes", n)
 			}
 			return nil, err
 		}
@@ -171,7 +182,7 @@ func (s *stream) bytes() ([]byte, error) {
 	switch {
 	case err != nil || n == -1:
 		return nil, err
-	case n < -1 || n > fieldBytesMax:
+	case n < -1 || int(n) > s.fieldMax:
 		return nil, s.corrupt("a field of %d bytes", n)
 	case n == 0:
 		return []byte{}, nil

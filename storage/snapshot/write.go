@@ -39,10 +39,15 @@ const (
 // no file is left.
 func Write(ctx context.Context, fsys vfs.FS, dir string, v *tree.View, opt WriteOptions) (name string, err error) {
 	name = Name(v.Zxid(), opt.Compression)
-	tmp := filepath.Join(dir, tmpPrefix+name)
+	return name, WriteAs(ctx, fsys, dir, name, v, opt)
+}
+
+// WriteAs is Write with a name of the caller's choice.
+func WriteAs(ctx context.Context, fsys vfs.FS, dir, name string, v *tree.View, opt WriteOptions) error {
+	tmp := filepath.Join(dir, tmpPrefix+Name(v.Zxid(), opt.Compression))
 	f, err := fsys.Create(tmp)
 	if err != nil {
-		return "", fmt.Errorf("create snapshot: %w", err)
+		return fmt.Errorf("create snapshot: %w", err)
 	}
 	if err = write(ctx, f, v, opt); err == nil {
 		err = f.Sync()
@@ -57,14 +62,15 @@ func Write(ctx context.Context, fsys vfs.FS, dir string, v *tree.View, opt Write
 		err = fsys.SyncDir(dir)
 	}
 	if err != nil {
-		return "", errors.Join(fmt.Errorf("write snapshot %s: %w", name, err), fsys.Remove(tmp))
+		return errors.Join(fmt.Errorf("write snapshot %s: %w", name, err), fsys.Remove(tmp))
 	}
-	return name, nil
+	return nil
 }
 
 // encoder gathers the uncompressed content.
 type encoder struct {
 	ctx   context.Context
+	plain bool // nobody asks for sum
 	buf   []byte
 	sum   uint32 // Adler-32 of what has left buf
 	to    io.Writer
@@ -104,8 +110,8 @@ func write(ctx context.Context, f vfs.File, v *tree.View, opt WriteOptions) erro
 	default:
 		e.to, e.flush = file, func() error { return nil }
 	}
-	e.header(v)
-	if err := e.znodes(v, opt.Progress); err != nil {
+	e.header()
+	if err := e.body(v, opt.Progress); err != nil {
 		return err
 	}
 	e.seal()
@@ -128,24 +134,30 @@ func write(ctx context.Context, f vfs.File, v *tree.View, opt WriteOptions) erro
 func (e *encoder) int32(v int32) { e.buf = binary.BigEndian.AppendUint32(e.buf, uint32(v)) }
 func (e *encoder) int64(v int64) { e.buf = binary.BigEndian.AppendUint64(e.buf, uint64(v)) }
 
-// header writes everything before the znodes.
-func (e *encoder) header(v *tree.View) {
+// header writes what a file begins with.
+func (e *encoder) header() {
 	e.buf = append(e.buf, magic...)
 	e.int32(version)
 	e.int64(dbid)
-	e.int32(int32(len(v.Sessions())))
-	for _, s := range v.Sessions() {
+}
+
+// body writes sessions, access lists and znodes, which a file and a stream have in common.
+func (e *encoder) body(v *tree.View, progress func(int)) error {
+	sessions, acls := v.Sessions(), v.ACLs()
+	e.int32(int32(len(sessions)))
+	for _, s := range sessions {
 		e.int64(int64(s.ID))
 		e.int32(s.TimeoutMS)
 	}
-	e.int32(int32(len(v.ACLs())))
-	for _, a := range v.ACLs() {
+	e.int32(int32(len(acls)))
+	for _, a := range acls {
 		e.int64(a.Key)
 		w := jute.Writer(e.buf)
 		list := a.List
 		zk.CodeACL(w, &list)
 		e.buf = w.Bytes()
 	}
+	return e.znodes(v, progress)
 }
 
 // znodes writes the tree.
@@ -188,7 +200,9 @@ func (e *encoder) drain() error {
 	if err := e.ctx.Err(); err != nil {
 		return err
 	}
-	e.sum = adlerUpdate(e.sum, e.buf)
+	if !e.plain {
+		e.sum = adlerUpdate(e.sum, e.buf)
+	}
 	_, err := e.to.Write(e.buf)
 	e.buf = e.buf[:0]
 	return err
