@@ -43,6 +43,8 @@ var table = []Row{
 			"internal/zk", "server/auth", "server/prep", "server/request", "server/session", "server/watch", "storage/tree"}},
 
 	// The server's edges and drivers.
+	{Path: "consensus/transport", Ring: Edge,
+		Imports: []string{"consensus", "consensus/election", "consensus/quorum", "internal/jute", "internal/zk"}},
 	{Path: "server/config", Ring: Edge, Imports: []string{"consensus/quorum", "internal/zk"}},
 	{Path: "server/driver", Ring: Driver,
 		Imports: []string{"internal/queue", "internal/zk", "server/replica", "server/request", "storage/tree"},
