@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"paddock/consensus"
 	"paddock/internal/zk"
 	"paddock/server/auth"
 	"paddock/server/prep"
@@ -167,6 +168,18 @@ func (s *server) Snapshot(v *tree.View) {
 func (s *server) purge() {
 	s.queued = append(s.queued, newTask(taskPurge, s.purgeDir))
 }
+
+// Peer implements replica.Effects.
+func (s *server) Peer(*consensus.Action) { panic("there are no peers") }
+
+// SendSnap implements replica.Effects.
+func (s *server) SendSnap(consensus.LinkID, *tree.View) { panic("there are no peers") }
+
+// Truncate implements replica.Effects.
+func (s *server) Truncate(zk.Zxid, bool) { panic("there is no leader to follow") }
+
+// Install implements replica.Effects.
+func (s *server) Install(*tree.View) { panic("there is no leader to follow") }
 
 // Note implements replica.Effects.
 func (s *server) Note(n replica.Note) {

@@ -60,6 +60,11 @@ func (r *Request) Jute(c *jute.Coder) {
 	if c.Err() != nil {
 		return
 	}
+	r.Body(c)
+}
+
+// Body codes the record without its header, of which Op must be set; see Jute.
+func (r *Request) Body(c *jute.Coder) {
 	r.body(c)
 	if c.Err() != nil {
 		r.Malformed = true

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"paddock/consensus"
 	"paddock/internal/queue"
 	"paddock/internal/zk"
 	"paddock/server/replica"
@@ -41,6 +42,12 @@ type Options struct {
 	Latency func(op zk.OpCode, d time.Duration)
 	// Synced is called by the syncer after every fsync of the log, with how long it took. May be nil.
 	Synced func(time.Duration)
+	// Disk, Peers and FindInLog are only needed in an ensemble. FindInLog answers consensus.FindInLog and may take its time.
+	Disk      Disk
+	Peers     Peers
+	FindInLog func(zk.Zxid) (found zk.Zxid, ok bool)
+	// Configured is called by the owner when a configuration of the ensemble was proposed or committed. May be nil.
+	Configured func(*consensus.Action)
 	// TickEvery is how often the replica is told the time.
 	TickEvery time.Duration
 }
@@ -68,6 +75,8 @@ type Driver struct {
 	toSync chan logBatch
 	ctx    context.Context // of Run, for the snapshot writer only
 	ended  chan struct{}   // closed when Run returns
+
+	snapshotting chan struct{} // holds a token while a snapshot is written, or must not be
 }
 
 // conn is a client as the owner sees it.
@@ -85,7 +94,7 @@ type conn struct {
 func New(opt Options) *Driver {
 	d := &Driver{
 		opt: opt, box: newMailbox(), start: time.Now(), clients: map[request.ClientID]*conn{}, toSync: make(chan logBatch, 1),
-		ended: make(chan struct{}),
+		ended: make(chan struct{}), snapshotting: make(chan struct{}, 1),
 	}
 	d.log.back = make(chan []byte, 4)
 	return d
@@ -212,7 +221,12 @@ func (d *Driver) control(l *letter) {
 			return
 		}
 		d.log.waiting -= l.weight
-		d.step(replica.Event{Kind: replica.Durable, Zxid: l.zxid})
+		for i := range l.events {
+			d.step(l.events[i])
+		}
+	case fromPeer:
+		d.box.peerDone(l.weight)
+		d.step(*l.event)
 	case snapshotDone:
 		if l.err != nil {
 			d.stats.SnapshotErrors++

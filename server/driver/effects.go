@@ -68,9 +68,16 @@ func (d effects) Close(id request.ClientID, why request.CloseReason) {
 
 // Snapshot implements replica.Effects.
 func (d effects) Snapshot(v *tree.View) {
+	select {
+	case d.snapshotting <- struct{}{}:
+	default: // the disk is being given another history; a snapshot of this one is not wanted
+		d.box.post(letter{kind: snapshotDone, view: v})
+		return
+	}
 	// Ends with the file; Run waits for it, having cancelled its context.
 	d.wg.Go(func() {
 		err := d.opt.Snapshot(d.ctx, v)
+		<-d.snapshotting
 		d.box.post(letter{kind: snapshotDone, view: v, err: err})
 	})
 }

@@ -1,17 +1,14 @@
 package driver
 
-import (
-	"time"
-
-	"paddock/internal/zk"
-)
+import "paddock/internal/zk"
 
 // logWaitingMax is how many bytes may wait for the disk before requests are no longer taken from the mailbox.
 const logWaitingMax = 32 << 20
 
 // logPart is a run of records that go into one file.
 type logPart struct {
-	roll        bool // start a new file first
+	task        *task // or something else
+	roll        bool  // start a new file first
 	framed      []byte
 	first, last zk.Zxid
 }
@@ -42,7 +39,7 @@ const bufferKeepBytes = 1 << 20
 func (d effects) Append(z zk.Zxid, payload []byte) {
 	s := &d.log
 	parts := s.pending.parts
-	if len(parts) == 0 || s.roll {
+	if len(parts) == 0 || s.roll || parts[len(parts)-1].task != nil {
 		parts = append(parts, logPart{roll: s.roll, first: z, framed: s.buffer()})
 		s.roll = false
 	}
@@ -78,19 +75,16 @@ func (d *Driver) handOver() {
 	s.pending = logBatch{}
 }
 
-// syncLoop is the syncer: one batch, one fsync, one letter. It stops at the first error.
-//
-// INVARIANT(ack-after-durable): the letter is posted after Sync has returned without an error, and not otherwise.
+// syncLoop is the syncer: one batch, one fsync (or one for each stretch between tasks), one letter. It stops at the first error.
 func (d *Driver) syncLoop() {
 	for batch := range d.toSync {
-		err := d.syncBatch(batch)
-		last := batch.parts[len(batch.parts)-1].last
-		d.box.post(letter{kind: synced, zxid: last, weight: batch.bytes(), err: err})
+		events, err := d.syncBatch(batch)
+		d.box.post(letter{kind: synced, events: events, weight: batch.bytes(), err: err})
 		if err != nil {
 			return
 		}
 		for i := range batch.parts {
-			if b := batch.parts[i].framed; cap(b) <= bufferKeepBytes {
+			if b := batch.parts[i].framed; b != nil && cap(b) <= bufferKeepBytes {
 				select {
 				case d.log.back <- b:
 				default:
@@ -98,24 +92,4 @@ func (d *Driver) syncLoop() {
 			}
 		}
 	}
-}
-
-func (d *Driver) syncBatch(batch logBatch) error {
-	for i := range batch.parts {
-		p := &batch.parts[i]
-		if p.roll {
-			if err := d.opt.Log.Roll(); err != nil {
-				return err
-			}
-		}
-		if err := d.opt.Log.Write(p.framed, p.first, p.last); err != nil {
-			return err
-		}
-	}
-	start := time.Now()
-	err := d.opt.Log.Sync()
-	if d.opt.Synced != nil {
-		d.opt.Synced(time.Since(start))
-	}
-	return err
 }

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"paddock/internal/zk"
+	"paddock/server/replica"
 	"paddock/server/request"
 	"paddock/storage/tree"
 )
@@ -17,7 +18,8 @@ const (
 	submit
 	drained
 	closed
-	synced       // zxid, err
+	synced       // events, weight, err
+	fromPeer     // event, weight
 	snapshotDone // view, err
 	inspect      // fn
 )
@@ -32,7 +34,8 @@ type letter struct {
 	requests []zk.Request
 	weight   int64
 	at       int64 // nanoseconds, monotonic
-	zxid     zk.Zxid
+	events   []replica.Event
+	event    *replica.Event
 	view     *tree.View
 	err      error
 	fn       func()
@@ -45,6 +48,7 @@ type mailbox struct {
 	requests []letter
 	control  []letter
 	weight   int64 // bytes of the requests that wait or are being stepped
+	peers    int64 // bytes of what has come from other servers and waits
 	room     sync.Cond
 	stopped  bool
 
@@ -63,7 +67,7 @@ func newMailbox() *mailbox {
 // post leaves a letter. Requests wait here while there are too many of them; after stop everything is dropped.
 func (b *mailbox) post(l letter) {
 	b.mu.Lock()
-	for l.kind == submit && b.weight > weightMax && !b.stopped {
+	for (l.kind == submit && b.weight > weightMax || l.kind == fromPeer && b.peers > weightMax) && !b.stopped {
 		b.room.Wait()
 	}
 	if b.stopped && l.kind != inspect {
@@ -75,6 +79,9 @@ func (b *mailbox) post(l letter) {
 	if l.kind >= synced {
 		first = len(b.control) == 0
 		b.control = append(b.control, l)
+		if l.kind == fromPeer {
+			b.peers += l.weight
+		}
 	} else {
 		first = len(b.requests) == 0
 		b.weight += l.weight
@@ -114,6 +121,17 @@ func (b *mailbox) done(weight int64) {
 	full := b.weight > weightMax
 	b.weight -= weight
 	if full && b.weight <= weightMax {
+		b.room.Broadcast()
+	}
+	b.mu.Unlock()
+}
+
+// peerDone gives back the weight of what another server has sent.
+func (b *mailbox) peerDone(weight int64) {
+	b.mu.Lock()
+	full := b.peers > weightMax
+	b.peers -= weight
+	if full && b.peers <= weightMax {
 		b.room.Broadcast()
 	}
 	b.mu.Unlock()

@@ -24,6 +24,8 @@ type pending struct {
 	req   *zk.Request // nil for a write whose txn is in flight
 	ids   []zk.ID     // the identities the client had when the request came
 	at    int64
+	xid   int32 // of a write
+	op    zk.OpCode
 	until zk.Zxid // answered once this is applied: the write's own txn; for a sync, what was proposed before it
 }
 
@@ -36,6 +38,8 @@ type client struct {
 	timeout int32
 	state   clientState
 	old     bool
+	closing bool // a learner's client has asked for the end of its session
+	synced  int  // syncs that the leader has answered and that still wait behind other requests
 	gone    bool // closed by us or by it; nothing may be sent any more
 	queue   queue.Queue[pending]
 	early   []early
@@ -100,6 +104,10 @@ func (r *Replica) connect(c *client, req *zk.ConnectRequest, eff Effects) {
 		r.close(c, request.CloseMalformed, eff)
 		return
 	}
+	if !r.serving {
+		r.close(c, request.CloseNotServing, eff)
+		return
+	}
 	if !r.throttle.admit(r.nowMS, req.Session != 0) {
 		eff.Note(Note{Kind: ClientThrottled, Client: c.id})
 		r.close(c, request.CloseThrottled, eff)
@@ -126,8 +134,13 @@ func (r *Replica) openSession(c *client, eff Effects) {
 		c.session = r.ids.Next()
 	}
 	c.state = connecting
-	r.sessions.Open(c.session, c.timeout, r.nowMS)
 	r.attached[c.session] = c
+	if !r.leads() {
+		r.askSession(c, eff)
+		return
+	}
+	r.sessions.Open(c.session, c.timeout, r.nowMS)
+	r.sessions.SetOwner(c.session, ownClients)
 	by := r.asker(c, 0)
 	f := inflight{client: c.id, op: zk.OpCreateSession}
 	r.prep.OpenSession(c.timeout, by, &f.rec)
@@ -140,17 +153,29 @@ func (r *Replica) reattach(c *client, req *zk.ConnectRequest, eff Effects) {
 	if before := r.attached[req.Session]; before != nil {
 		r.close(before, request.CloseSessionReattached, eff)
 	}
+	c.session = req.Session
 	password := req.Session.Password()
-	if !slices.Equal(req.Password, password[:]) || !r.sessions.Touch(req.Session, c.timeout, r.nowMS) {
-		eff.Note(Note{Kind: SessionRefused, Client: c.id, Session: req.Session})
-		eff.Connected(c.id, &zk.ConnectResponse{Old: c.old})
-		r.close(c, request.CloseSessionRefused, eff)
+	switch right := slices.Equal(req.Password, password[:]); {
+	case right && !r.leads():
+		c.state = connecting
+		r.attached[c.session] = c
+		r.askRenewal(c, eff)
+		return
+	case !right || !r.sessions.Touch(req.Session, c.timeout, r.nowMS):
+		r.refuse(c, eff)
 		return
 	}
-	c.session = req.Session
+	r.sessions.SetOwner(c.session, ownClients)
 	r.attached[c.session] = c
 	eff.Note(Note{Kind: SessionRenewed, Client: c.id, Session: c.session, TimeoutMS: c.timeout})
 	r.connected(c, eff)
+}
+
+// refuse tells a client that its session is over, or was never its.
+func (r *Replica) refuse(c *client, eff Effects) {
+	eff.Note(Note{Kind: SessionRefused, Client: c.id, Session: c.session})
+	eff.Connected(c.id, &zk.ConnectResponse{Old: c.old})
+	r.close(c, request.CloseSessionRefused, eff)
 }
 
 // connected tells c that its session is open and goes on with what it has sent meanwhile.

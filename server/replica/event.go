@@ -3,6 +3,8 @@ package replica
 import (
 	"fmt"
 
+	"paddock/consensus"
+	"paddock/consensus/quorum"
 	"paddock/internal/zk"
 	"paddock/server/request"
 	"paddock/storage/tree"
@@ -19,12 +21,14 @@ const (
 	Disconnected                      // Client: the connection is gone
 	Durable                           // Zxid: the log is durable up to there
 	SnapshotDone                      // View: the snapshot of it is written, or failed
+	SnapSent                          // View: it was sent to a learner, or that failed
 	Tick                              // time has passed
 	SnapshotNow                       // an operator wants a snapshot
 	ExpireNow                         // Session: an operator ends it
+	Consensus                         // Core, Tree, View: something that only consensus is told: see Event
 )
 
-var eventNames = [...]string{"", "opened", "connect", "request", "disconnected", "durable", "snapshot-done", "tick", "snapshot-now", "expire-now"}
+var eventNames = [...]string{"", "opened", "connect", "request", "disconnected", "durable", "snapshot-done", "snap-sent", "tick", "snapshot-now", "expire-now", "consensus"}
 
 // Event is one input. The Replica keeps what its pointers refer to until the request is answered.
 type Event struct {
@@ -39,6 +43,10 @@ type Event struct {
 	Zxid    zk.Zxid
 	Session zk.SessionID
 	View    *tree.View
+	// Core is what consensus is told by Consensus, all that is neither Propose, Durable nor Tick. With a Received MsgSnap
+	// comes the Tree that was sent; with Truncated the Tree, if it was loaded anew; with Installed the View of it.
+	Core *consensus.Event
+	Tree *tree.Tree
 }
 
 // String is the text that traces print; times are left out so that traces of one seed are equal.
@@ -58,6 +66,8 @@ func (e *Event) String() string {
 		return fmt.Sprintf("%s %v", name, e.Zxid)
 	case ExpireNow:
 		return fmt.Sprintf("%s %v", name, e.Session)
+	case Consensus:
+		return e.Core.String()
 	default:
 		return name
 	}
@@ -77,6 +87,14 @@ type Effects interface {
 	Roll()
 	// Snapshot has the view written to disk; SnapshotDone is reported when that has ended either way.
 	Snapshot(*tree.View)
+	// Peer is an action of consensus for the edges: sending, dialling, notifying, epochs, what is said of configurations.
+	Peer(*consensus.Action)
+	// SendSnap sends the view on a link; SnapSent is reported when that has ended either way.
+	SendSnap(consensus.LinkID, *tree.View)
+	// Truncate drops from the disk what is newer than z; with reload Truncated brings the tree as the disk has it then.
+	Truncate(z zk.Zxid, reload bool)
+	// Install makes the view, of a tree that the leader sent, the durable state.
+	Install(*tree.View)
 	// Note tells something that an operator or a metric wants to know.
 	Note(Note)
 }
@@ -98,6 +116,8 @@ const (
 	ContainersExpired                     // Count: containers and TTL znodes found to delete
 	SnapshotSkipped                       // Zxid: one was due but another is still being written
 	AuthRefused                           // Client, Text: the scheme
+	RoleTaken                             // Text: the role, Zxid: epoch and 0, Server: the leader: it is established
+	RoleLost                              // Text: the reason
 )
 
 // Note is a fact for logs and metrics; what it means is in the kind.
@@ -106,6 +126,7 @@ type Note struct {
 	Client    request.ClientID
 	Session   zk.SessionID
 	Zxid      zk.Zxid
+	Server    quorum.ServerID
 	TimeoutMS int32
 	Count     int
 	Text      string

@@ -3,12 +3,20 @@ package replica
 import (
 	"math/rand/v2"
 
+	"paddock/consensus"
 	"paddock/internal/zk"
 )
 
 // tick does what is due: sessions that have expired, containers and TTL znodes that have had their time.
 func (r *Replica) tick(eff Effects) {
 	r.sweepWatches(dropsPerTick)
+	if r.cfg.Core != nil {
+		r.core.Step(consensus.Event{Kind: consensus.Tick, NowMS: r.nowMS}, &r.actions)
+		r.act(eff)
+	}
+	if !r.leads() || !r.core.CanPropose() {
+		return
+	}
 	for _, s := range r.sessions.Expired(r.nowMS) {
 		timeout, _ := r.tree.Session(s)
 		eff.Note(Note{Kind: SessionExpired, Session: s, TimeoutMS: timeout})
@@ -19,7 +27,7 @@ func (r *Replica) tick(eff Effects) {
 
 // expire ends a session that is not being ended yet.
 func (r *Replica) expire(s zk.SessionID, eff Effects) {
-	if r.sessions.Known(s) && !r.sessions.IsClosing(s) {
+	if r.leads() && r.sessions.Known(s) && !r.sessions.IsClosing(s) {
 		r.sessions.SetClosing(s)
 		r.proposeClose(s, eff)
 	}
@@ -27,6 +35,9 @@ func (r *Replica) expire(s zk.SessionID, eff Effects) {
 
 // proposeClose proposes the server's own closeSession.
 func (r *Replica) proposeClose(s zk.SessionID, eff Effects) {
+	if !r.core.CanPropose() {
+		return // the next leader will
+	}
 	f := inflight{op: zk.OpCloseSession}
 	r.prep.CloseSession(r.own(s), &f.rec)
 	r.propose(&f, eff)

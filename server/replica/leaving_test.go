@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"paddock/consensus"
 	"paddock/internal/zk"
 	"paddock/server/auth"
 	"paddock/server/request"
@@ -22,6 +23,10 @@ func (*quietEffects) Append(zk.Zxid, []byte)                          {}
 func (*quietEffects) Roll()                                           {}
 func (*quietEffects) Snapshot(*tree.View)                             {}
 func (*quietEffects) Note(Note)                                       {}
+func (*quietEffects) Peer(*consensus.Action)                          {}
+func (*quietEffects) SendSnap(consensus.LinkID, *tree.View)           {}
+func (*quietEffects) Truncate(zk.Zxid, bool)                          {}
+func (*quietEffects) Install(*tree.View)                              {}
 
 // A client with very many watches does not hold up the others when it goes.
 func TestWatchesOfAClientThatIsGoneAreDroppedInSteps(t *testing.T) {

@@ -24,7 +24,11 @@ func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 		return
 	case open:
 	}
-	if !r.sessions.Touch(c.session, c.timeout, r.nowMS) {
+	switch alive, moved := r.touch(c); {
+	case moved:
+		r.close(c, request.CloseSessionMoved, eff)
+		return
+	case !alive:
 		return // closing: the connection is closed when that txn is applied
 	}
 	switch {
@@ -43,6 +47,8 @@ func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 		r.close(c, request.CloseAuthRequired, eff)
 	case req.Op.IsWrite() && req.Op.FromClient():
 		r.write(c, req, at, eff)
+	case req.Op == zk.OpSync && !r.leads():
+		r.forwardSync(c, req, at, eff)
 	case req.Op == zk.OpSync && r.flying.Len() > 0:
 		z := r.core.Proposed()
 		c.queue.Push(pending{req: req, ids: c.ids, at: at, until: z})
@@ -54,11 +60,30 @@ func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 	}
 }
 
+// touch keeps a client's session alive. It tells whether it is, and whether it is attached elsewhere by now.
+func (r *Replica) touch(c *client) (alive, moved bool) {
+	if !r.leads() {
+		r.learner.touched[c.session] = c.timeout
+		return !c.closing, false
+	}
+	if !r.sessions.Touch(c.session, c.timeout, r.nowMS) {
+		return false, false
+	}
+	return true, r.cfg.Core != nil && r.sessionState(c.session, ownClients) == zk.SessionMoved
+}
+
 // drain answers what waits at the head of a client's queue and need not wait any more.
 func (r *Replica) drain(c *client, eff Effects) {
 	for c.queue.Len() > 0 {
 		p := c.queue.Front()
-		if p.req == nil || p.until > r.tree.Zxid() {
+		switch {
+		case p.req == nil:
+			return
+		case p.until == never && c.synced == 0:
+			return
+		case p.until == never:
+			c.synced--
+		case p.until > r.tree.Zxid():
 			return
 		}
 		req, ids, at := p.req, p.ids, p.at

@@ -2,9 +2,11 @@ package replica
 
 import (
 	"fmt"
+	"slices"
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
+	"paddock/internal/invariant"
 	"paddock/internal/queue"
 	"paddock/internal/txn"
 	"paddock/internal/zk"
@@ -19,8 +21,10 @@ import (
 // Config is what of the configuration the replica depends on. Durations are milliseconds.
 type Config struct {
 	ServerID quorum.ServerID // 1 for a server on its own
-	Prep     prep.Config
-	Auth     *auth.Authority
+	// Core is what consensus starts from; nil for a server on its own. Self and LastZxid are filled in.
+	Core *consensus.Config
+	Prep prep.Config
+	Auth *auth.Authority
 
 	TickMS         int64 // session deadlines are multiples of it
 	MinSessionMS   int32
@@ -60,8 +64,12 @@ type Replica struct {
 	attached map[zk.SessionID]*client // the client each session is served by, if any
 	leaving  []request.ClientID       // gone, with watches still to drop; they are told nothing
 
-	flying  queue.Queue[inflight] // by zxid
+	flying  queue.Queue[inflight] // by zxid: logged and not applied
+	logged  zk.Zxid               // the newest that was flying, or the tree's
 	waiting queue.Queue[wait]     // by zxid: clients with a sync at the head of what waits
+	serving bool                  // the role is established
+	learner learner
+	arrived *tree.Tree // came with the message that is being stepped
 	ids     session.IDs
 	nowMS   int64
 	wallMS  int64
@@ -80,11 +88,7 @@ type Replica struct {
 
 // New returns a server with the recovered tree t, at the given moment. nowMS and wallMS are as in Event.
 func New(cfg Config, t *tree.Tree, nowMS, wallMS int64) (*Replica, error) {
-	alone, err := quorum.NewConfig(0, []quorum.Server{{ID: cfg.ServerID}}, nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	core, err := consensus.New(consensus.Config{Self: cfg.ServerID, Ensemble: alone, LastZxid: t.Zxid()})
+	core, err := newCore(&cfg, t)
 	if err != nil {
 		return nil, err
 	}
@@ -96,10 +100,35 @@ func New(cfg Config, t *tree.Tree, nowMS, wallMS int64) (*Replica, error) {
 	r.snapshots.init(cfg)
 	r.doomed.checkedMS = nowMS
 	r.throttle.init(cfg.Throttle, cfg.Seed, nowMS)
-	for _, s := range t.Sessions() {
-		r.sessions.Open(s.ID, s.TimeoutMS, nowMS)
+	r.logged = t.Zxid()
+	if cfg.Core == nil {
+		r.serving = true
+		r.openSessions()
 	}
 	return r, nil
+}
+
+func newCore(cfg *Config, t *tree.Tree) (*consensus.Core, error) {
+	if cfg.Core != nil {
+		start := *cfg.Core
+		start.Self = cfg.ServerID
+		if start.LastZxid >= 0 {
+			start.LastZxid = t.Zxid()
+		}
+		return consensus.New(start)
+	}
+	alone, err := quorum.NewConfig(0, []quorum.Server{{ID: cfg.ServerID}}, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	return consensus.New(consensus.Config{Self: cfg.ServerID, Ensemble: alone, LastZxid: t.Zxid()})
+}
+
+// openSessions begins to track the sessions of the tree, none of which has been heard of yet.
+func (r *Replica) openSessions() {
+	for _, s := range r.tree.Sessions() {
+		r.sessions.Open(s.ID, s.TimeoutMS, r.nowMS)
+	}
 }
 
 // Start makes the first effects: sessions that left ephemerals behind without being in the session table are closed.
@@ -107,6 +136,15 @@ func New(cfg Config, t *tree.Tree, nowMS, wallMS int64) (*Replica, error) {
 // ZooKeeper deletes such znodes without a txn, so that its log and its tree tell different stories; here it is a txn
 // like any other.
 func (r *Replica) Start(eff Effects) {
+	if r.cfg.Core != nil {
+		r.core.Step(consensus.Event{Kind: consensus.Start, NowMS: r.nowMS}, &r.actions)
+		r.act(eff)
+		return
+	}
+	r.closeOrphans(eff)
+}
+
+func (r *Replica) closeOrphans(eff Effects) {
 	for _, s := range r.tree.EphemeralsBySession() {
 		if _, ok := r.tree.Session(s.ID); !ok {
 			eff.Note(Note{Kind: OrphansFound, Session: s.ID, Count: len(s.Paths)})
@@ -135,11 +173,15 @@ func (r *Replica) Step(ev *Event, eff Effects) {
 			r.forget(c)
 		}
 	case Durable:
-		r.core.Step(consensus.Event{Kind: consensus.Durable, Zxid: ev.Zxid}, &r.actions)
+		r.core.Step(consensus.Event{Kind: consensus.Durable, NowMS: r.nowMS, Zxid: ev.Zxid}, &r.actions)
 		r.act(eff)
+	case Consensus:
+		r.consensus(ev, eff)
 	case SnapshotDone:
-		r.tree.Release(ev.View)
+		r.tree.Release(ev.View) // which does nothing if another tree has taken its place
 		r.snapshots.running = false
+	case SnapSent:
+		r.tree.Release(ev.View)
 	case Tick:
 		r.tick(eff)
 	case SnapshotNow:
@@ -166,8 +208,8 @@ func (r *Replica) propose(f *inflight, eff Effects) {
 	payload := r.payload.encode(&f.rec)
 	z := f.rec.Header.Zxid
 	r.flying.Push(*f)
-	r.snapshots.logged(len(payload), eff)
-	r.core.Step(consensus.Event{Kind: consensus.Propose, Zxid: z, Payload: payload}, &r.actions)
+	r.logged = z
+	r.core.Step(consensus.Event{Kind: consensus.Propose, NowMS: r.nowMS, Zxid: z, Payload: payload}, &r.actions)
 	r.act(eff)
 }
 
@@ -175,13 +217,34 @@ func (r *Replica) propose(f *inflight, eff Effects) {
 // session takes up what its client has sent meanwhile, which may propose.
 func (r *Replica) act(eff Effects) {
 	for _, e := range r.actions.Append {
-		eff.Append(e.Zxid, e.Payload)
+		r.append(e, eff)
 	}
 	z := r.actions.Commit
+	var do []consensus.Action
+	if len(r.actions.Do) > 0 {
+		do = slices.Clone(r.actions.Do) // what is done may step consensus again
+	}
 	r.actions.Reset()
 	if z != 0 {
 		r.commit(z, eff)
 	}
+	for i := range do {
+		r.do(&do[i], eff)
+	}
+}
+
+// append logs a txn. One that this server did not propose itself flies from here on.
+func (r *Replica) append(e consensus.Entry, eff Effects) {
+	r.snapshots.logged(len(e.Payload), eff)
+	eff.Append(e.Zxid, e.Payload)
+	if e.Zxid <= r.logged {
+		return
+	}
+	var f inflight
+	err := f.rec.Decode(e.Payload)
+	invariant.Check(err == nil, "what is logged can be read", int64(e.Zxid), int64(len(e.Payload)))
+	r.flying.Push(f)
+	r.logged = e.Zxid
 }
 
 // commit applies and answers everything up to z.
@@ -190,7 +253,9 @@ func (r *Replica) act(eff Effects) {
 func (r *Replica) commit(z zk.Zxid, eff Effects) {
 	for r.flying.Len() > 0 && r.flying.Front().rec.Header.Zxid <= z {
 		f := r.flying.Front()
-		r.apply(f, eff) // may add to what is flying
+		if f.rec.Header.Zxid > r.tree.Zxid() {
+			r.apply(f, eff) // may add to what is flying
+		}
 		r.flying.Pop()
 		r.release(eff)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"paddock/consensus"
 	"paddock/internal/zk"
 	"paddock/server/auth"
 	"paddock/server/prep"
@@ -84,6 +85,11 @@ func (w *world) Append(z zk.Zxid, _ []byte) { w.appended = append(w.appended, z)
 func (w *world) Roll()                      { w.rolls++ }
 func (w *world) Snapshot(v *tree.View)      { w.views = append(w.views, v) }
 func (w *world) Note(n replica.Note)        { w.notes = append(w.notes, n) }
+
+func (w *world) Peer(*consensus.Action)                { panic("there are no peers") }
+func (w *world) SendSnap(consensus.LinkID, *tree.View) { panic("there are no peers") }
+func (w *world) Truncate(zk.Zxid, bool)                { panic("there is no leader to follow") }
+func (w *world) Install(*tree.View)                    { panic("there is no leader to follow") }
 
 func (w *world) step(ev replica.Event) {
 	ev.NowMS, ev.WallMS = w.nowMS, wallStart+w.nowMS

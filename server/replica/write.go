@@ -9,6 +9,14 @@ import (
 
 // write judges and proposes a client's write. Its answer waits in the client's queue.
 func (r *Replica) write(c *client, req *zk.Request, at int64, eff Effects) {
+	switch {
+	case !r.leads():
+		r.forward(c, req, at, eff)
+		return
+	case !r.core.CanPropose():
+		c.queue.Push(pending{at: at, xid: req.Xid, op: req.Op, until: never}) // the leader's time is over; its clients move on
+		return
+	}
 	f := inflight{client: c.id, xid: req.Xid, op: req.Op, at: at}
 	if req.Op == zk.OpCloseSession {
 		r.sessions.SetClosing(c.session)
@@ -16,13 +24,16 @@ func (r *Replica) write(c *client, req *zk.Request, at int64, eff Effects) {
 	} else {
 		r.prep.Judge(req, r.asker(c, req.Xid), &f.rec)
 	}
-	c.queue.Push(pending{at: at, until: f.rec.Header.Zxid})
+	c.queue.Push(pending{at: at, xid: req.Xid, op: req.Op, until: f.rec.Header.Zxid})
 	r.propose(&f, eff)
 }
 
 // apply does a committed txn to the tree, fires the watches, and answers.
 func (r *Replica) apply(f *inflight, eff Effects) {
 	h := &f.rec.Header
+	if r.serving && !r.leads() {
+		r.claim(f)
+	}
 	r.outcome.Reset()
 	r.tree.Apply(h, &f.rec.Txn, &r.outcome)
 	invariant.Check(r.tree.Zxid() == h.Zxid, "commit-in-order", int64(r.tree.Zxid()), int64(h.Zxid))
@@ -64,6 +75,9 @@ func (r *Replica) fire(ch *tree.Change, eff Effects) {
 
 func (r *Replica) sessionOpened(f *inflight, eff Effects) {
 	s := f.rec.Header.Session
+	if r.serving && !r.leads() {
+		r.learner.touched[s] = f.rec.Txn.TimeoutMS // so that the leader hears of it from where it is attached
+	}
 	c := r.client(f.client)
 	if c == nil || c.session != s {
 		return // the connection went away meanwhile; the session will expire

@@ -74,11 +74,12 @@ const (
 	CloseThrottled                     // the connection token bucket is empty
 	CloseStale                         // a request of this connection was dropped as stale
 	CloseShutdown                      // the server stops
+	CloseNotServing                    // the server has no quorum, or has just lost it
 )
 
 var closeNames = [...]string{"unknown", "client_zxid_ahead", "not_read_only_client", "session_refused", "session_closed",
 	"session_expired", "session_reattached", "session_moved", "unknown_op", "auth_failed", "auth_required", "malformed",
-	"slow_client", "throttled", "stale_request", "shutdown"}
+	"slow_client", "throttled", "stale_request", "shutdown", "not_serving"}
 
 // String is the reason as logs and metrics name it.
 func (r CloseReason) String() string {

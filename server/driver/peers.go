@@ -1,0 +1,71 @@
+package driver
+
+import (
+	"paddock/consensus"
+	"paddock/internal/zk"
+	"paddock/server/replica"
+	"paddock/storage/tree"
+)
+
+// Peers carries what this server has to say to the others of its ensemble. None of its methods waits.
+type Peers interface {
+	// Do carries out a Send, SendLog, Drop, Dial, Notify or ConnectAll.
+	Do(*consensus.Action)
+	// SendSnap sends a view on a link, and calls done once it needs it no more.
+	SendSnap(link consensus.LinkID, v *tree.View, done func())
+}
+
+// Consensus tells the replica what has come from another server, or has become of a link. A MsgSnap comes with the tree that
+// was sent. It waits while the owner has much to take of this kind.
+func (d *Driver) Consensus(ev consensus.Event, t *tree.Tree) {
+	d.box.post(letter{kind: fromPeer, weight: weighMessage(ev.Message), event: &replica.Event{Kind: replica.Consensus, Core: &ev, Tree: t}})
+}
+
+// messageBytes is what a message weighs beyond its payload, roughly.
+const messageBytes = 200
+
+func weighMessage(m *consensus.Message) int64 {
+	if m == nil {
+		return messageBytes
+	}
+	n := messageBytes + len(m.Payload)
+	if m.Request != nil {
+		n += len(m.Request.Body)
+	}
+	return int64(n)
+}
+
+// Peer implements replica.Effects.
+func (d effects) Peer(a *consensus.Action) {
+	switch a.Kind {
+	case consensus.SetAcceptedEpoch, consensus.SetCurrentEpoch:
+		d.log.assign(task{kind: a.Kind, epoch: a.Epoch})
+	case consensus.FindInLog:
+		link, z := a.Link, a.Zxid
+		d.wg.Go(func() { // ends with the reading of the log
+			found, ok := d.opt.FindInLog(z)
+			d.Consensus(consensus.Event{Kind: consensus.LogFound, Link: link, Zxid: found, OK: ok}, nil)
+		})
+	case consensus.Configured, consensus.SeenConfig:
+		if d.opt.Configured != nil {
+			d.opt.Configured(a)
+		}
+	default:
+		d.opt.Peers.Do(a)
+	}
+}
+
+// SendSnap implements replica.Effects.
+func (d effects) SendSnap(link consensus.LinkID, v *tree.View) {
+	d.opt.Peers.SendSnap(link, v, func() { d.box.post(letter{kind: fromPeer, event: &replica.Event{Kind: replica.SnapSent, View: v}}) })
+}
+
+// Truncate implements replica.Effects.
+func (d effects) Truncate(z zk.Zxid, reload bool) {
+	d.log.assign(task{kind: consensus.Truncate, zxid: z, reload: reload})
+}
+
+// Install implements replica.Effects.
+func (d effects) Install(v *tree.View) {
+	d.log.assign(task{kind: consensus.Install, zxid: v.Zxid(), view: v})
+}

@@ -1,0 +1,142 @@
+package replica
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"paddock/consensus"
+	"paddock/internal/jute"
+	"paddock/internal/queue"
+	"paddock/internal/zk"
+	"paddock/server/request"
+)
+
+// learner is what a server keeps that follows or observes: what the leader has been asked.
+type learner struct {
+	touched map[zk.SessionID]int32            // sessions heard of since the leader's last ping, and their timeouts
+	asking  map[zk.SessionID]request.ClientID // who waits for the leader's word that its session is alive
+	syncs   queue.Queue[*client]              // whose syncs the leader has still to answer, in order
+}
+
+// never is a zxid that no txn reaches.
+const never = zk.Zxid(math.MaxInt64)
+
+// forward asks the leader for a client's write. The answer waits in the client's queue for the txn to come back.
+func (r *Replica) forward(c *client, req *zk.Request, at int64, eff Effects) {
+	c.closing = c.closing || req.Op == zk.OpCloseSession
+	c.queue.Push(pending{at: at, xid: req.Xid, op: req.Op, until: never})
+	r.ask(&consensus.ForwardedRequest{Session: c.session, Cxid: req.Xid, Op: req.Op, Body: body(req), AuthInfo: slices.Clip(c.ids)}, eff)
+}
+
+// forwardSync asks the leader to say when all that it has proposed so far has come here.
+func (r *Replica) forwardSync(c *client, req *zk.Request, at int64, eff Effects) {
+	c.queue.Push(pending{req: req, ids: c.ids, at: at, until: never})
+	r.learner.syncs.Push(c)
+	r.ask(&consensus.ForwardedRequest{Session: c.session, Cxid: req.Xid, Op: req.Op, Body: body(req), AuthInfo: slices.Clip(c.ids)}, eff)
+}
+
+// ask sends the leader a request.
+func (r *Replica) ask(f *consensus.ForwardedRequest, eff Effects) {
+	r.tellLeader(&consensus.Message{Kind: consensus.MsgRequest, Zxid: consensus.NoZxid, Request: f}, eff)
+}
+
+func (r *Replica) tellLeader(m *consensus.Message, eff Effects) {
+	eff.Peer(&consensus.Action{Kind: consensus.Send, Link: r.core.LeaderLink(), Message: m})
+}
+
+// body is a request's record without its header. One that did not decode has none, so that the leader finds the same.
+func body(req *zk.Request) []byte {
+	if req.Malformed {
+		return []byte{}
+	}
+	w := jute.Writer(nil)
+	req.Jute(w)
+	return w.Bytes()[zk.HeaderBytes:]
+}
+
+// askSession asks the leader for a new session.
+func (r *Replica) askSession(c *client, eff Effects) {
+	timeout := binary.BigEndian.AppendUint32(nil, uint32(c.timeout))
+	r.ask(&consensus.ForwardedRequest{Session: c.session, Op: zk.OpCreateSession, Body: timeout}, eff)
+}
+
+// askRenewal asks the leader whether a client's session is alive. Only one client at a time can be it.
+func (r *Replica) askRenewal(c *client, eff Effects) {
+	r.learner.asking[c.session] = c.id
+	r.tellLeader(&consensus.Message{Kind: consensus.MsgRevalidate, Zxid: consensus.NoZxid, Session: c.session, TimeoutMS: c.timeout}, eff)
+}
+
+// fromLeader takes a message of the leader that is not about the order of txns.
+func (r *Replica) fromLeader(m *consensus.Message, eff Effects) {
+	switch m.Kind {
+	case consensus.MsgPing:
+		r.tellLeader(&consensus.Message{Kind: consensus.MsgPing, Zxid: m.Zxid, Touched: r.takeTouched()}, eff)
+	case consensus.MsgSync:
+		r.synced(eff)
+	case consensus.MsgRevalidate:
+		r.revalidated(m, eff)
+	}
+}
+
+// takeTouched is what the leader is told of sessions, by id; never nil.
+func (r *Replica) takeTouched() []consensus.Touch {
+	list := make([]consensus.Touch, 0, len(r.learner.touched))
+	for s, timeout := range r.learner.touched {
+		list = append(list, consensus.Touch{Session: s, TimeoutMS: timeout})
+	}
+	slices.SortFunc(list, func(a, b consensus.Touch) int { return cmp.Compare(a.Session, b.Session) })
+	clear(r.learner.touched)
+	return list
+}
+
+// synced answers the oldest sync: everything proposed when the leader got it has been applied here.
+func (r *Replica) synced(eff Effects) {
+	if r.learner.syncs.Len() == 0 {
+		return // of an earlier link
+	}
+	c := *r.learner.syncs.Front()
+	r.learner.syncs.Pop()
+	c.synced++
+	r.drain(c, eff)
+}
+
+// revalidated tells the client that waits for it whether its session lives.
+func (r *Replica) revalidated(m *consensus.Message, eff Effects) {
+	id, ok := r.learner.asking[m.Session]
+	delete(r.learner.asking, m.Session)
+	c := r.client(id)
+	if !ok || c == nil || c.state != connecting || c.session != m.Session {
+		return
+	}
+	if !m.Valid {
+		r.refuse(c, eff)
+		return
+	}
+	eff.Note(Note{Kind: SessionRenewed, Client: c.id, Session: c.session, TimeoutMS: c.timeout})
+	r.connected(c, eff)
+}
+
+// claim finds the client of this server that a txn answers, if it is one's.
+func (r *Replica) claim(f *inflight) {
+	h := &f.rec.Header
+	c := r.attached[h.Session]
+	if c == nil {
+		return
+	}
+	if c.state == connecting {
+		if h.Type == zk.OpCreateSession {
+			f.client = c.id
+		}
+		return
+	}
+	if c.queue.Len() == 0 {
+		return
+	}
+	p := c.queue.Front()
+	if p.req == nil && p.xid == h.Cxid {
+		p.until = h.Zxid
+		f.client, f.xid, f.op, f.at = c.id, p.xid, p.op, p.at
+	}
+}

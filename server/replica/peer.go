@@ -1,0 +1,117 @@
+package replica
+
+import (
+	"maps"
+	"slices"
+
+	"paddock/consensus"
+	"paddock/internal/queue"
+	"paddock/internal/zk"
+	"paddock/server/prep"
+	"paddock/server/request"
+	"paddock/server/session"
+	"paddock/storage/tree"
+)
+
+// consensus passes on what only consensus is told, with the tree that came along.
+func (r *Replica) consensus(ev *Event, eff Effects) {
+	core := *ev.Core
+	core.NowMS = r.nowMS
+	switch core.Kind {
+	case consensus.Truncated:
+		if ev.Tree != nil {
+			r.replaceTree(ev.Tree)
+		}
+	case consensus.Installed:
+		r.tree.Release(ev.View)
+	}
+	r.arrived = ev.Tree
+	r.core.Step(core, &r.actions)
+	r.act(eff)
+	r.arrived = nil
+}
+
+// do carries out one action of consensus.
+func (r *Replica) do(a *consensus.Action, eff Effects) {
+	switch a.Kind {
+	case consensus.SendSnap:
+		eff.SendSnap(a.Link, r.tree.Freeze())
+	case consensus.Truncate:
+		reload := r.tree.Zxid() > a.Zxid
+		r.forgetLogged(a.Zxid)
+		eff.Truncate(a.Zxid, reload)
+	case consensus.Install:
+		r.forgetLogged(0)
+		r.replaceTree(r.arrived)
+		eff.Install(r.tree.Freeze())
+	case consensus.Deliver:
+		r.deliver(a, eff)
+	case consensus.Left:
+	case consensus.Lead:
+		r.lead(a, eff)
+	case consensus.Follow, consensus.Observe:
+		r.follow(a, eff)
+	case consensus.Lose:
+		r.lose(a.Reason, eff)
+	default:
+		eff.Peer(a)
+	}
+}
+
+// replaceTree goes on with another tree. Nobody is served meanwhile, so nobody can notice.
+func (r *Replica) replaceTree(t *tree.Tree) {
+	r.tree = t
+	r.prep = prep.New(r.cfg.Prep, r.cfg.Auth, t)
+	r.logged = max(r.logged, t.Zxid())
+}
+
+// forgetLogged forgets what is logged, not applied, and newer than z.
+func (r *Replica) forgetLogged(z zk.Zxid) {
+	var keep queue.Queue[inflight]
+	for ; r.flying.Len() > 0; r.flying.Pop() {
+		if f := r.flying.Front(); f.rec.Header.Zxid <= z {
+			keep.Push(*f)
+		}
+	}
+	r.flying, r.logged = keep, z
+}
+
+// lead begins to serve as the leader: sessions are this server's to expire from now on, and none has been heard of yet.
+//
+// ZooKeeper compatibility: the tree is at the beginning of the epoch, which no txn has.
+func (r *Replica) lead(a *consensus.Action, eff Effects) {
+	r.serving = true
+	if r.cfg.Core != nil {
+		start := zk.Zxid(a.Epoch << 32)
+		r.tree.SetZxid(max(r.tree.Zxid(), start))
+		r.logged = max(r.logged, start)
+	}
+	r.prep = prep.New(r.cfg.Prep, r.cfg.Auth, r.tree)
+	r.sessions = session.New(r.cfg.TickMS)
+	r.openSessions()
+	r.doomed = doomed{checkedMS: r.nowMS}
+	eff.Note(Note{Kind: RoleTaken, Text: r.core.Role().String(), Zxid: zk.Zxid(a.Epoch << 32), Server: r.cfg.ServerID})
+	r.closeOrphans(eff)
+}
+
+// follow begins to serve as a learner.
+func (r *Replica) follow(a *consensus.Action, eff Effects) {
+	r.serving = true
+	r.learner = learner{touched: map[zk.SessionID]int32{}, asking: map[zk.SessionID]request.ClientID{}}
+	r.sessions = session.New(r.cfg.TickMS)
+	eff.Note(Note{Kind: RoleTaken, Text: r.core.Role().String(), Zxid: zk.Zxid(a.Epoch << 32), Server: a.Server})
+}
+
+// lose stops serving. The clients find another server, or this one when it serves again.
+func (r *Replica) lose(reason string, eff Effects) {
+	r.serving = false
+	for _, id := range slices.Sorted(maps.Keys(r.clients)) {
+		r.close(r.clients[id], request.CloseNotServing, eff)
+	}
+	r.waiting = queue.Queue[wait]{}
+	r.learner = learner{}
+	eff.Note(Note{Kind: RoleLost, Text: reason})
+}
+
+// leads tells whether this server judges writes and watches over sessions.
+func (r *Replica) leads() bool { return r.serving && r.core.Role() == consensus.Leading }
