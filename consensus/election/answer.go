@@ -1,6 +1,7 @@
 package election
 
 import (
+	"maps"
 	"slices"
 
 	"paddock/consensus/quorum"
@@ -47,23 +48,18 @@ func (e *Election) answer(to quorum.ServerID, n Notification, now int64, out *Ac
 	if e.bug != bugEndlessAnswers && !e.admit(to, told) {
 		return
 	}
+	if e.role == Looking && !e.isVoter(to) && len(e.looking.asked) < strangersMax {
+		e.looking.asked[to] = true
+	}
 	e.send(to, v, out)
 }
 
 // tellStrangers tells the decision to observers and strangers that asked during the election, in which they could not
 // see it coming. ZooKeeper's servers let them ask again, after up to a minute.
-func (e *Election) tellStrangers(out *Actions) {
-	var asked []quorum.ServerID
-	for id, a := range e.answered {
-		if a.told.Role == Looking && !e.isVoter(id) {
-			asked = append(asked, id)
-		}
-	}
-	slices.Sort(asked)
+func (e *Election) tellStrangers(asked map[quorum.ServerID]bool, out *Actions) {
 	v := e.current
 	v.Round = e.round
-	for _, id := range asked {
-		delete(e.answered, id)
+	for _, id := range slices.Sorted(maps.Keys(asked)) {
 		e.send(id, v, out)
 	}
 }

@@ -71,6 +71,7 @@ type looking struct {
 	received map[quorum.ServerID]ballot // the newest votes of this round
 	outside  map[quorum.ServerID]ballot // of those who follow or lead, in any round
 	busy     map[quorum.ServerID]bool   // who had a leader when it was told this server's vote, and so did not count it
+	asked    map[quorum.ServerID]bool   // observers and strangers that are told the decision
 	interval int64                      // until the vote is repeated, in milliseconds
 	repeatAt int64                      // when that is due
 	// finalizeAt is when the proposal is decided if nothing better comes. It counts while finalizing.
@@ -149,19 +150,22 @@ func (e *Election) begin(now int64, out *Actions) {
 	e.round++
 	e.looking = looking{
 		received: map[quorum.ServerID]ballot{}, outside: map[quorum.ServerID]ballot{}, busy: map[quorum.ServerID]bool{},
+		asked:    map[quorum.ServerID]bool{},
 		interval: e.intervalMin,
 	}
-	e.propose(e.initial(), now, out)
+	e.propose(e.initial())
+	e.considerEarly(now)
+	e.broadcast(now, out)
 	e.conclude(now, out)
-	e.countEarly(now, out)
 }
 
-// countEarly counts the votes that came shortly before this server began to look. Those who gave them were told of a
+// considerEarly counts the votes that came shortly before this server began to look. Those who gave them were told of a
 // leader; they see that this server has lost it, too, but have no reason to repeat their vote soon.
-func (e *Election) countEarly(now int64, out *Actions) {
+func (e *Election) considerEarly(now int64) {
 	for _, id := range e.voters {
-		if v, ok := e.early[id]; ok && e.role == Looking && now <= v.at+earlyMaxMS && e.isVoter(v.Leader) {
-			e.lookingVote(id, v.Vote, now, out)
+		v, ok := e.early[id]
+		if ok && now <= v.at+earlyMaxMS && e.isVoter(v.Leader) && e.counts(v.Vote) && v.Round >= e.round {
+			e.consider(id, v.Vote)
 		}
 	}
 	clear(e.early)
@@ -176,17 +180,6 @@ func (e *Election) initial() Vote {
 		return Vote{Leader: None, Zxid: e.last, Epoch: e.epoch}
 	}
 	return Vote{Leader: e.self, Zxid: e.last, Epoch: e.epoch}
-}
-
-// propose changes this server's vote, counts it and tells all voters.
-func (e *Election) propose(v Vote, now int64, out *Actions) {
-	v.Round = e.round
-	e.looking.proposal = v
-	e.looking.finalizing = false
-	if e.isVoter(e.self) && e.counts(v) {
-		e.looking.received[e.self] = ballot{Vote: v}
-	}
-	e.broadcast(now, out)
 }
 
 // broadcast tells all voters this server's vote, and has it repeated after the interval.

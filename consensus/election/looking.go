@@ -41,41 +41,60 @@ func (e *Election) notified(ev Event, now int64, out *Actions) {
 
 // lookingVote takes the vote of another server that looks.
 func (e *Election) lookingVote(from quorum.ServerID, v Vote, now int64, out *Actions) {
-	if !e.counts(v) || v.Round < 0 || v.Round > roundMax {
+	if !e.counts(v) {
 		return
 	}
 	l := &e.looking
 	if l.finalizing && v != l.proposal && (!e.better(v, l.proposal) || e.bug == bugDeafAtTheEnd) {
 		return // whoever has a quorum and waits is interested in better votes only
 	}
-	switch {
+	if v.Round < e.round && e.bug != bugOldRounds {
+		return // answered with this server's vote, which brings the sender to this round
+	}
+	before := l.proposal
+	e.consider(from, v)
+	if l.proposal != before {
+		e.broadcast(now, out)
+	}
+	e.conclude(now, out)
+}
+
+// consider counts a vote of this round or a later one, and takes it over, or its round, if that is better.
+func (e *Election) consider(from quorum.ServerID, v Vote) {
+	switch l := &e.looking; {
 	case v.Round > e.round:
 		e.round = v.Round
 		clear(l.received)
 		if mine := e.initial(); e.better(v, mine) {
-			e.propose(v, now, out)
+			e.propose(v)
 		} else {
-			e.propose(mine, now, out)
+			e.propose(mine)
 		}
 	case v.Round < e.round:
-		if e.bug != bugOldRounds {
-			return // answered with this server's vote, which brings the sender to this round
-		}
-		v.Round = e.round
+		v.Round = e.round // a planted mistake
 	case e.better(v, l.proposal):
-		e.propose(v, now, out)
+		e.propose(v)
 	}
-	l.received[from] = ballot{Vote: v}
-	e.conclude(now, out)
+	e.looking.received[from] = ballot{Vote: v}
 }
 
-// counts tells whether a vote can be counted: a server with an uninitialised database neither votes nor is voted for.
-// It finds a leader only among those who have one.
+// propose changes this server's vote and counts it.
+func (e *Election) propose(v Vote) {
+	v.Round = e.round
+	e.looking.proposal = v
+	e.looking.finalizing = false
+	if e.isVoter(e.self) && e.counts(v) {
+		e.looking.received[e.self] = ballot{Vote: v}
+	}
+}
+
+// counts tells whether a vote can be counted: a server with an uninitialised database neither votes nor is voted for,
+// it finds a leader only among those who have one; and the round must be one that leaves room for more.
 func (e *Election) counts(v Vote) bool {
 	if e.bug == bugUninitialized {
 		return true
 	}
-	return v.Zxid != uninitialized && (e.observer || e.last != uninitialized)
+	return v.Zxid != uninitialized && (e.observer || e.last != uninitialized) && v.Round >= 0 && v.Round <= roundMax
 }
 
 // conclude decides this server's proposal if it has a quorum, and either nothing that is still to come could change
@@ -148,15 +167,21 @@ func (e *Election) establishedVote(from quorum.ServerID, b ballot, out *Actions)
 
 // follows tells whether a quorum of votes agrees with b, and b's leader is one: it says itself that it leads, or it
 // is this server and b is of the current round.
+//
+// ZooKeeper compatibility: its servers ask for a quorum of the proposed configuration here, too. One that has seen a
+// proposal which its leader never committed then waits without end for new members who never became voters. That the
+// leader has every quorum it needs is the leader's business; whom to follow is settled by the committed configuration.
 func (e *Election) follows(votes map[quorum.ServerID]ballot, b ballot) bool {
+	met := e.committed.Met
 	if b.Leader == e.self {
 		if b.Round != e.round {
 			return false
 		}
+		met = e.quorum
 	} else if leader, ok := votes[b.Leader]; (!ok || leader.role != Leading) && e.bug != bugLeaderUnheard {
 		return false
 	}
-	return e.quorum(func(id quorum.ServerID) bool {
+	return met(func(id quorum.ServerID) bool {
 		other, ok := votes[id]
 		if e.bug == bugRoundsCompared {
 			return ok && other.agrees(b) && other.Round == b.Round
@@ -175,7 +200,8 @@ func (e *Election) decide(v Vote, out *Actions) {
 	default:
 		e.role = Following
 	}
+	asked := e.looking.asked
 	e.current, e.looking = v, looking{}
 	out.Decided = &Decision{e.role, v}
-	e.tellStrangers(out)
+	e.tellStrangers(asked, out)
 }
