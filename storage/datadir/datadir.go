@@ -2,7 +2,6 @@ package datadir
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
@@ -24,7 +23,8 @@ const (
 	initializeName = "initialize"
 	acceptedName   = "acceptedEpoch"
 	currentName    = "currentEpoch"
-	smallFileBytes = 4096 // no epoch file is larger
+	tmpSuffix      = ".tmp" // of a small file being written
+	smallFileBytes = 4096   // no epoch file is larger
 )
 
 // Options say which directory to open and how.
@@ -57,6 +57,12 @@ const (
 	bugEpochNotSynced
 	bugPurgeLogsByNewest
 	bugInitializeEarly
+	bugInstallUncut
+	bugInstallCutFirst
+	bugInstallKeepsSnapshots
+	bugTruncateKeepsSnapshots
+	bugSuffixKept
+	bugPurgeUnacknowledged
 )
 
 // Dir is an open data directory.
@@ -65,6 +71,9 @@ type Dir struct {
 	snaps string // dataDir/version-2
 	logs  string // dataLogDir/version-2
 	locks []io.Closer
+
+	member  bool // recovered as a member of an ensemble
+	dropped bool // history that was never acknowledged, in this recovery
 }
 
 // Open creates what is missing, takes the lock and removes what an interrupted write left. Its errors are *InUseError,
@@ -103,7 +112,10 @@ func (d *Dir) open() error {
 	if err := d.guard(); err != nil {
 		return err
 	}
-	return d.removeLeftovers()
+	if err := d.removeLeftovers(); err != nil {
+		return err
+	}
+	return d.finishInstalls()
 }
 
 func (d *Dir) create(key, dir string) error {
@@ -174,8 +186,7 @@ func (d *Dir) removeLeftovers() error {
 	}
 	removed := false
 	for _, name := range names {
-		temporary := strings.HasSuffix(name, ".tmp") &&
-			(strings.HasPrefix(name, "snapshot.") || name == acceptedName+".tmp" || name == currentName+".tmp")
+		temporary := strings.HasSuffix(name, tmpSuffix) && strings.HasPrefix(name, "snapshot.") // those of epochs are for Recover
 		if !temporary && !snapshot.IsUnfinished(name) {
 			continue
 		}
@@ -210,76 +221,19 @@ func (d *Dir) Log(last zk.Zxid) *wal.Writer {
 	return wal.NewWriter(wal.Options{FS: d.opts.FS, Dir: d.logs, NoSync: d.opts.NoSync, PrepareBytes: d.opts.PrepareBytes}, last)
 }
 
+// FindHistory tells what of the log follows z, up to until; see wal.Find. Any goroutine may call it.
+func (d *Dir) FindHistory(z, until zk.Zxid, limitBytes int64) (span wal.Span, ok bool, err error) {
+	return wal.Find(d.opts.FS, d.logs, z, until, limitBytes)
+}
+
+// OpenHistory reads what follows the record after, up to the record to, which must be durable; see wal.OpenRange. Any
+// goroutine may call it.
+func (d *Dir) OpenHistory(after, to zk.Zxid) (*wal.Range, error) {
+	return wal.OpenRange(d.opts.FS, d.logs, after, to)
+}
+
 // LogPath and SnapshotPath are the directories that hold the log and the snapshots.
 func (d *Dir) LogPath() string { return d.logs }
 
 // SnapshotPath is described at LogPath.
 func (d *Dir) SnapshotPath() string { return d.snaps }
-
-// AcceptedEpoch and CurrentEpoch read the epoch files; ok is false if there is none, as on a standalone server.
-func (d *Dir) AcceptedEpoch() (epoch int64, ok bool, err error) { return d.readEpoch(acceptedName) }
-
-// CurrentEpoch is described at AcceptedEpoch.
-func (d *Dir) CurrentEpoch() (epoch int64, ok bool, err error) { return d.readEpoch(currentName) }
-
-// SetAcceptedEpoch and SetCurrentEpoch write the epoch files, durably.
-func (d *Dir) SetAcceptedEpoch(epoch int64) error { return d.writeEpoch(acceptedName, epoch) }
-
-// SetCurrentEpoch is described at SetAcceptedEpoch.
-func (d *Dir) SetCurrentEpoch(epoch int64) error { return d.writeEpoch(currentName, epoch) }
-
-func (d *Dir) readEpoch(name string) (int64, bool, error) {
-	path := filepath.Join(d.snaps, name)
-	b, err := vfs.ReadFile(d.opts.FS, path, smallFileBytes)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, fmt.Errorf("read epoch: %w", err)
-	}
-	line, _, _ := strings.Cut(string(b), "\n")
-	epoch, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
-	if err != nil || epoch < 0 {
-		return 0, false, fmt.Errorf("%s contains %q, expected an epoch in decimal; restore the file from a backup", path, line)
-	}
-	return epoch, true, nil
-}
-
-func (d *Dir) writeEpoch(name string, epoch int64) error {
-	path := filepath.Join(d.snaps, name)
-	text := []byte(strconv.FormatInt(epoch, 10))
-	var err error
-	if d.opts.bug == bugEpochNotSynced {
-		var f vfs.File
-		if f, err = d.opts.FS.Create(path); err == nil {
-			_, err = f.WriteAt(text, 0)
-		}
-	} else {
-		err = vfs.WriteFileAtomic(d.opts.FS, path, text)
-	}
-	if err != nil {
-		return fmt.Errorf("write epoch %d: %w", epoch, err)
-	}
-	return nil
-}
-
-// CheckEpochs compares the epoch files with each other and with the zxid of the recovered state, as an ensemble's member
-// must before it starts. Files that do not exist are not checked.
-func (d *Dir) CheckEpochs(last zk.Zxid) error {
-	accepted, hasAccepted, err := d.AcceptedEpoch()
-	if err != nil {
-		return err
-	}
-	current, hasCurrent, err := d.CurrentEpoch()
-	if err != nil {
-		return err
-	}
-	const hint = "was a backup restored partly? restore all of version-2, or move it away and let the server sync from the others"
-	if hasCurrent && last.Epoch() > current {
-		return fmt.Errorf("%s: the current epoch, %d, is older than the last zxid, %v; %s", filepath.Join(d.snaps, currentName), current, last, hint)
-	}
-	if hasAccepted && hasCurrent && accepted < current {
-		return fmt.Errorf("%s: the accepted epoch, %d, is less than the current epoch, %d; %s", filepath.Join(d.snaps, acceptedName), accepted, current, hint)
-	}
-	return nil
-}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/storage/snapshot"
 	"paddock/storage/tree"
@@ -20,6 +19,7 @@ const (
 	snapshotsTriedMax = 100 // as in ZooKeeper
 	replayProgress    = 1 << 14
 	recentDefault     = 500 // txns kept for learners, as in ZooKeeper
+	recentBytes       = 32 << 20
 )
 
 const remedyRestore = "restore the directory from a backup, or, in an ensemble, move version-2 away and let the server sync from the others"
@@ -29,25 +29,42 @@ type RecoverOptions struct {
 	Seed uint64 // for tree.New
 	// Progress is called now and then with what is being read and how many znodes or records were; it may be nil.
 	Progress func(stage string, done int)
-	// RecentMax is how many of the last payloads to return; 0 stands for 500, negative for none.
-	RecentMax int
+	// RecentMax is how many of the last payloads to return; 0 stands for 500, negative for none. RecentBytes is how many
+	// bytes of them at most; 0 stands for 32 MiB.
+	RecentMax   int
+	RecentBytes int64
+	// Member makes the epoch files count, as for a member of an ensemble: history of an epoch that this server never
+	// acknowledged is dropped, and files that are missing are made. A standalone server leaves them alone.
+	Member bool
 }
 
 // Recovered is the state of a directory.
 type Recovered struct {
 	Tree *tree.Tree // at the zxid of the last record
-	// Uninitialised tells that the directory was empty and may not be begun anew: such a server must not vote.
+	// Uninitialised tells that the directory was empty and may not be begun anew: such a server must not vote. Its zxid
+	// is -1, see LastZxid, though its empty tree is at 0.
 	Uninitialised bool
+	Epochs        Epochs // of a member
+	// Untruncated is set by TruncateAndRecover if the directory could not be truncated.
+	Untruncated error
 	// NeedsSnapshot tells that there is no snapshot below the tree, so that one must be taken before serving.
 	NeedsSnapshot bool
 	Snapshot      snapshot.Info // that was loaded; zero if none was
 	Bad           []BadSnapshot // newer ones that were passed over
 	Log           wal.Recovered // what was replayed
-	Recent        []Recent      // the last records of the log, oldest first
+	Recent        []Recent      // the last records of the log, oldest first, without a gap between them
 	// DigestMismatch is the first zxid after which the tree's digest differed from the logged one; 0 if all agreed.
 	DigestMismatch zk.Zxid
 	// FuzzyUntil, unless zero, tells that the snapshot may hold effects of txns up to here, but the log ends before.
 	FuzzyUntil zk.Zxid
+}
+
+// LastZxid is the zxid to take part in an ensemble with: the tree's, or -1 if the server is uninitialised.
+func (r *Recovered) LastZxid() zk.Zxid {
+	if r.Uninitialised {
+		return -1
+	}
+	return r.Tree.Zxid()
 }
 
 // Recent is a record of the log.
@@ -57,16 +74,28 @@ type Recent struct {
 }
 
 // Recover restores the newest state: the newest good snapshot and the log behind it. An empty directory becomes a new
-// database. Errors that an operator must deal with are *wal.CorruptionError and *NoSnapshotError.
+// database. Errors that an operator must deal with are *wal.CorruptionError, *NoSnapshotError and, for a member,
+// *EpochError.
 func (d *Dir) Recover(opts RecoverOptions) (*Recovered, error) {
+	if d.member = opts.Member; d.member {
+		return d.recoverMember(opts)
+	}
+	return d.recover(opts, 0)
+}
+
+// recover restores the state. Unless limit is 0, finding anything above it is a *beyondError, and changes nothing.
+func (d *Dir) recover(opts RecoverOptions, limit zk.Zxid) (*Recovered, error) {
 	if opts.Progress == nil {
 		opts.Progress = func(string, int) {}
 	}
 	if opts.RecentMax == 0 {
 		opts.RecentMax = recentDefault
 	}
+	if opts.RecentBytes == 0 {
+		opts.RecentBytes = recentBytes
+	}
 	out := &Recovered{}
-	if err := d.load(opts, out); err != nil {
+	if err := d.load(opts, out, limit); err != nil {
 		return nil, err
 	}
 	if out.Tree == nil {
@@ -77,10 +106,7 @@ func (d *Dir) Recover(opts RecoverOptions) (*Recovered, error) {
 		// The server that wrote the snapshot may have been killed before its name was durable, and what comes now builds on it.
 		return nil, fmt.Errorf("sync snapshots: %w", err)
 	}
-	if err := d.replay(opts, out); err != nil {
-		return nil, err
-	}
-	if err := d.covered(out); err != nil {
+	if err := d.replay(opts, out, limit); err != nil {
 		return nil, err
 	}
 	return out, d.removeInitialize()
@@ -109,8 +135,9 @@ func (d *Dir) snapshots() ([]candidate, error) {
 	return list, nil
 }
 
-// load sets out.Tree from the newest snapshot that is whole, and out.Bad.
-func (d *Dir) load(opts RecoverOptions, out *Recovered) error {
+// load sets out.Tree from the newest snapshot that is whole, and out.Bad. Unless limit is 0, a snapshot that holds anything
+// above it is a *beyondError.
+func (d *Dir) load(opts RecoverOptions, out *Recovered, limit zk.Zxid) error {
 	list, err := d.snapshots()
 	if err != nil {
 		return err
@@ -126,11 +153,17 @@ func (d *Dir) load(opts RecoverOptions, out *Recovered) error {
 			out.Bad = append(out.Bad, BadSnapshot{File: path, Zxid: c.zxid, Unfinished: true, Reason: "never finished: " + problem})
 			continue
 		}
+		if limit != 0 && c.zxid > limit {
+			return &beyondError{zxid: c.zxid, snapshot: path}
+		}
 		if tried++; tried > snapshotsTriedMax {
 			break
 		}
 		t, info, err := snapshot.Load(d.opts.FS, d.snaps, c.name, opts.Seed, func(n int) { opts.Progress("loading "+path, n) })
 		if err == nil {
+			if limit != 0 && info.HasDigest && info.DigestZxid > limit {
+				return &beyondError{zxid: info.DigestZxid, snapshot: path}
+			}
 			out.Tree, out.Snapshot = t, info
 			return nil
 		}
@@ -170,7 +203,7 @@ func (d *Dir) begin(opts RecoverOptions, out *Recovered) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("look for %s: %w", initializeName, err)
 	}
-	if err != nil && d.opts.NoNewDatabase {
+	if err != nil && (d.opts.NoNewDatabase || d.dropped) {
 		out.Uninitialised = true
 		return nil
 	}
@@ -183,104 +216,6 @@ func (d *Dir) begin(opts RecoverOptions, out *Recovered) error {
 	defer out.Tree.Release(v)
 	_, err = snapshot.Write(context.Background(), d.opts.FS, d.snaps, v, snapshot.WriteOptions{})
 	return err
-}
-
-// replay applies the log to the tree.
-func (d *Dir) replay(opts RecoverOptions, out *Recovered) error {
-	var (
-		rec    txn.Record
-		stage  = "replaying " + d.logs
-		digest = digestCheck{out: out}
-		recent = ring{max: opts.RecentMax}
-		n      int
-	)
-	digest.begin()
-	ro := wal.ReadOptions{From: out.Tree.Zxid() + 1}
-	var err error
-	out.Log, err = wal.Recover(d.opts.FS, d.logs, ro, func(r wal.Record) error {
-		if err := rec.Decode(r.Payload); err != nil {
-			return &wal.CorruptionError{File: r.File, Offset: r.Offset, Reason: err.Error(), Remedy: remedyRestore}
-		}
-		out.Tree.Apply(&rec.Header, &rec.Txn, nil)
-		digest.after(&rec)
-		recent.add(r)
-		if n++; n%replayProgress == 0 {
-			opts.Progress(stage, n)
-		}
-		return nil
-	})
-	out.Recent = recent.ordered()
-	if out.Tree.Zxid() < digest.fuzzy {
-		out.FuzzyUntil = digest.fuzzy
-	}
-	return err
-}
-
-// ring keeps the last records. Payloads are copied into the memory of those that drop out.
-type ring struct {
-	max  int
-	list []Recent
-	next int // place of the oldest, once full
-}
-
-func (r *ring) add(rec wal.Record) {
-	switch {
-	case r.max < 0:
-	case len(r.list) < r.max:
-		r.list = append(r.list, Recent{rec.Zxid, slices.Clone(rec.Payload)})
-	default:
-		old := &r.list[r.next]
-		old.Zxid, old.Payload = rec.Zxid, append(old.Payload[:0], rec.Payload...)
-		r.next = (r.next + 1) % r.max
-	}
-}
-
-// ordered returns the records, oldest first.
-func (r *ring) ordered() []Recent { return slices.Concat(r.list[r.next:], r.list[:r.next]) }
-
-// digestCheck compares the tree's digest with those in the log, once the tree is no longer ahead of it.
-type digestCheck struct {
-	out   *Recovered
-	fuzzy zk.Zxid // the snapshot may hold effects of txns up to here
-}
-
-func (c *digestCheck) begin() {
-	info := c.out.Snapshot
-	if !info.HasDigest || info.DigestZxid < info.Zxid {
-		return
-	}
-	c.fuzzy = info.DigestZxid
-	if info.DigestZxid == info.Zxid && info.Digest != 0 {
-		c.compare(info.Zxid, info.Digest)
-	}
-}
-
-func (c *digestCheck) after(rec *txn.Record) {
-	z := rec.Header.Zxid
-	if z == c.fuzzy {
-		c.compare(z, c.out.Snapshot.Digest)
-	}
-	if z >= c.fuzzy && rec.HasDigest && rec.Digest.Version == txn.DigestVersion {
-		c.compare(z, rec.Digest.Tree)
-	}
-}
-
-func (c *digestCheck) compare(z zk.Zxid, want uint64) {
-	if c.out.DigestMismatch == 0 && c.out.Tree.Digest() != want {
-		c.out.DigestMismatch = max(z, 1)
-	}
-}
-
-// covered checks that passing over damaged snapshots lost nothing. A finished snapshot proves that everything up to its
-// zxid was once acknowledged; the log must reach as far.
-func (d *Dir) covered(out *Recovered) error {
-	for _, bad := range out.Bad {
-		if !bad.Unfinished && bad.Zxid > out.Tree.Zxid() {
-			return &NoSnapshotError{Dir: d.snaps, Bad: out.Bad, Remedy: remedyRestore,
-				Reason: fmt.Sprintf("the newest snapshot is damaged, and the older ones with the log reach only %v", out.Tree.Zxid())}
-		}
-	}
-	return nil
 }
 
 // removeInitialize deletes the marker that allows a new database, once it has served.

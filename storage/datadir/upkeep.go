@@ -2,7 +2,6 @@ package datadir
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -15,9 +14,6 @@ import (
 
 // retainMin is the least number of snapshots that Purge keeps, as in ZooKeeper.
 const retainMin = 3
-
-// ErrNoSnapshotBelow is wrapped by Truncate when no snapshot would be left to start from.
-var ErrNoSnapshotBelow = errors.New("no snapshot from before that zxid")
 
 // WriteSnapshot writes a view of the tree, durably, and returns the path of the file. See snapshot.Write.
 func (d *Dir) WriteSnapshot(ctx context.Context, v *tree.View, opts snapshot.WriteOptions) (string, error) {
@@ -52,6 +48,11 @@ func (d *Dir) Purge(retain int) ([]string, error) {
 	if kept == 0 {
 		return nil, nil
 	}
+	if d.member && d.opts.bug != bugPurgeUnacknowledged {
+		if oldest, err = d.acknowledged(list, oldest); err != nil {
+			return nil, err
+		}
+	}
 	// Snapshots go first: one without its log would be of no use.
 	var removed []string
 	for _, c := range list {
@@ -76,72 +77,34 @@ func (d *Dir) Purge(retain int) ([]string, error) {
 	return append(removed, logs...), err
 }
 
-// Truncate makes the directory forget everything behind target: log records, and snapshots that hold any of it. The state
-// must be recovered again afterwards. If the log has no such record the error wraps wal.ErrNotInLog, and if no snapshot
-// would be left ErrNoSnapshotBelow; nothing is changed then.
-func (d *Dir) Truncate(target zk.Zxid) error {
-	list, err := d.snapshots()
-	if err != nil {
-		return err
+// acknowledged lowers oldest to the newest whole snapshot of the current epoch or before: a member falls back to it if it
+// crashes before it acknowledges a later epoch.
+func (d *Dir) acknowledged(list []candidate, oldest zk.Zxid) (zk.Zxid, error) {
+	current, ok, err := d.CurrentEpoch()
+	if err != nil || !ok {
+		return oldest, err
 	}
-	var drop []string
-	left := 0
 	for _, c := range list {
-		path := filepath.Join(d.snaps, c.name)
-		beyond, err := d.beyond(c, target)
-		switch {
-		case err != nil:
-			return fmt.Errorf("truncate to %v: %w", target, err)
-		case beyond:
-			drop = append(drop, path)
-		default:
-			left++
+		if c.zxid.Epoch() > current {
+			continue
+		}
+		problem, err := snapshot.Plausible(d.opts.FS, filepath.Join(d.snaps, c.name), c.comp)
+		if err != nil {
+			return 0, fmt.Errorf("purge: %w", err)
+		}
+		if problem == "" {
+			return min(oldest, c.zxid), nil
 		}
 	}
-	if left == 0 {
-		return fmt.Errorf("truncate to %v: %w", target, ErrNoSnapshotBelow)
-	}
-	if err := wal.Contains(d.opts.FS, d.logs, target); err != nil {
-		return fmt.Errorf("truncate to %v: %w", target, err)
-	}
-	// Snapshots go first: with the log cut, one of them would bring back what was cut off.
-	for _, path := range drop {
-		if err := d.opts.FS.Remove(path); err != nil {
-			return fmt.Errorf("truncate to %v: %w", target, err)
-		}
-	}
-	if len(drop) > 0 {
-		if err := d.opts.FS.SyncDir(d.snaps); err != nil {
-			return fmt.Errorf("truncate to %v: %w", target, err)
-		}
-	}
-	return wal.Truncate(d.opts.FS, d.logs, target)
+	return oldest, nil
 }
-
-// beyond tells whether a snapshot may hold something behind target. One that cannot be read may hold anything.
-func (d *Dir) beyond(c candidate, target zk.Zxid) (bool, error) {
-	if c.zxid > target {
-		return true, nil
-	}
-	info, err := snapshot.Read(d.opts.FS, d.snaps, c.name, nowhere{}, nil)
-	if errors.Is(err, snapshot.ErrCorrupt) {
-		return true, nil
-	}
-	return info.HasDigest && info.DigestZxid > target || info.HasLastZxid && info.LastZxid > target, err
-}
-
-// nowhere is a sink that forgets.
-type nowhere struct{}
-
-func (nowhere) Session(zk.SessionID, int32) {}
-func (nowhere) ACL(int64, []zk.ACL)         {}
-func (nowhere) Znode(*snapshot.Znode) error { return nil }
 
 // Usage is what the directory takes.
 type Usage struct {
 	Snapshots      int
 	SnapshotBytes  int64
 	NewestSnapshot zk.Zxid // 0 if there is none
+	NewestBytes    int64   // its size
 	Logs           int
 	LogBytes       int64     // with space prepared for records to come
 	Space          vfs.Space // of the file system with the snapshots
@@ -163,8 +126,11 @@ func (d *Dir) Usage() (Usage, error) {
 	if len(list) > 0 {
 		u.NewestSnapshot = list[0].zxid
 	}
-	for _, c := range list {
-		u.SnapshotBytes += d.size(filepath.Join(d.snaps, c.name))
+	for i, c := range list {
+		size := d.size(filepath.Join(d.snaps, c.name))
+		if u.SnapshotBytes += size; i == 0 {
+			u.NewestBytes = size
+		}
 	}
 	for _, f := range logs {
 		u.LogBytes += d.size(filepath.Join(d.logs, f.Name))

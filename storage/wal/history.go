@@ -115,6 +115,7 @@ func (r *Range) Next() (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
+	// INVARIANT(history-without-gap): where the log does not tell what a record follows, a gap is assumed.
 	if rec.After != r.last {
 		return Record{}, fmt.Errorf("%w: %v at %s:%d is not known to follow %v", ErrGap, rec.Zxid, rec.File, rec.Offset, r.last)
 	}

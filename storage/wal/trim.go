@@ -69,7 +69,7 @@ func Contains(fsys vfs.FS, dir string, z zk.Zxid) error {
 // find returns the record with the zxid and the files behind the one it is in. The record's payload is not valid.
 func find(fsys vfs.FS, dir string, z zk.Zxid) (Record, []File, error) {
 	rec, later, err := seek(fsys, dir, z)
-	if err == nil && rec.Zxid != z {
+	if err == nil && (rec.File == "" || rec.Zxid != z) {
 		return Record{}, nil, ErrNotInLog
 	}
 	return rec, later, err
