@@ -68,7 +68,14 @@ func (e Event) String() string {
 	case PeerDown:
 		return fmt.Sprintf("peer down %d", e.From)
 	case SetConfig:
-		return fmt.Sprintf("config %v", e.Committed.Version)
+		text := "config"
+		if e.Committed != nil {
+			text += " " + e.Committed.Version.String()
+		}
+		if e.LastSeen != nil && (e.Committed == nil || e.LastSeen.Version != e.Committed.Version) {
+			text += " then " + e.LastSeen.Version.String()
+		}
+		return text
 	case SetEpoch:
 		return fmt.Sprintf("epoch %d", e.Epoch)
 	case Join:
