@@ -12,9 +12,9 @@
 // key that asks for protection the server cannot give yet (TLS, SASL) stops the start instead of
 // being dropped. Input is bounded: files beyond 1 MiB are refused.
 //
-// It does not open ports, create directories, write files or log: notices and problems are values.
-// The only I/O is reading the configuration files and <dataDir>/myid through Source.ReadFile,
-// and name look-ups through Source.LookupHost when a host name has to be compared.
+// It does not open ports, create directories or log: notices and problems are values. The only I/O of Load is
+// reading the configuration files and <dataDir>/myid through Source.ReadFile, and name look-ups through
+// Source.LookupHost when a host name has to be compared. Files writes what a reconfiguration changes.
 //
 // Syntax: java.util.Properties (load from a Latin-1 stream). Rules: ZooKeeper's administrator's
 // guide and the behaviour of its 3.8 server.
