@@ -37,7 +37,12 @@ var errHandshake = errors.New("malformed handshake")
 type handshake struct {
 	server    quorum.ServerID
 	addresses []quorum.HostPort
+	bare      bool // an id was all that came
 }
+
+// bareIDMax is the largest id a server may have by ZooKeeper's documentation. A larger one, alone, is taken for the
+// beginning of something else, such as an HTTP request, unless a member has it.
+const bareIDMax = 255
 
 // appendHandshake appends the bytes of h to b; several allows for more addresses than one.
 func appendHandshake(b []byte, h handshake, several bool) []byte {
@@ -69,7 +74,7 @@ func readHandshake(r io.Reader) (handshake, error) {
 	version := int64(binary.BigEndian.Uint64(head[:]))
 	switch {
 	case version >= 0:
-		h.server = quorum.ServerID(version)
+		h.server, h.bare = quorum.ServerID(version), true
 		return h, nil
 	case version != handshakeOne && version != handshakeSeveral:
 		return h, fmt.Errorf("%w: version %d", errHandshake, version)

@@ -44,7 +44,8 @@ var table = []Row{
 
 	// The server's edges and drivers.
 	{Path: "consensus/transport", Ring: Edge,
-		Imports: []string{"consensus", "consensus/election", "consensus/quorum", "internal/jute", "internal/zk"}},
+		Imports: []string{"consensus", "consensus/election", "consensus/quorum", "internal/jute", "internal/zk", "storage/tree"},
+		Modules: []string{"github.com/rs/zerolog"}},
 	{Path: "server/config", Ring: Edge, Imports: []string{"consensus/quorum", "internal/zk"}},
 	{Path: "server/driver", Ring: Driver,
 		Imports: []string{"internal/queue", "internal/zk", "server/replica", "server/request", "storage/tree"},

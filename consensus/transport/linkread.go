@@ -1,0 +1,140 @@
+package transport
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"paddock/consensus"
+	"paddock/internal/jute"
+)
+
+// inbound reads from a link's connection. Silence beyond the link's limit is an error, unless a long transfer moves in
+// the other direction.
+type inbound struct{ l *link }
+
+func (in inbound) Read(b []byte) (int, error) {
+	l := in.l
+	for {
+		limit := l.limit()
+		l.c.SetReadDeadline(time.Now().Add(limit))
+		n, err := l.c.Read(b)
+		if n > 0 {
+			if l.transfer.Load() {
+				l.move()
+			}
+			return n, nil
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			if moved := l.moved.Load(); moved > 0 && time.Since(l.t0)-time.Duration(moved) < limit {
+				continue
+			}
+			return 0, fmt.Errorf("nothing was heard for %v: %w", limit, err)
+		}
+		return n, err
+	}
+}
+
+// batchMessages bounds what is handed over at once.
+const batchMessages = 512
+
+// read hands over what arrives, until the connection ends.
+func (l *link) read(r *reader, first *consensus.Message) error {
+	var batch []consensus.Message
+	if first != nil {
+		batch = append(batch, *first)
+	}
+	var memory arena
+	for {
+		b, ok, err := r.message(l.t.opt.PacketBytesMax)
+		if err != nil {
+			return err
+		}
+		if !ok || len(batch) >= batchMessages {
+			l.deliver(batch)
+			batch = nil
+		}
+		if !ok {
+			if err := r.fill(); err != nil {
+				return err
+			}
+			continue
+		}
+		var m consensus.Message
+		if len(b) > packetBytesMin {
+			b = memory.keep(b)
+		}
+		if err := decodeMessage(b, &m); err != nil {
+			return err
+		}
+		if m.Kind == consensus.MsgSnap {
+			l.deliver(batch)
+			batch = nil
+			if err := l.readSnap(r, &m); err != nil {
+				return err
+			}
+			continue
+		}
+		batch = append(batch, m)
+	}
+}
+
+func (l *link) deliver(batch []consensus.Message) {
+	if len(batch) > 0 && !l.dropped.Load() {
+		l.t.opt.Handler.Received(l.id, batch)
+	}
+}
+
+// signature ends the stream of a tree: a string.
+const signature = "BenWasHere"
+
+var errSignature = fmt.Errorf("%w: a tree is not followed by its signature", jute.ErrMalformed)
+
+// readSnap reads the tree behind m, and its signature.
+func (l *link) readSnap(r *reader, m *consensus.Message) error {
+	if !l.dialled {
+		return fmt.Errorf("%w: a learner sends a tree", jute.ErrMalformed)
+	}
+	l.transfer.Store(true)
+	defer l.transfer.Store(false)
+	t, err := l.t.opt.ReadTree(r, m.Zxid)
+	if err != nil {
+		return fmt.Errorf("tree at %v: %w", m.Zxid, err)
+	}
+	var end [4 + len(signature)]byte
+	if _, err := io.ReadFull(r, end[:]); err != nil {
+		return fmt.Errorf("tree at %v: %w", m.Zxid, noEOF(err))
+	}
+	if binary.BigEndian.Uint32(end[:]) != uint32(len(signature)) || string(end[4:]) != signature {
+		return errSignature
+	}
+	if !l.dropped.Load() {
+		l.t.opt.Handler.ReceivedSnap(l.id, m, t)
+	}
+	return nil
+}
+
+// arena keeps bytes of messages in larger pieces. What is kept of one piece lives as long as any of it is used; messages
+// of one link are used and forgotten in about the order in which they come.
+type arena struct{ free []byte }
+
+const (
+	arenaBytes  = 16 << 10
+	arenaAtMost = 4 << 10 // what is longer has a piece of its own
+)
+
+func (a *arena) keep(b []byte) []byte {
+	if len(b) > arenaAtMost {
+		return append([]byte(nil), b...)
+	}
+	if len(b) > len(a.free) {
+		a.free = make([]byte, arenaBytes)
+	}
+	kept := a.free[:len(b):len(b)]
+	a.free = a.free[len(b):]
+	copy(kept, b)
+	return kept
+}

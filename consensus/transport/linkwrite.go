@@ -1,0 +1,190 @@
+package transport
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"paddock/consensus"
+	"paddock/internal/zk"
+)
+
+// Sizes of what is written with one system call.
+const (
+	writeBytes     = 64 << 10
+	writeBytesKept = 256 << 10 // a larger buffer goes once it is written
+)
+
+// outgoing writes the queue of a link.
+type outgoing struct {
+	l       *link
+	buf     []byte
+	counted int // bytes of the queue that are in buf
+}
+
+// write sends what is put into the queue until the link ends.
+func (l *link) write() {
+	o := outgoing{l: l}
+	for {
+		select {
+		case <-l.closed:
+			return
+		case <-l.wake:
+		}
+		items := l.take()
+		for i, it := range items {
+			if err := o.item(it); err != nil {
+				l.end(err)
+				o.giveBack(items[i+1:])
+				return
+			}
+			if it.last {
+				o.finish()
+				return
+			}
+		}
+		if err := o.flush(); err != nil {
+			l.end(err)
+			return
+		}
+	}
+}
+
+// giveBack returns the views of what will not be sent.
+func (o *outgoing) giveBack(items []item) {
+	for _, it := range items {
+		if it.view != nil {
+			o.l.t.opt.Handler.ViewRead(o.l.id, it.view)
+		}
+	}
+}
+
+// item sends one item, or puts it into the buffer.
+func (o *outgoing) item(it item) error {
+	switch {
+	case it.view != nil:
+		err := o.snap(it)
+		o.l.t.opt.Handler.ViewRead(o.l.id, it.view)
+		o.counted += packetBytesMin
+		return err
+	case it.log != nil:
+		o.counted += packetBytesMin
+		return o.log(it.log)
+	case it.last:
+		return o.flush()
+	default:
+		return o.message(it.message)
+	}
+}
+
+func (o *outgoing) message(m *consensus.Message) error {
+	o.buf = appendMessage(o.buf, m)
+	o.counted += messageBytes(m)
+	switch {
+	case m.Kind == consensus.MsgUpToDate && !o.l.dialled,
+		m.Kind == consensus.MsgAck && m.Zxid.Counter() == 0 && o.l.dialled:
+		o.l.synced.Store(true)
+	}
+	return o.flushIf(writeBytes)
+}
+
+// flushIf writes the buffer once it has n bytes.
+func (o *outgoing) flushIf(n int) error {
+	if len(o.buf) < n {
+		return nil
+	}
+	return o.flush()
+}
+
+// flush writes the buffer.
+func (o *outgoing) flush() error {
+	if len(o.buf) > 0 {
+		if err := o.send(o.buf); err != nil {
+			return err
+		}
+		if o.buf = o.buf[:0]; cap(o.buf) > writeBytesKept {
+			o.buf = nil
+		}
+	}
+	if o.counted > 0 {
+		o.l.sent(o.counted)
+		o.counted = 0
+	}
+	return nil
+}
+
+func (o *outgoing) send(b []byte) error {
+	limit := o.l.limit()
+	o.l.c.SetWriteDeadline(time.Now().Add(limit))
+	_, err := o.l.c.Write(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("nothing was taken for %v: %w", limit, err)
+	}
+	return err
+}
+
+// finish tells the other side that nothing follows. The reading half goes on, so that what the other side still sends
+// does not make the system throw away what it was sent, until that side closes too or the grace is over.
+func (o *outgoing) finish() {
+	if c, ok := o.l.c.(*net.TCPConn); ok {
+		c.CloseWrite()
+	} else {
+		o.l.c.Close()
+	}
+}
+
+// snap sends the tree of a view.
+func (o *outgoing) snap(it item) error {
+	z := it.view.Zxid()
+	o.buf = appendMessage(o.buf, &consensus.Message{Kind: consensus.MsgSnap, Zxid: z})
+	if err := o.flush(); err != nil {
+		return err
+	}
+	if err := o.l.t.opt.WriteTree(o.l.ctx, transfer{o}, it.view); err != nil {
+		return fmt.Errorf("send the tree at %v: %w", z, err)
+	}
+	o.buf = binary.BigEndian.AppendUint32(o.buf, uint32(len(signature)))
+	o.buf = append(o.buf, signature...)
+	return o.flush()
+}
+
+// transfer is a writer that gathers pieces, and tells that they move.
+type transfer struct{ o *outgoing }
+
+// Write keeps b or sends it, in pieces that a slow line takes within the limit.
+func (w transfer) Write(b []byte) (int, error) {
+	o, n := w.o, len(b)
+	for len(b) > 0 {
+		part := b[:min(len(b), writeBytes-len(o.buf))]
+		o.buf = append(o.buf, part...)
+		b = b[len(part):]
+		if len(o.buf) == writeBytes {
+			if err := o.flush(); err != nil {
+				return 0, err
+			}
+			o.l.move()
+		}
+	}
+	return n, nil
+}
+
+// log sends a part of the log on disk: for each txn its proposal and its commit.
+func (o *outgoing) log(r *logRange) error {
+	err := o.l.t.opt.ReadLog(o.l.ctx, r.after, r.to, func(z zk.Zxid, payload []byte) error {
+		o.buf = appendMessage(o.buf, &consensus.Message{Kind: consensus.MsgProposal, Zxid: z, Payload: payload})
+		o.buf = appendMessage(o.buf, &consensus.Message{Kind: consensus.MsgCommit, Zxid: z})
+		if len(o.buf) < writeBytes {
+			return nil
+		}
+		err := o.flush()
+		o.l.move()
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("send the log after %v to %v: %w", r.after, r.to, err)
+	}
+	return nil
+}
