@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/rs/zerolog"
 
@@ -71,6 +72,10 @@ type Dir struct {
 	snaps string // dataDir/version-2
 	logs  string // dataLogDir/version-2
 	locks []io.Closer
+
+	// replacing guards the set of snapshot files: one that is still being written when history is truncated or replaced
+	// would come back as the newest.
+	replacing sync.Mutex
 
 	member  bool // recovered as a member of an ensemble
 	dropped bool // history that was never acknowledged, in this recovery

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -330,4 +331,34 @@ func record(z zk.Zxid) []byte {
 	rec := txn.Record{Header: txn.Header{Session: 1, Zxid: z, TimeMS: 1000, Type: zk.OpCreateSession}}
 	rec.Txn = txn.Txn{Type: zk.OpCreateSession, TimeoutMS: 4000}
 	return rec.Append(nil)
+}
+
+// A snapshot of the history from before, still being written when a leader's takes its place, must not end up as the newest.
+func TestASnapshotBeingWrittenDoesNotOutliveTheHistoryItIsOf(t *testing.T) {
+	m := copyOf(t, "trunc-before")
+	d := open(t, m)
+	rec, err := d.Recover(RecoverOptions{Member: true})
+	must(t, err)
+	must(t, d.SetAcceptedEpoch(2))
+	old := rec.Tree.Freeze()
+	begun, done := make(chan struct{}), make(chan error, 1)
+	m.SetHook(func(_ int, op vfs.Op) {
+		if op.Kind == vfs.KindCreate && strings.HasSuffix(op.Path, "writing.snapshot.10000001d") {
+			close(begun)
+		}
+	})
+	var wg sync.WaitGroup
+	wg.Go(func() { // ends with the snapshot
+		_, err := d.WriteSnapshot(context.Background(), old, snapshot.WriteOptions{})
+		done <- err
+	})
+	<-begun
+	_, err = d.Install(t.Context(), treeAt(t, 0x10000001a).Freeze(), snapshot.WriteOptions{})
+	must(t, err)
+	wg.Wait()
+	must(t, <-done)
+	must(t, d.Close())
+	if rec, _, err := recoverMember(t, m); err != nil || rec.LastZxid() != 0x10000001a {
+		t.Errorf("came back with %v, %v", rec, err)
+	}
 }

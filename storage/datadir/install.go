@@ -24,6 +24,8 @@ const installPrefix = "installing."
 // If ctx ends early, nothing has changed. Leave the digest out (see snapshot.WriteOptions) if v may hold effects of txns
 // behind its zxid, as a ZooKeeper leader's may.
 func (d *Dir) Install(ctx context.Context, v *tree.View, opts snapshot.WriteOptions) (string, error) {
+	d.replacing.Lock()
+	defer d.replacing.Unlock()
 	name := snapshot.Name(v.Zxid(), opts.Compression)
 	as := installPrefix + name
 	if d.opts.bug == bugInstallCutFirst {

@@ -20,6 +20,8 @@ var ErrNoSnapshotBelow = errors.New("no snapshot from before that zxid")
 // snapshot would be left from which the log leads to target ErrNoSnapshotBelow; nothing is changed then. No log writer may
 // be open. A crash on the way leaves history that ends later, never one with a gap.
 func (d *Dir) Truncate(target zk.Zxid) error {
+	d.replacing.Lock()
+	defer d.replacing.Unlock()
 	list, err := d.snapshots()
 	if err != nil {
 		return err
@@ -108,7 +110,7 @@ func (d *Dir) beyond(c candidate, target zk.Zxid) (bool, error) {
 		return true, nil
 	}
 	info, err := snapshot.Read(d.opts.FS, d.snaps, c.name, nowhere{}, nil)
-	if errors.Is(err, snapshot.ErrCorrupt) {
+	if bad, ok := errors.AsType[*snapshot.CorruptError](err); ok && bad.Cause == nil { // a disk that fails is another matter
 		return true, nil
 	}
 	return info.HasDigest && info.DigestZxid > target || info.HasLastZxid && info.LastZxid > target, err

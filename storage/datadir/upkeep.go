@@ -15,8 +15,11 @@ import (
 // retainMin is the least number of snapshots that Purge keeps, as in ZooKeeper.
 const retainMin = 3
 
-// WriteSnapshot writes a view of the tree, durably, and returns the path of the file. See snapshot.Write.
+// WriteSnapshot writes a view of the tree, durably, and returns the path of the file. See snapshot.Write. Truncate and Install
+// wait for it, unless ctx ends; a view of the tree that they have replaced must not be written afterwards.
 func (d *Dir) WriteSnapshot(ctx context.Context, v *tree.View, opts snapshot.WriteOptions) (string, error) {
+	d.replacing.Lock()
+	defer d.replacing.Unlock()
 	name, err := snapshot.Write(ctx, d.opts.FS, d.snaps, v, opts)
 	if err != nil {
 		return "", err
@@ -27,6 +30,8 @@ func (d *Dir) WriteSnapshot(ctx context.Context, v *tree.View, opts snapshot.Wri
 // Purge deletes all but the newest snapshots and the log that only older ones need, and returns the paths of what it
 // deleted. Fewer than 3 snapshots are never kept; unfinished ones do not count.
 func (d *Dir) Purge(retain int) ([]string, error) {
+	d.replacing.Lock()
+	defer d.replacing.Unlock()
 	list, err := d.snapshots()
 	if err != nil {
 		return nil, err

@@ -57,6 +57,7 @@ type CorruptError struct {
 	File   string
 	Offset int64 // in the uncompressed content
 	Reason string
+	Cause  error // of the file system, if that is why the content cannot be read; else nil
 }
 
 // Error names file, offset and reason.
@@ -64,8 +65,13 @@ func (e *CorruptError) Error() string {
 	return fmt.Sprintf("corrupt snapshot %s: offset %d: %s", e.File, e.Offset, e.Reason)
 }
 
-// Unwrap makes errors.Is find ErrCorrupt.
-func (e *CorruptError) Unwrap() error { return ErrCorrupt }
+// Unwrap makes errors.Is find ErrCorrupt, and the cause.
+func (e *CorruptError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{ErrCorrupt}
+	}
+	return []error{ErrCorrupt, e.Cause}
+}
 
 // Name is the file name of the snapshot of a tree at z.
 func Name(z zk.Zxid, c Compression) string {

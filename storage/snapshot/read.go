@@ -62,7 +62,7 @@ func Load(fsys vfs.FS, dir, name string, seed uint64, progress func(znodes int))
 	}
 	t, err := l.Finish(info.Zxid)
 	if err != nil {
-		return nil, info, &CorruptError{filepath.Join(dir, name), info.Bytes, err.Error()}
+		return nil, info, &CorruptError{File: filepath.Join(dir, name), Offset: info.Bytes, Reason: err.Error()}
 	}
 	return t, info, nil
 }

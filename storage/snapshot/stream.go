@@ -2,8 +2,10 @@ package snapshot
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/snappy"
@@ -48,7 +50,7 @@ func openStream(file string, f vfs.File, c Compression) (*stream, error) {
 	case Gzip:
 		z, err := gzip.NewReader(src)
 		if err != nil {
-			return nil, &CorruptError{file, 0, err.Error()}
+			return nil, &CorruptError{File: file, Reason: err.Error(), Cause: fileError(err)}
 		}
 		src = z
 	case Snappy:
@@ -107,7 +109,15 @@ func (s *stream) offset() int64 { return s.base + int64(s.r) }
 
 // corrupt is an error about the content at the current offset.
 func (s *stream) corrupt(format string, args ...any) error {
-	return &CorruptError{s.file, s.offset(), fmt.Sprintf(format, args...)}
+	return &CorruptError{File: s.file, Offset: s.offset(), Reason: fmt.Sprintf(format, args...)}
+}
+
+// fileError is err if the file system failed, and nil if what it read cannot be unpacked.
+func fileError(err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return err
+	}
+	return nil
 }
 
 // more gets another block. What has been consumed is summed up and dropped.
@@ -132,7 +142,7 @@ func (s *stream) more() error {
 	if b.err != nil {
 		s.eof, s.err = true, b.err
 		if b.err != io.EOF {
-			s.err = s.corrupt("%v", b.err)
+			s.err = &CorruptError{File: s.file, Offset: s.offset(), Reason: b.err.Error(), Cause: fileError(b.err)}
 		}
 	}
 	return nil
