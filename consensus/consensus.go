@@ -2,10 +2,10 @@ package consensus
 
 import (
 	"errors"
+	"fmt"
 
 	"paddock/consensus/election"
 	"paddock/consensus/quorum"
-	"paddock/internal/invariant"
 	"paddock/internal/zk"
 )
 
@@ -18,6 +18,15 @@ const (
 	Following = election.Following
 	Leading   = election.Leading
 	Observing = election.Observing
+)
+
+// The defaults of Config.
+const (
+	tickDefaultMS    = 2000
+	initLimitDefault = 10
+	syncLimitDefault = 5
+	// rolloverDefault leaves room for what is proposed between the decision to begin a new epoch and its beginning.
+	rolloverDefault = 0xfffffff0
 )
 
 // Config is what a Core starts from.
@@ -38,7 +47,7 @@ type Config struct {
 	// LastZxid is the newest txn of this server's log or snapshot, all of it durable and applied to the tree. -1 is an
 	// empty history that may not count: a quorum never rests on it.
 	LastZxid zk.Zxid
-	// The durable epochs; see section 8 of ZooKeeper's quorum protocol in docs/architecture.md.
+	// AcceptedEpoch and CurrentEpoch are the durable epochs: promised to a leader, and last joined.
 	AcceptedEpoch, CurrentEpoch int64
 	// Recent are the newest txns of the log, without a hole, ending in LastZxid. Others are synchronised from them.
 	Recent []Entry
@@ -52,16 +61,58 @@ type Config struct {
 	RolloverAt uint32
 	// ElectionIntervalMinMS and ElectionIntervalMaxMS are as in election.Config.
 	ElectionIntervalMinMS, ElectionIntervalMaxMS int64
+
+	bug bug // a mistake planted by a test
 }
+
+// setDefaults replaces what is 0.
+func (cfg *Config) setDefaults() {
+	def := func(v *int64, d int64) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&cfg.TickMS, tickDefaultMS)
+	def(&cfg.InitLimit, initLimitDefault)
+	def(&cfg.SyncLimit, syncLimitDefault)
+	if cfg.HistoryTxns <= 0 {
+		cfg.HistoryTxns = historyTxnsDefault
+	}
+	if cfg.HistoryBytes <= 0 {
+		cfg.HistoryBytes = historyBytesDefault
+	}
+	if cfg.RolloverAt == 0 {
+		cfg.RolloverAt = rolloverDefault
+	}
+}
+
+func (cfg *Config) initMS() int64 { return cfg.InitLimit * cfg.TickMS }
+func (cfg *Config) syncMS() int64 { return cfg.SyncLimit * cfg.TickMS }
 
 // Core is the consensus of one server. Its zero value is of no use; see New.
 type Core struct {
-	self      quorum.ServerID
-	ensemble  *quorum.Config
-	role      Role
-	proposed  zk.Zxid
-	committed zk.Zxid
-	durable   map[quorum.ServerID]zk.Zxid // how far each voter's log is durable
+	cfg        Config
+	self       quorum.ServerID
+	alone      bool // the whole ensemble: no peers, no election
+	nowMS      int64
+	ensemble   *quorum.Config // committed
+	lastSeen   *quorum.Config // proposed and newer; nil if there is none
+	configText string         // of ensemble
+	role       Role
+
+	// This server's log: how far it goes, is durable, and is decided. committed <= logged.
+	logged, durable, committed zk.Zxid
+	history                    history
+	// The epochs as they are in the files, or will be once the disk has come to it.
+	acceptedEpoch, currentEpoch int64
+	disk                        disk
+	promisedMax                 int64 // the largest epoch that any server was heard to have promised
+
+	election *election.Election
+	elect    election.Actions // what the election wants, while it is carried out
+	waiting  []waitingLink    // connections that wait for this server to have a role
+	leading  *leading         // the role of leader, else nil
+	learning *learning        // the role of follower or observer, else nil
 }
 
 // New returns the core of a server. The error says what in the configuration makes no sense.
@@ -69,39 +120,94 @@ func New(cfg Config) (*Core, error) {
 	if cfg.Ensemble == nil {
 		return nil, errors.New("a server needs the configuration of its ensemble")
 	}
-	if ids := cfg.Ensemble.Voters(); len(ids) != 1 || ids[0] != cfg.Self {
-		return nil, errors.New("an ensemble of more than one voter is not supported yet")
+	if cfg.CurrentEpoch > cfg.AcceptedEpoch {
+		return nil, fmt.Errorf("the current epoch %d is above the accepted epoch %d", cfg.CurrentEpoch, cfg.AcceptedEpoch)
 	}
-	return &Core{
-		self: cfg.Self, ensemble: cfg.Ensemble, role: Leading, proposed: cfg.LastZxid, committed: cfg.LastZxid,
-		durable: map[quorum.ServerID]zk.Zxid{cfg.Self: cfg.LastZxid},
-	}, nil
+	cfg.setDefaults()
+	c := &Core{
+		cfg: cfg, self: cfg.Self, ensemble: cfg.Ensemble, role: Looking, logged: cfg.LastZxid, durable: cfg.LastZxid,
+		committed: max(cfg.LastZxid, 0), acceptedEpoch: cfg.AcceptedEpoch, currentEpoch: cfg.CurrentEpoch,
+	}
+	if cfg.LastSeen != nil && cfg.Reconfig && cfg.LastSeen.Version > cfg.Ensemble.Version {
+		c.lastSeen = cfg.LastSeen
+	}
+	c.dropUnlogged()
+	if ids := cfg.Ensemble.Voters(); !cfg.Distributed && len(ids) == 1 && ids[0] == cfg.Self && len(cfg.Ensemble.Servers) == 1 {
+		c.alone, c.role, c.logged = true, Leading, max(c.logged, 0)
+		return c, nil
+	}
+	if epoch := cfg.LastZxid.Epoch(); epoch > cfg.CurrentEpoch {
+		return nil, fmt.Errorf("the log ends in epoch %d and the current epoch is %d", epoch, cfg.CurrentEpoch)
+	}
+	c.configText = c.ensemble.String()
+	c.history.init(&cfg)
+	var err error
+	c.election, err = election.New(election.Config{
+		Self: cfg.Self, Committed: c.ensemble, LastSeen: c.lastSeen,
+		IntervalMinMS: cfg.ElectionIntervalMinMS, IntervalMaxMS: cfg.ElectionIntervalMaxMS,
+	})
+	return c, err
 }
 
 // Role is what the server is now.
 func (c *Core) Role() Role { return c.role }
 
 // Serving tells whether the role is established: after Lead, Follow or Observe, until Lose.
-func (c *Core) Serving() bool { return true }
+func (c *Core) Serving() bool {
+	switch {
+	case c.leading != nil:
+		return c.leading.phase == serving
+	case c.learning != nil:
+		return c.learning.phase == learned
+	default:
+		return c.alone
+	}
+}
 
 // Epoch is the epoch in which the server leads or follows; while it looks, the last one it joined.
-func (c *Core) Epoch() int64 { return c.proposed.Epoch() }
+func (c *Core) Epoch() int64 {
+	if c.alone {
+		return c.logged.Epoch()
+	}
+	return c.currentEpoch
+}
 
 // Leader is the server that leads, as far as this one knows; NoServer while it looks.
-func (c *Core) Leader() quorum.ServerID { return c.self }
+func (c *Core) Leader() quorum.ServerID {
+	switch {
+	case c.role == Leading:
+		return c.self
+	case c.learning != nil:
+		return c.learning.leader
+	default:
+		return NoServer
+	}
+}
 
-// LeaderLink is the link to the leader of a server that follows or observes; 0 for others.
-func (c *Core) LeaderLink() LinkID { return 0 }
+// LeaderLink is the link to the leader of a server that follows or observes and serves; 0 for others.
+func (c *Core) LeaderLink() LinkID {
+	if c.learning != nil && c.learning.phase == learned {
+		return c.learning.link
+	}
+	return 0
+}
 
 // CanPropose tells whether Propose is allowed: this server leads, serves, is not handing leadership over and has
 // zxids left in its epoch.
-func (c *Core) CanPropose() bool { return true }
+func (c *Core) CanPropose() bool {
+	return c.alone || c.leading != nil && c.leading.open() && c.NextZxid().Counter() < c.cfg.RolloverAt
+}
 
 // NextZxid is the zxid that the next proposal must carry.
-func (c *Core) NextZxid() zk.Zxid { return c.proposed + 1 }
+func (c *Core) NextZxid() zk.Zxid {
+	if c.leading != nil && c.logged.Epoch() < c.leading.epoch {
+		return zk.Zxid(c.leading.epoch<<32 + 1)
+	}
+	return c.logged + 1
+}
 
 // Proposed is the newest zxid that was proposed, or logged by a server that does not lead.
-func (c *Core) Proposed() zk.Zxid { return c.proposed }
+func (c *Core) Proposed() zk.Zxid { return c.logged }
 
 // Committed is the newest zxid that is decided.
 func (c *Core) Committed() zk.Zxid { return c.committed }
@@ -110,38 +216,22 @@ func (c *Core) Committed() zk.Zxid { return c.committed }
 func (c *Core) Ensemble() *quorum.Config { return c.ensemble }
 
 // LastSeen is the newest configuration that was proposed; the committed one if that is the newest.
-func (c *Core) LastSeen() *quorum.Config { return c.ensemble }
-
-// CheckReconfig tells whether the leader may propose next: OK, ReconfigInProgress, or NewConfigNoQuorum if too few of
-// its voters are connected and synchronised.
-func (c *Core) CheckReconfig(next *quorum.Config) zk.Code { return zk.OK }
-
-// Step takes one event and adds what follows from it to out.
-func (c *Core) Step(ev Event, out *Actions) {
-	switch ev.Kind {
-	case Propose:
-		invariant.Check(ev.Zxid == c.proposed+1, "a proposal follows the one before it", int64(ev.Zxid), int64(c.proposed))
-		c.proposed = ev.Zxid
-		out.Append = append(out.Append, Entry{ev.Zxid, ev.Payload})
-	case Durable:
-		invariant.Check(ev.Zxid <= c.proposed, "only what was proposed can be durable", int64(ev.Zxid), int64(c.proposed))
-		c.acked(c.self, ev.Zxid, out)
+func (c *Core) LastSeen() *quorum.Config {
+	if c.lastSeen != nil {
+		return c.lastSeen
 	}
+	return c.ensemble
 }
 
-// acked notes that a voter's log is durable up to z and commits what has a quorum now.
+// met tells whether the servers for which has is true are a quorum of the committed configuration, and of the one that
+// is about to follow it.
 //
-// INVARIANT(ack-after-durable): the leader counts itself only for what its own log has been reported durable for.
-// INVARIANT(commit-in-order): commits only ever move forward.
-func (c *Core) acked(id quorum.ServerID, z zk.Zxid, out *Actions) {
-	if z <= c.durable[id] {
-		return
-	}
-	c.durable[id] = z
-	for _, v := range c.ensemble.Voters() {
-		to := c.durable[v]
-		if to > c.committed && c.ensemble.Met(func(id quorum.ServerID) bool { return c.durable[id] >= to }) {
-			c.committed, out.Commit = to, to
-		}
-	}
+// INVARIANT(joint-quorum): while a configuration is proposed and not committed, nothing is decided without both.
+func (c *Core) met(has func(quorum.ServerID) bool) bool {
+	return quorum.AllMet(has, c.ensemble, c.lastSeen)
+}
+
+// votes tells whether a server's acknowledgements count in any configuration in force.
+func (c *Core) votes(id quorum.ServerID) bool {
+	return c.ensemble.IsVoter(id) || c.lastSeen.IsVoter(id)
 }

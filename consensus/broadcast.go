@@ -1,0 +1,184 @@
+package consensus
+
+import (
+	"fmt"
+
+	"paddock/consensus/quorum"
+	"paddock/internal/invariant"
+	"paddock/internal/zk"
+)
+
+// broadcast appends a txn to the leader's log and proposes it to all followers, voting or not.
+func (c *Core) broadcast(e Entry, out *Actions) {
+	r := c.leading
+	if cfg := c.configIn(e); cfg != nil {
+		invariant.Check(r.reconfigAt == 0 && c.lastSeen == nil, "one reconfiguration at a time", int64(e.Zxid), int64(r.reconfigAt))
+		r.reconfigAt = e.Zxid
+		c.see(cfg, out)
+	}
+	c.appendLog(e, out)
+	var m *Message
+	for _, l := range r.learners {
+		if l.observer || !l.takes() && (c.cfg.bug != bugLiveBeforeHistory || l.phase != searching) {
+			continue
+		}
+		if m == nil {
+			m = &Message{Kind: MsgProposal, Zxid: e.Zxid, Payload: e.Payload}
+		}
+		c.sendProposal(l, m, out)
+	}
+}
+
+// sendProposal sends a proposal to a learner and notes that it must acknowledge it.
+func (c *Core) sendProposal(l *learner, m *Message, out *Actions) {
+	out.Do = append(out.Do, Action{Kind: Send, Link: l.link, Message: m})
+	l.sent = m.Zxid
+	if l.awaited == 0 && l.phase == synced {
+		l.awaited, l.awaitedMS = m.Zxid, c.nowMS
+	}
+}
+
+// acked notes that a learner's log is durable up to z, or, with counter 0, that it has joined the epoch.
+//
+// Followers before ZooKeeper 3.9.3 acknowledge what they were sent while they were synchronised too, the oldest of them
+// perhaps before NEWLEADER; all acknowledge NEWLEADER a second time after UPTODATE.
+func (c *Core) acked(l *learner, z zk.Zxid, out *Actions) {
+	r := c.leading
+	switch {
+	case !l.takes():
+		c.refuse(l, "ACK out of place", out)
+	case z.Counter() == 0:
+		if l.phase == syncing && z.Epoch() == r.epoch {
+			c.joinedBy(l, out)
+		}
+	case z > l.sent:
+		c.refuse(l, fmt.Sprintf("ACK of %v, which it was not sent", z), out)
+	case l.observer || z <= l.acked:
+	default:
+		l.acked = z
+		if l.awaited != 0 && z >= l.awaited {
+			if l.awaited = 0; l.sent > z {
+				l.awaited, l.awaitedMS = l.sent, c.nowMS
+			}
+		}
+		c.progress(out)
+	}
+}
+
+// joinedBy notes that a learner has joined the epoch: its history is the leader's, and durable.
+func (c *Core) joinedBy(l *learner, out *Actions) {
+	r := c.leading
+	l.phase = synced
+	l.acked = max(l.acked, l.given)
+	l.deadlineMS = c.nowMS + c.cfg.syncMS()
+	if r.phase == serving {
+		c.bringUpToDate(l, out)
+		c.progress(out)
+		return
+	}
+	if c.votes(l.server) && !l.observer {
+		r.joined.add(l.server)
+	}
+	c.join(out)
+}
+
+// ackedBy tells whether a server's log is known to be durable up to z.
+func (c *Core) ackedBy(id quorum.ServerID, z zk.Zxid) bool {
+	if id == c.self {
+		return c.durable >= z || c.cfg.bug == bugCountsItselfAtOnce
+	}
+	for _, l := range c.leading.learners {
+		if l.server == id && l.acked >= z && l.phase == synced && !l.observer {
+			return true
+		}
+	}
+	return false
+}
+
+// decided tells whether a proposal has its quorums: of the committed configuration, and, from a reconfiguration on, of
+// the one it sets too.
+func (c *Core) decided(z zk.Zxid) bool {
+	has := func(id quorum.ServerID) bool { return c.ackedBy(id, z) }
+	if r := c.leading; r.reconfigAt == 0 || z < r.reconfigAt || c.cfg.bug == bugOldQuorumAlone {
+		return c.ensemble.Met(has)
+	}
+	return c.met(has)
+}
+
+// next is the zxid of the oldest proposal that is not committed.
+func (c *Core) next() zk.Zxid {
+	return max(c.committed, zk.Zxid(c.leading.epoch<<32)) + 1
+}
+
+// advance commits what has its quorum, in order.
+func (c *Core) advance(out *Actions) {
+	for c.leading != nil && c.leading.retiredMS == 0 {
+		z := c.next()
+		if z > c.logged || !c.decided(z) {
+			return
+		}
+		c.commitNext(z, out)
+	}
+}
+
+// commitNext commits one proposal and tells everybody.
+func (c *Core) commitNext(z zk.Zxid, out *Actions) {
+	r := c.leading
+	e, ok := c.history.find(z)
+	invariant.Check(ok, "what is not committed is in the history", int64(z), int64(c.logged))
+	c.commitTo(z, out)
+	if z == r.reconfigAt {
+		c.activate(e, out)
+		return
+	}
+	var commit, inform *Message
+	for _, l := range r.learners {
+		switch {
+		case !l.takes():
+			continue
+		case l.observer:
+			if inform == nil {
+				inform = &Message{Kind: MsgInform, Zxid: z, Payload: e.Payload}
+			}
+			out.Do = append(out.Do, Action{Kind: Send, Link: l.link, Message: inform})
+			l.sent = z
+		default:
+			if commit == nil {
+				commit = &Message{Kind: MsgCommit, Zxid: z}
+			}
+			out.Do = append(out.Do, Action{Kind: Send, Link: l.link, Message: commit})
+		}
+	}
+	c.answerSyncs(out)
+}
+
+// syncWait is a SYNC that goes out once until is committed.
+type syncWait struct {
+	until zk.Zxid
+	link  LinkID
+}
+
+// syncAsked answers a SYNC once everything that is proposed now is committed, right behind the commit.
+func (c *Core) syncAsked(link LinkID, out *Actions) {
+	l := c.learnerOn(link)
+	if l == nil || !l.upToDate {
+		return
+	}
+	until := c.logged
+	if c.cfg.bug == bugSyncAtOnce {
+		until = c.committed
+	}
+	c.leading.syncs = append(c.leading.syncs, syncWait{until, link})
+	c.answerSyncs(out)
+}
+
+// answerSyncs answers those whose time has come.
+func (c *Core) answerSyncs(out *Actions) {
+	r := c.leading
+	n := 0
+	for n < len(r.syncs) && r.syncs[n].until <= c.committed {
+		out.Do = append(out.Do, Action{Kind: Send, Link: r.syncs[n].link, Message: &Message{Kind: MsgSync}})
+		n++
+	}
+	r.syncs = append(r.syncs[:0], r.syncs[n:]...)
+}

@@ -1,0 +1,257 @@
+package consensus
+
+import (
+	"fmt"
+
+	"paddock/consensus/election"
+	"paddock/consensus/quorum"
+	"paddock/internal/zk"
+)
+
+// learningPhase is how far a follower or observer has come with its leader.
+type learningPhase uint8
+
+const (
+	dialling   learningPhase = iota
+	introduced               // FOLLOWERINFO or OBSERVERINFO is sent; LEADERINFO is awaited
+	pledging                 // the epoch is being made durable
+	pledged                  // ACKEPOCH is sent; how to synchronise is awaited
+	catching                 // history is coming; NEWLEADER ends it
+	storing                  // NEWLEADER has come; history and epoch are being made durable
+	stored                   // its ACK is sent; UPTODATE is awaited
+	learned                  // serving
+)
+
+// How often and how fast a leader is dialled that does not answer: it may have won a moment ago.
+const (
+	dialTries   = 5
+	dialPauseMS = 100
+)
+
+// learning is the state of a follower or observer.
+type learning struct {
+	leader   quorum.ServerID
+	observer bool
+	phase    learningPhase
+	sinceMS  int64 // when the leader was decided on
+	heardMS  int64 // when something last came from it
+	link     LinkID
+	tries    int
+	redialMS int64 // when to dial again; 0 if a dial is under way
+
+	epoch   int64
+	vote    bool           // the promise of the epoch is new, and counts
+	snapped zk.Zxid        // the snapshot that was taken; proposals up to it are in it already
+	config  *quorum.Config // of NEWLEADER; in force with UPTODATE
+	acked   zk.Zxid        // every proposal up to here needs no ACK, or has had it
+}
+
+// becomeLearner begins to follow or observe.
+func (c *Core) becomeLearner(leader quorum.ServerID, out *Actions) {
+	c.learning = &learning{leader: leader, observer: c.role == Observing, sinceMS: c.nowMS, heardMS: c.nowMS}
+	c.dial(out)
+}
+
+// dial tries to connect to the leader.
+func (c *Core) dial(out *Actions) {
+	f := c.learning
+	f.tries++
+	f.redialMS = 0
+	out.Do = append(out.Do, Action{Kind: Dial, Server: f.leader})
+}
+
+// retryAt has the leader dialled again later.
+func (f *learning) retryAt(ms int64) { f.redialMS = ms }
+
+// dialled takes a connection to the leader, and says who this server is.
+func (c *Core) dialled(ev Event, out *Actions) {
+	f := c.learning
+	if f == nil || f.phase != dialling || f.leader != ev.Server {
+		out.Do = append(out.Do, Action{Kind: Drop, Link: ev.Link, Reason: "no longer needed"})
+		return
+	}
+	f.link, f.phase, f.heardMS = ev.Link, introduced, c.nowMS
+	kind := MsgFollowerInfo
+	if f.observer {
+		kind = MsgObserverInfo
+	}
+	c.tellLeader(&Message{Kind: kind, Zxid: zk.Zxid(c.acceptedEpoch << 32), Server: c.self, Protocol: ProtocolVersion,
+		ConfigVersion: c.ensemble.Version}, out)
+}
+
+func (c *Core) tellLeader(m *Message, out *Actions) {
+	out.Do = append(out.Do, Action{Kind: Send, Link: c.learning.link, Message: m})
+}
+
+// tickLearner watches the clock for a learner.
+func (c *Core) tickLearner(out *Actions) {
+	f := c.learning
+	limit := c.cfg.initMS()
+	if f.phase >= stored {
+		limit = c.cfg.syncMS()
+	}
+	switch {
+	case c.nowMS-f.heardMS > limit:
+		c.lose("the leader is silent", out)
+	case f.phase != dialling || f.redialMS == 0:
+	case f.tries >= dialTries:
+		c.lose("the leader does not accept connections", out)
+	case c.nowMS >= f.redialMS:
+		c.dial(out)
+	}
+}
+
+// learn takes a message from the leader.
+func (c *Core) learn(m *Message, out *Actions) {
+	f := c.learning
+	switch {
+	case f.phase == introduced && m.Kind == MsgLeaderInfo:
+		c.pledge(m.Zxid.Epoch(), out)
+	case f.phase == pledged && (m.Kind == MsgDiff || m.Kind == MsgTrunc || m.Kind == MsgSnap):
+		c.catchUp(m, out)
+	case f.phase < catching:
+		c.lose(fmt.Sprintf("the leader sent %v before its time", m.Kind), out)
+	default:
+		c.follow(m, out)
+	}
+}
+
+// pledge promises the epoch of a leader, unless a later one is promised already.
+func (c *Core) pledge(epoch int64, out *Actions) {
+	f := c.learning
+	if epoch < c.acceptedEpoch {
+		c.lose("the leader's epoch is older than one that was promised", out)
+		return
+	}
+	f.epoch, f.phase = epoch, pledging
+	if f.vote = epoch > c.acceptedEpoch; f.vote {
+		c.setAccepted(epoch, out)
+		if c.cfg.bug != bugPromisesBeforeDurable {
+			return
+		}
+	}
+	c.sendPledge(out)
+}
+
+// sendPledge tells the leader what was promised and how far the history goes, once both are durable.
+//
+// INVARIANT(epoch-before-ack): ACKEPOCH follows the durable accepted epoch.
+func (c *Core) sendPledge(out *Actions) {
+	f := c.learning
+	if (c.disk.accepted.pending() || c.disk.rewriting) && c.cfg.bug != bugPromisesBeforeDurable {
+		return
+	}
+	f.phase = pledged
+	epoch := NoEpoch
+	if f.vote {
+		epoch = c.currentEpoch
+	}
+	c.tellLeader(&Message{Kind: MsgAckEpoch, Zxid: c.newest(), Epoch: epoch}, out)
+}
+
+// learnerEpochDurable goes on when a promise of a learner is durable.
+func (c *Core) learnerEpochDurable(kind EventKind, out *Actions) {
+	switch f := c.learning; {
+	case kind == AcceptedEpochDurable && f.phase == pledging:
+		c.sendPledge(out)
+	case kind == CurrentEpochDurable && f.phase == storing:
+		c.ackNewLeader(out)
+	}
+}
+
+// learnerRewritten goes on when log and tree are whole again.
+func (c *Core) learnerRewritten(out *Actions) {
+	if f := c.learning; f.phase == pledging {
+		c.sendPledge(out)
+	} else if f.phase >= stored {
+		c.ackDurable(out)
+	}
+}
+
+// catchUp begins synchronisation.
+func (c *Core) catchUp(m *Message, out *Actions) {
+	f := c.learning
+	f.phase = catching
+	if c.cfg.bug == bugEpochBeforeHistory {
+		c.setCurrent(f.epoch, out)
+	}
+	switch m.Kind {
+	case MsgDiff:
+		if c.logged > c.committed {
+			c.commitTo(c.logged, out) // it is part of the leader's history
+		}
+	case MsgTrunc:
+		c.truncate(m.Zxid, out)
+	case MsgSnap:
+		f.snapped = m.Zxid
+		c.logged, c.committed = m.Zxid, m.Zxid
+		if c.cfg.bug != bugKeepsHistoryOverSnap {
+			c.history.reset(m.Zxid)
+		}
+		c.disk.rewriting = true
+		out.Do = append(out.Do, Action{Kind: Install, Zxid: m.Zxid})
+	}
+	if c.learning == f && c.dropUnlogged() {
+		c.tellElection(out)
+	}
+}
+
+// truncate drops the end of the log that is not in the leader's history. What is left of the log is. Commits wait until
+// the tree is whole again.
+func (c *Core) truncate(z zk.Zxid, out *Actions) {
+	if z > c.logged || z <= 0 {
+		c.lose(fmt.Sprintf("told to truncate to %v, which is not in the log", z), out)
+		return
+	}
+	if c.cfg.bug != bugKeepsHistoryOverTrunc {
+		c.history.truncate(z)
+	}
+	c.logged, c.committed = z, z
+	c.disk.rewriting, c.disk.held = true, true
+	out.Do = append(out.Do, Action{Kind: Truncate, Zxid: z})
+}
+
+// ackNewLeader tells the leader that this server has joined its epoch, and what else is durable.
+//
+// INVARIANT(newleader-after-history): the current epoch is durable, and so is, since it lies behind it on the disk, the
+// whole history that the leader sent before NEWLEADER.
+func (c *Core) ackNewLeader(out *Actions) {
+	f := c.learning
+	f.phase = stored
+	c.tellLeader(&Message{Kind: MsgAck, Zxid: zk.Zxid(f.epoch << 32)}, out)
+	f.acked = max(c.committed, zk.Zxid(f.epoch<<32))
+	c.ackDurable(out)
+}
+
+// ackDurable acknowledges, one by one and in order, the proposals that are durable.
+func (c *Core) ackDurable(out *Actions) {
+	f := c.learning
+	if f.phase < stored || f.observer || c.durable.Epoch() != f.epoch {
+		return
+	}
+	for f.acked < c.durable {
+		f.acked++
+		c.tellLeader(&Message{Kind: MsgAck, Zxid: f.acked}, out)
+	}
+}
+
+// inForce tells whether the configuration in NEWLEADER is decided: a leader of ZooKeeper sends one that is in flight, too.
+func (c *Core) inForce(cfg *quorum.Config) bool {
+	return cfg.Version.Counter() == 0 || cfg.Version <= c.committed || c.cfg.bug == bugJoinsWithProposedConfig
+}
+
+// serve begins to serve, once the leader says that the epoch is established.
+func (c *Core) serve(out *Actions) {
+	f := c.learning
+	if f.config != nil && c.inForce(f.config) && c.activated(f.config, NoServer, out) {
+		return
+	}
+	f.phase = learned
+	kind := Follow
+	if f.observer {
+		kind = Observe
+	}
+	out.Do = append(out.Do, Action{Kind: kind, Server: f.leader, Link: f.link, Epoch: f.epoch})
+	c.tellLeader(&Message{Kind: MsgAck, Zxid: zk.Zxid(f.epoch << 32)}, out)
+	c.elects(election.Event{Kind: election.SetEpoch, Epoch: f.epoch}, out)
+}
