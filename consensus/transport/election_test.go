@@ -2,12 +2,14 @@ package transport
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"math"
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -443,4 +445,121 @@ func TestThePortsFollowTheConfiguration(t *testing.T) {
 	accepted(t, l) // 2 is looked for where it is now
 	n.SetConfig(c.WithVersion(9), next)
 	eventually(t, "it is back", func() bool { return dials(c, 1) && !dials(next, 1) })
+}
+
+// network is a dialer that knows where names lead, for now, and which addresses answer.
+type network struct {
+	mu    sync.Mutex // guards names, dead
+	names map[string]string
+	dead  map[string]bool
+	dial  func(context.Context, string) (net.Conn, error)
+}
+
+func (n *network) install(t *Transport) { n.dial, t.dialer = t.dialer, n.connect }
+
+func (n *network) connect(ctx context.Context, address string) (net.Conn, error) {
+	n.mu.Lock()
+	to, ok := n.names[address]
+	dead := n.dead[address]
+	n.mu.Unlock()
+	switch {
+	case dead:
+		<-ctx.Done() // as a network that swallows everything
+		return nil, ctx.Err()
+	case ok:
+		return n.dial(ctx, to)
+	default:
+		return n.dial(ctx, address)
+	}
+}
+
+func (n *network) lead(name, to string) { n.mu.Lock(); defer n.mu.Unlock(); n.names[name] = to }
+func (n *network) kill(address string)  { n.mu.Lock(); defer n.mu.Unlock(); n.dead[address] = true }
+
+// TestNamesAreResolvedOnEachDial: a server that comes back under its name with another address is found, by the
+// larger id, which dials, and by the smaller, which asks to be dialled.
+func TestNamesAreResolvedOnEachDial(t *testing.T) {
+	p := ports(t, "127.0.0.1", 2)
+	c, err := quorum.ParseConfig(fmt.Sprintf("server.1=one.test:1:2\nserver.2=127.0.0.1:%d:%d\nserver.3=three.test:1:2", p[0], p[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := &network{names: map[string]string{}, dead: map[string]bool{}}
+	opt := options(2, c)
+	r := newRecorder()
+	opt.Handler = r
+	tr, err := New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names.install(tr)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- tr.Run(ctx) }()
+	n := &node{Transport: tr, recorder: r, id: 2}
+	for range 3 {
+		l1, at1 := listener(t)
+		l3, at3 := listener(t)
+		names.lead("one.test:2", at1.String())
+		names.lead("three.test:2", at3.String())
+		tr.ConnectAll()
+		conn1, h1 := accepted(t, l1)
+		poke, h3 := accepted(t, l3)
+		if h1.server != 2 || h3.server != 2 {
+			t.Fatalf("%+v %+v", h1, h3)
+		}
+		ended(t, poke)
+		conn3 := raw(t, c, 2, 3, at3)
+		n.tell(1, 5)
+		n.tell(3, 6)
+		for nextRound(t, conn1) != 5 {
+		}
+		for nextRound(t, conn3) != 6 {
+		}
+		downs := []int{n.downs(1), n.downs(3)}
+		l1.Close()
+		l3.Close()
+		conn1.Close()
+		conn3.Close()
+		eventually(t, "both are known to be gone", func() bool { return n.downs(1) > downs[0] && n.downs(3) > downs[1] })
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAConnectionOverADeadNetworkIsGivenUp: a server with two addresses is reached at the other one.
+func TestAConnectionOverADeadNetworkIsGivenUp(t *testing.T) {
+	p := ports(t, "127.0.0.1", 4)
+	c, err := quorum.ParseConfig(fmt.Sprintf("server.1=127.0.0.1:%d:%d|127.0.0.2:%d:%d\nserver.2=127.0.0.1:%d:%d", p[0], p[1], p[0], p[1], p[2], p[3]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, 1, c, func(o *Options) { o.MultiAddress = true })
+	eventually(t, "it listens", func() bool { return dials(c, 1) })
+	names := &network{names: map[string]string{}, dead: map[string]bool{}}
+	opt := options(2, c)
+	r := newRecorder()
+	opt.Handler, opt.MultiAddress, opt.ReachabilityTimeout = r, true, 50*time.Millisecond
+	tr, err := New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names.install(tr)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- tr.Run(ctx) }()
+	n := &node{Transport: tr, recorder: r, id: 2}
+	tr.ConnectAll()
+	eventually(t, "it is connected", func() bool { return n.ups(1) == 1 })
+	ask := make(chan string, 1)
+	tr.inbox.post(func(d *desk) { ask <- d.peers[1].conn.at.String() })
+	names.kill(<-ask)
+	tr.ConnectAll()
+	eventually(t, "it is connected again", func() bool { return n.ups(1) > 1 })
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
 }

@@ -53,9 +53,9 @@ func (l *link) read(r *reader, first *consensus.Message) error {
 		if err != nil {
 			return err
 		}
-		if !ok || len(batch) >= batchMessages {
+		if (!ok || len(batch) >= batchMessages) && len(batch) > 0 {
 			l.deliver(batch)
-			batch = nil
+			batch = make([]consensus.Message, 0, len(batch)) // the next is probably about as long
 		}
 		if !ok {
 			if err := r.fill(); err != nil {

@@ -133,7 +133,7 @@ type node struct {
 }
 
 // ports finds n free ports of a loopback address.
-func ports(t *testing.T, host string, n int) []int {
+func ports(t testing.TB, host string, n int) []int {
 	t.Helper()
 	var out []int
 	for range n {
