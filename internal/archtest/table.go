@@ -80,6 +80,7 @@ var table = []Row{
 		Imports: []string{"internal/bench", "internal/txn", "internal/zk", "server", "server/config", "server/grpcapi", "server/juteapi",
 			"storage/datadir", "storage/snapshot", "storage/vfs", "storage/wal"},
 		Modules: []string{"github.com/rs/zerolog", "github.com/spf13/cobra", "google.golang.org/grpc"}},
+	{Path: "deploy/member", Ring: Edge, Imports: []string{"consensus/quorum", "internal/jute", "internal/zk"}},
 	{Path: "test/tour", Ring: Test},
 	{Path: "test/oracle", Ring: Test},
 	{Path: "test/bench", Ring: Test, Imports: []string{"internal/bench", "internal/client", "internal/zk"}},
