@@ -45,6 +45,9 @@ func (g *ghost) serves(s *server, a Action) {
 	}
 	g.leaders[a.Epoch] = s.id
 	for i, e := range g.history {
+		if e.Zxid.Epoch() > a.Epoch {
+			break // a leader that is established so late that others have moved on can decide nothing any more
+		}
 		if !has(s.tree, i, e) {
 			g.w.violation("leader %d of epoch %d lacks %v, which was decided", s.id, a.Epoch, e.Zxid)
 			return

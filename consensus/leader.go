@@ -216,7 +216,7 @@ func (c *Core) tickLeader(out *Actions) {
 		r.pingedMS = c.nowMS
 		c.ping(out)
 	}
-	if r.phase == serving && c.nowMS-r.checkedMS >= c.cfg.TickMS {
+	if r.phase == serving && r.retiredMS == 0 && c.nowMS-r.checkedMS >= c.cfg.TickMS {
 		r.checkedMS = c.nowMS
 		if !c.met(func(id quorum.ServerID) bool { return id == c.self || c.alive(id) }) {
 			c.lose("a quorum of followers was not heard of", out)

@@ -128,6 +128,7 @@ func (c *Core) linkDown(ev Event, out *Actions) {
 	}
 	if l := c.learnerOn(ev.Link); l != nil {
 		c.forget(l, out)
+		c.progress(out)
 		return
 	}
 	if f := c.learning; f != nil {

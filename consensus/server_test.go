@@ -231,6 +231,7 @@ func (s *server) carryOut(out *Actions) {
 	}
 	if out.Commit != 0 {
 		s.w.log(s.id, "commit %v", out.Commit)
+		s.tellCommit(out.Commit)
 		s.commit(out.Commit)
 	}
 	for _, a := range out.Do {
@@ -271,6 +272,7 @@ func (s *server) commit(z zk.Zxid) {
 // act carries out one action.
 func (s *server) act(a Action) {
 	w := s.w
+	s.tellAction(a)
 	switch a.Kind {
 	case Send:
 		w.ghost.sends(s, a.Link, a.Message)
@@ -396,6 +398,7 @@ func (s *server) pumpDisk() {
 
 // reported tells the core what is durable.
 func (s *server) reported(op diskOp) {
+	s.tellDurable(op)
 	switch op.kind {
 	case 0:
 		s.step(Event{Kind: Durable, Zxid: op.entry.Zxid})

@@ -28,6 +28,7 @@ type world struct {
 	values  int
 	plan    scheme
 
+	tell    func(format string, args ...any) // of a story: delays are the shortest, and nothing happens by chance
 	ghost   ghost
 	tracing bool
 	trace   []string // the newest lines
@@ -46,6 +47,7 @@ type scheme struct {
 	untrusted bool // disks may be lost
 	bug       bug
 	trace     bool
+	asleep    bool // servers are not started
 }
 
 type task struct {
@@ -86,9 +88,14 @@ func (w *world) run(ms int64) {
 	w.now = end
 }
 
-func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
+func (w *world) chance(percent int) bool { return w.tell == nil && w.rng.IntN(100) < percent }
 
-func (w *world) between(lo, hi int64) int64 { return lo + w.rng.Int64N(hi-lo+1) }
+func (w *world) between(lo, hi int64) int64 {
+	if w.tell != nil {
+		return lo
+	}
+	return lo + w.rng.Int64N(hi-lo+1)
+}
 
 const traceMax = 4000
 
@@ -131,7 +138,9 @@ func newWorld(p scheme) *world {
 		s := &server{w: w, id: id}
 		s.disk.config = cfg
 		w.servers[id] = s
-		s.boot()
+		if !p.asleep {
+			s.boot()
+		}
 	}
 	return w
 }
