@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"net"
+	"slices"
 	"time"
 
 	"paddock/consensus/election"
@@ -16,7 +17,7 @@ type desk struct {
 	peers   map[quorum.ServerID]*peer
 	doors   map[where]context.CancelFunc
 	failed  error
-	serial  uint64          // of peers, to find the oldest stranger
+	serial  uint64          // of peers, to find the oldest stranger, and of attempts
 	private quorum.ServerID // the last id given to an anonymous observer
 }
 
@@ -26,7 +27,7 @@ type peer struct {
 	serial  uint64
 	conn    *peerConn // nil: none
 	last    []byte    // the frame sent last, or to be sent
-	dialing *attempt  // nil: nobody dials
+	dialing []*attempt
 	// A connection that ended is dialled again, at once or, when that happens again and again, later: at retryAt.
 	retryAt time.Time
 	retries int
@@ -37,6 +38,18 @@ type peer struct {
 type attempt struct {
 	cancel context.CancelFunc
 	first  []quorum.HostPort
+	begun  uint64 // serial
+}
+
+// attemptsMax bounds the attempts to reach one peer: it may be said to be in several places, by itself or by others.
+const attemptsMax = 4
+
+// giveUp ends all attempts.
+func (p *peer) giveUp() {
+	for _, a := range p.dialing {
+		a.cancel()
+	}
+	p.dialing = nil
 }
 
 // Times of the election connections.
@@ -132,9 +145,7 @@ func (d *desk) peer(id quorum.ServerID) *peer {
 		if oldest.conn != nil {
 			oldest.conn.close()
 		}
-		if oldest.dialing != nil {
-			oldest.dialing.cancel()
-		}
+		oldest.giveUp()
 		delete(d.peers, oldest.id)
 	}
 	return p
@@ -172,14 +183,13 @@ func (d *desk) connectAll() {
 }
 
 // dial starts an attempt to reach p, unless one is under way, or p was asked to dial this server just now. learned are
-// addresses that p gave itself; they come before those in the configuration, and before an attempt without them.
+// addresses that p gave itself, unless somebody else did in its name: they come before those in the configuration, and
+// do not hinder attempts to reach others.
 func (d *desk) dial(p *peer, learned []quorum.HostPort) {
 	switch {
-	case p.dialing != nil && (len(learned) == 0 || sameAddresses(learned, p.dialing.first)):
-		return
-	case p.dialing != nil:
-		p.dialing.cancel()
-	case time.Since(p.pokedAt) < pokeWait:
+	case len(learned) == 0 && (len(p.dialing) > 0 || time.Since(p.pokedAt) < pokeWait),
+		slices.ContainsFunc(p.dialing, func(a *attempt) bool { return sameAddresses(learned, a.first) }),
+		len(p.dialing) >= attemptsMax:
 		return
 	}
 	var targets [][]quorum.HostPort
@@ -197,8 +207,9 @@ func (d *desk) dial(p *peer, learned []quorum.HostPort) {
 	}
 	p.retryAt = time.Time{}
 	ctx, cancel := context.WithCancel(d.ctx)
-	a := &attempt{cancel, targets[0]}
-	p.dialing = a
+	d.serial++
+	a := &attempt{cancel, targets[0], d.serial}
+	p.dialing = append(p.dialing, a)
 	d.t.wg.Go(func() { // ends with ctx
 		c, at, err := d.t.reachPeer(ctx, targets)
 		d.t.inbox.post(func(d *desk) { d.dialled(p, a, c, at, err) })
@@ -208,24 +219,28 @@ func (d *desk) dial(p *peer, learned []quorum.HostPort) {
 // dialled takes the outcome of an attempt. The handshake has been sent.
 func (d *desk) dialled(p *peer, a *attempt, c net.Conn, at quorum.HostPort, err error) {
 	a.cancel()
-	stale := p.dialing != a || d.peers[p.id] != p
-	if !stale {
-		p.dialing = nil
+	i := slices.Index(p.dialing, a)
+	if i < 0 || d.peers[p.id] != p { // given up
+		if err == nil {
+			d.t.open.close(c)
+		}
+		return
 	}
+	p.dialing = slices.Delete(p.dialing, i, i+1)
 	switch {
-	case err == nil && (stale || p.id > d.t.opt.Self):
+	case err == nil && p.id > d.t.opt.Self:
 		// The larger id's connection survives: this one only asked p to dial back.
 		d.t.open.close(c)
-		if !stale {
-			p.pokedAt = time.Now()
-			d.dialLater(p, pokeWait) // unless it has come by then: it may have been about to end
-		}
+		p.pokedAt = time.Now()
+		d.dialLater(p, pokeWait) // unless it has come by then: it may have been about to end
+	case err == nil && p.conn != nil && p.conn.begun > a.begun:
+		d.t.open.close(c)
 	case err == nil:
 		d.establish(p, c, at)
-	case stale:
+		p.conn.begun = a.begun
 	case d.ctx.Err() == nil:
 		d.t.log.Debug().Err(err).Int64("peer", int64(p.id)).Msg("election port not reached")
-		if p.conn == nil {
+		if p.conn == nil && len(p.dialing) == 0 {
 			d.t.opt.Handler.PeerDown(p.id)
 		}
 	}
@@ -327,10 +342,7 @@ func (d *desk) greeted(h handshake, c net.Conn) {
 		d.dial(d.peer(id), h.addresses)
 	default:
 		p := d.peer(id)
-		if p.dialing != nil {
-			p.dialing.cancel()
-			p.dialing = nil
-		}
+		p.giveUp()
 		d.establish(p, c, d.guess(h, c))
 	}
 }

@@ -16,6 +16,7 @@ type peerConn struct {
 	c     net.Conn
 	at    quorum.HostPort // its other end's election address, as far as it is known
 	since time.Time
+	begun uint64 // serial of the attempt that made it; 0 if the other side dialled. The desk's.
 
 	mu    sync.Mutex // guards frame
 	frame []byte     // what is to be sent next; the newest wins
