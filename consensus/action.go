@@ -68,12 +68,15 @@ const (
 	// Configured tells that Config is committed and active. SeenConfig tells that Config was proposed and may become so.
 	Configured
 	SeenConfig
+	// Confirmed tells that this server still led when ConfirmAsked came with Token: what is committed now is no older
+	// than anything that was acknowledged to anybody before.
+	Confirmed
 )
 
 var actionNames = [...]string{Send: "send", SendSnap: "send-snap", SendLog: "send-log", FindInLog: "find-in-log", Drop: "drop", Dial: "dial",
 	Notify: "notify", ConnectAll: "connect-all", SetAcceptedEpoch: "set-accepted-epoch", SetCurrentEpoch: "set-current-epoch",
 	Truncate: "truncate", Install: "install", Deliver: "deliver", Left: "left", Lead: "lead", Follow: "follow", Observe: "observe",
-	Lose: "lose", Configured: "configured", SeenConfig: "seen-config"}
+	Lose: "lose", Configured: "configured", SeenConfig: "seen-config", Confirmed: "confirmed"}
 
 // String is the kind's name in traces.
 func (k ActionKind) String() string {
@@ -90,6 +93,7 @@ type Action struct {
 	Server       quorum.ServerID
 	Zxid, To     zk.Zxid
 	Epoch        int64
+	Token        uint64
 	Message      *Message // shared between actions; not to be modified
 	Notification *election.Notification
 	Config       *quorum.Config
@@ -127,6 +131,8 @@ func (a Action) String() string {
 		return fmt.Sprintf("%v %d epoch %d", a.Kind, a.Server, a.Epoch)
 	case Lose:
 		return "lose: " + a.Reason
+	case Confirmed:
+		return fmt.Sprintf("confirmed %d", a.Token)
 	case Configured, SeenConfig:
 		return fmt.Sprintf("%v %v: %s", a.Kind, a.Config.Version, a.Config.IDs())
 	default:

@@ -70,7 +70,7 @@ func (c *Core) joinedBy(l *learner, out *Actions) {
 	r := c.leading
 	l.phase = synced
 	l.acked = max(l.acked, l.given)
-	l.deadlineMS = c.nowMS + c.cfg.syncMS()
+	l.deadlineMS = max(l.deadlineMS, c.nowMS+c.cfg.syncMS())
 	if r.phase == serving {
 		c.bringUpToDate(l, out)
 		c.progress(out)

@@ -36,7 +36,8 @@ type Config struct {
 	// once in the epoch of its log, as ZooKeeper's standalone server does.
 	Ensemble    *quorum.Config
 	Distributed bool
-	// LastSeen is the newest configuration that was proposed, nil if that is Ensemble.
+	// LastSeen is the newest configuration that this server's history sets, committed or not: what the recovered tree has
+	// in /zookeeper/config. nil if that is Ensemble. What a file says was once proposed is of no use: its txn may be gone.
 	LastSeen *quorum.Config
 	// Reconfig tells whether configurations may change. Without it those of others are not taken over.
 	Reconfig bool
@@ -106,6 +107,7 @@ type Core struct {
 	// The epochs as they are in the files, or will be once the disk has come to it.
 	acceptedEpoch, currentEpoch int64
 	disk                        disk
+	distrusted                  bool  // the tree must be replaced by a snapshot
 	promisedMax                 int64 // the largest epoch that any server was heard to have promised
 
 	election *election.Election

@@ -5,6 +5,14 @@ import (
 	"paddock/internal/zk"
 )
 
+const (
+	// epochMax is far below what a zxid can hold, and far above what elections can reach. It keeps a learner from using
+	// the epochs up.
+	epochMax = 1 << 30
+	// learnersMax bounds the learners of a leader; further ones are refused.
+	learnersMax = 1024
+)
+
 // greet takes up a learner that has said who it is.
 func (c *Core) greet(link LinkID, m *Message, out *Actions) {
 	r := c.leading
@@ -16,6 +24,12 @@ func (c *Core) greet(link LinkID, m *Message, out *Actions) {
 	switch {
 	case m.ConfigVersion > c.ensemble.Version && c.cfg.Reconfig:
 		out.Do = append(out.Do, Action{Kind: Drop, Link: link, Reason: "the learner's configuration is ahead"})
+		return
+	case accepted < 0 || accepted > epochMax:
+		out.Do = append(out.Do, Action{Kind: Drop, Link: link, Reason: "the learner's epoch makes no sense"})
+		return
+	case len(r.learners) >= learnersMax:
+		out.Do = append(out.Do, Action{Kind: Drop, Link: link, Reason: "too many learners"})
 		return
 	case m.Server == c.self:
 		out.Do = append(out.Do, Action{Kind: Drop, Link: link, Reason: "the learner has this server's id"})

@@ -41,7 +41,8 @@ const (
 	// the last such event. One comes at least every second while they do.
 	LinkAlive
 	// Received brings Message, which came on Link. MsgSnap is received once the stream behind it has arrived whole; the
-	// caller keeps the tree that came with it until the step has said Install, or not.
+	// caller keeps the tree that came with it until the step has said Install, or not, and sets the message's Config to
+	// what that tree has in /zookeeper/config.
 	Received
 
 	// AcceptedEpochDurable and CurrentEpochDurable answer SetAcceptedEpoch and SetCurrentEpoch of Epoch.
@@ -60,12 +61,19 @@ const (
 	// TransferTo asks the leader to hand leadership to Server, or to the voter that is furthest if Server is 0. Payload
 	// is a txn without effect that carries NextZxid.
 	TransferTo
+	// ConfirmAsked asks the leader to make sure that no other has taken its place, for a read that must not be stale.
+	// Confirmed answers with the same Token, unless the role is lost before.
+	ConfirmAsked
+	// Resync tells that this server's tree is not what its log makes of it. If it learns it leaves its leader, and is
+	// given a snapshot when it comes back.
+	Resync
 )
 
 var eventNames = [...]string{Propose: "propose", Durable: "durable", Start: "start", Tick: "tick", Notified: "notified", PeerUp: "peer-up",
 	PeerDown: "peer-down", LinkUp: "link-up", LinkDown: "link-down", LinkAlive: "link-alive", Received: "received",
 	AcceptedEpochDurable: "accepted-epoch-durable", CurrentEpochDurable: "current-epoch-durable", Truncated: "truncated",
-	Installed: "installed", LogFound: "log-found", SyncAsked: "sync-asked", TransferTo: "transfer-to"}
+	Installed: "installed", LogFound: "log-found", SyncAsked: "sync-asked", TransferTo: "transfer-to",
+	ConfirmAsked: "confirm-asked", Resync: "resync"}
 
 // String is the kind's name in traces.
 func (k EventKind) String() string {
@@ -84,6 +92,7 @@ type Event struct {
 	Epoch        int64
 	Link         LinkID
 	Server       quorum.ServerID
+	Token        uint64
 	Payload      []byte // kept until it is committed and no longer in the history
 	Message      *Message
 	Notification *election.Notification

@@ -43,24 +43,16 @@ func (c *Core) follow(m *Message, out *Actions) {
 		}
 		c.serve(out)
 	case MsgPing:
-		c.pinged(m, out)
+		// The replica answers, since it knows which sessions are alive. A ping that comes before UPTODATE needs no answer.
+		if f.phase == learned {
+			out.Do = append(out.Do, Action{Kind: Deliver, Link: f.link, Server: f.leader, Message: m})
+		}
 	case MsgSync, MsgRevalidate:
 		if f.phase == learned {
 			out.Do = append(out.Do, Action{Kind: Deliver, Link: f.link, Server: f.leader, Message: m})
 		}
 	default:
 		c.lose(fmt.Sprintf("the leader sent %v", m.Kind), out)
-	}
-}
-
-// pinged shows a sign of life. Once serving, the replica does, since it knows which sessions are alive.
-func (c *Core) pinged(m *Message, out *Actions) {
-	f := c.learning
-	switch {
-	case f.phase == learned:
-		out.Do = append(out.Do, Action{Kind: Deliver, Link: f.link, Server: f.leader, Message: m})
-	case f.phase == stored:
-		c.tellLeader(&Message{Kind: MsgPing, Zxid: m.Zxid, Touched: []Touch{}}, out)
 	}
 }
 

@@ -17,12 +17,13 @@ type ghost struct {
 	proposed map[zk.Zxid]string
 	promised map[[2]int64]quorum.ServerID // (server, epoch): to whom it was promised with a vote
 	syncs    map[LinkID][]zk.Zxid         // what was proposed when SYNC was asked for
+	reads    map[uint64]int               // how much was decided when a leader was asked whether it leads
 	epochs   map[quorum.ServerID][2]int64 // durable accepted and current epoch, as last seen
 }
 
 func (g *ghost) init(w *world) {
 	*g = ghost{w: w, leaders: map[int64]quorum.ServerID{}, proposed: map[zk.Zxid]string{}, promised: map[[2]int64]quorum.ServerID{},
-		syncs: map[LinkID][]zk.Zxid{}, epochs: map[quorum.ServerID][2]int64{}}
+		syncs: map[LinkID][]zk.Zxid{}, reads: map[uint64]int{}, epochs: map[quorum.ServerID][2]int64{}}
 }
 
 // same tells whether two txns are one.
@@ -88,7 +89,7 @@ func (g *ghost) decide(s *server, e Entry, epoch int64) {
 		return has(t.disk.history, i, e) || t.disk.lost && has(t.had, i, e) // acknowledged before it was lost
 	}
 	if !g.config.Met(durable) {
-		g.w.violation("%v is decided by %d and no quorum has it durably", e.Zxid, s.id)
+		g.w.violation("%v is decided by %d and no quorum of %v has it durably", e.Zxid, s.id, g.config)
 	}
 	if text := configIn(e.Payload); text != "" {
 		cfg, err := quorum.ParseConfig(text)
@@ -208,6 +209,14 @@ func (g *ghost) synced(s *server, link LinkID) {
 		g.w.violation("server %d: SYNC is answered at %v and %v was proposed when it asked", s.id, last(s.tree), z)
 	}
 	g.syncs[link] = g.syncs[link][1:]
+}
+
+// confirmed checks that a leader that is sure to lead has everything that was decided when it was asked.
+func (g *ghost) confirmed(s *server, token uint64) {
+	g.w.count("confirmed")
+	if n := g.reads[token]; len(s.tree) < n {
+		g.w.violation("server %d is confirmed as leader with %d txns, and %d were decided when it was asked", s.id, len(s.tree), n)
+	}
 }
 
 // proposes notes a proposal: an epoch has one leader, which never gives a zxid twice.

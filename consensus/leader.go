@@ -37,6 +37,7 @@ type leading struct {
 	reconfigAt          zk.Zxid // the proposal that sets lastSeen; 0 if none is in flight
 	syncs               []syncWait
 	handover            *handover
+	confirms            confirms
 	retiredMS           int64 // since when another server is designated to lead; 0 if none is
 }
 
@@ -81,6 +82,8 @@ type learner struct {
 	// The oldest proposal sent since it has joined that it must still acknowledge, and since when; 0 if none.
 	awaited   zk.Zxid
 	awaitedMS int64
+
+	pinged, answered uint64 // pings sent to it since UPTODATE, and answers
 
 	heardMS    int64 // when something last came from it
 	deadlineMS int64 // until when it counts as alive in the check of the quorum
@@ -161,6 +164,10 @@ func (c *Core) hear(l *learner, m *Message, out *Actions) {
 		c.acked(l, m.Zxid, out)
 	case MsgPing, MsgRequest, MsgRevalidate:
 		if l.upToDate {
+			if m.Kind == MsgPing {
+				l.answered++
+				c.checkConfirms(out)
+			}
 			out.Do = append(out.Do, Action{Kind: Deliver, Link: l.link, Server: l.server, Message: m})
 		}
 	default:
@@ -233,6 +240,9 @@ func (c *Core) ping(out *Actions) {
 		if l.takes() {
 			if m == nil {
 				m = &Message{Kind: MsgPing, Zxid: max(c.logged, 0)}
+			}
+			if l.upToDate {
+				l.pinged++
 			}
 			out.Do = append(out.Do, Action{Kind: Send, Link: l.link, Message: m})
 		}

@@ -143,10 +143,14 @@ func (c *Core) sendPledge(out *Actions) {
 	}
 	f.phase = pledged
 	epoch := NoEpoch
-	if f.vote {
+	zxid := c.newest()
+	switch {
+	case f.vote:
 		epoch = c.currentEpoch
+	case c.distrusted:
+		zxid = 0 // the promise does not count, so that it may ask for everything
 	}
-	c.tellLeader(&Message{Kind: MsgAckEpoch, Zxid: c.newest(), Epoch: epoch}, out)
+	c.tellLeader(&Message{Kind: MsgAckEpoch, Zxid: zxid, Epoch: epoch}, out)
 }
 
 // learnerEpochDurable goes on when a promise of a learner is durable.
@@ -183,7 +187,8 @@ func (c *Core) catchUp(m *Message, out *Actions) {
 	case MsgTrunc:
 		c.truncate(m.Zxid, out)
 	case MsgSnap:
-		f.snapped = m.Zxid
+		f.snapped, c.distrusted = m.Zxid, false
+		c.seeInTree(m.Config, out)
 		c.logged, c.committed = m.Zxid, m.Zxid
 		if c.cfg.bug != bugKeepsHistoryOverSnap {
 			c.history.reset(m.Zxid)
@@ -194,6 +199,15 @@ func (c *Core) catchUp(m *Message, out *Actions) {
 	if c.learning == f && c.dropUnlogged() {
 		c.tellElection(out)
 	}
+}
+
+// resync leaves the leader, to be given a snapshot by whoever leads next.
+func (c *Core) resync(out *Actions) {
+	if c.learning == nil {
+		return
+	}
+	c.distrusted = true
+	c.lose("the tree is not what the log makes of it", out)
 }
 
 // truncate drops the end of the log that is not in the leader's history. What is left of the log is. Commits wait until

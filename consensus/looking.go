@@ -107,6 +107,9 @@ type waitingLink struct {
 	hello   *Message // its FOLLOWERINFO or OBSERVERINFO, nil before it has come
 }
 
+// waitingMax bounds the connections that wait to be taken up; the newest are refused.
+const waitingMax = 256
+
 // linkUp takes note of a new connection.
 func (c *Core) linkUp(ev Event, out *Actions) {
 	if ev.Dialled {
@@ -115,6 +118,10 @@ func (c *Core) linkUp(ev Event, out *Actions) {
 	}
 	if c.learning != nil {
 		out.Do = append(out.Do, Action{Kind: Drop, Link: ev.Link, Reason: "this server does not lead"})
+		return
+	}
+	if len(c.waiting) >= waitingMax {
+		out.Do = append(out.Do, Action{Kind: Drop, Link: ev.Link, Reason: "too many connections wait"})
 		return
 	}
 	c.waiting = append(c.waiting, waitingLink{link: ev.Link, sinceMS: c.nowMS})

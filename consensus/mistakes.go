@@ -26,5 +26,6 @@ const (
 	bugKeepsHistoryOverSnap        // memory still holds what was logged before a snapshot was taken (ZOOKEEPER-3642)
 	bugKeepsHistoryOverTrunc       // memory still holds what was truncated
 	bugLiveBeforeHistory           // proposals are sent to a learner whose history is still being searched for
+	bugConfirmsAtOnce              // a leader is sure to lead without asking anybody
 	bugCount
 )

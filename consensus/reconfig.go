@@ -39,6 +39,16 @@ func (c *Core) see(cfg *quorum.Config, out *Actions) {
 	}
 }
 
+// seeInTree notes the configuration that a tree holds which has replaced this server's.
+func (c *Core) seeInTree(text string, out *Actions) {
+	c.lastSeen = nil
+	if cfg, err := quorum.ParseConfig(text); err == nil && c.cfg.Reconfig && cfg.Version > c.ensemble.Version {
+		c.lastSeen = cfg
+		out.Do = append(out.Do, Action{Kind: SeenConfig, Config: cfg})
+	}
+	c.tellElection(out)
+}
+
 // dropUnlogged forgets a proposed configuration whose txn is not in the log, or no longer. This server has not helped to
 // decide it and will not, and a leader without the txn rests on a quorum that has not decided it either.
 //

@@ -36,7 +36,7 @@ type simDisk struct {
 	before            []Entry // the history before a snapshot was installed, until the epoch is joined
 	installed         bool
 	accepted, current int64
-	config, seen      *quorum.Config
+	config            *quorum.Config
 	lost              bool    // all of it was lost, and nothing has come back yet
 	logFrom           zk.Zxid // the log begins after it
 
@@ -103,7 +103,7 @@ func (s *server) boot() {
 		recent = nil
 	}
 	core, err := New(Config{
-		Self: s.id, Ensemble: d.config, LastSeen: d.seen, Reconfig: s.w.plan.reconfig, ConfigIn: configIn, Distributed: true,
+		Self: s.id, Ensemble: d.config, LastSeen: configOf(d.history), Reconfig: s.w.plan.reconfig, ConfigIn: configIn, Distributed: true,
 		LastZxid: zxid, AcceptedEpoch: d.accepted, CurrentEpoch: d.current, Recent: recent,
 		HistoryTxns: s.w.plan.history, TickMS: 200, RolloverAt: s.w.plan.rollover,
 		ElectionIntervalMinMS: 60, ElectionIntervalMaxMS: 1000, bug: s.w.plan.bug,
@@ -279,7 +279,11 @@ func (s *server) act(a Action) {
 		w.send(s.id, a.Link, packet{m: a.Message})
 	case SendSnap:
 		w.count("send-snap")
-		w.send(s.id, a.Link, packet{m: &Message{Kind: MsgSnap, Zxid: last(s.tree)}, tree: s.tree})
+		m := &Message{Kind: MsgSnap, Zxid: last(s.tree)}
+		if cfg := configOf(s.tree); cfg != nil {
+			m.Config = cfg.String()
+		}
+		w.send(s.id, a.Link, packet{m: m, tree: s.tree})
 	case SendLog:
 		w.count("send-log")
 		for _, e := range upTo(s.disk.history, a.To) {
@@ -329,11 +333,11 @@ func (s *server) act(a Action) {
 	case Lose:
 		s.judgeReason(a.Reason)
 		s.serving, s.leads = false, false
+	case Confirmed:
+		w.ghost.confirmed(s, a.Token)
 	case Configured:
 		w.count("configured")
 		s.disk.config = a.Config
-	case SeenConfig:
-		s.disk.seen = a.Config
 	}
 }
 
@@ -422,6 +426,20 @@ func configIn(payload []byte) string {
 		return string(payload[1:])
 	}
 	return ""
+}
+
+// configOf is the configuration that a history sets; nil if it sets none.
+func configOf(history []Entry) *quorum.Config {
+	for _, e := range slices.Backward(history) {
+		if text := configIn(e.Payload); text != "" {
+			cfg, err := quorum.ParseConfig(text)
+			if err != nil {
+				panic(err)
+			}
+			return cfg.WithVersion(e.Zxid)
+		}
+	}
+	return nil
 }
 
 func (s *server) String() string {

@@ -67,6 +67,14 @@ func (w *world) write() {
 		if link := s.core.LeaderLink(); s.up && link != 0 && w.chance(20) {
 			w.send(id, link, packet{m: &Message{Kind: MsgRequest, Zxid: NoZxid}})
 		}
+		if s.up && s.leads && w.chance(20) {
+			w.values++
+			w.ghost.reads[uint64(w.values)] = len(w.ghost.history)
+			s.step(Event{Kind: ConfirmAsked, Token: uint64(w.values)})
+		}
+		if s.up && w.faults && w.rng.IntN(400) == 0 {
+			s.step(Event{Kind: Resync})
+		}
 		if s.up && s.serving && s.core.role == Leading && s.core.CanPropose() && w.faults {
 			if w.plan.reconfig && w.chance(4) {
 				w.reconfigure(s)
@@ -151,7 +159,7 @@ func (w *world) disturb() {
 			w.count("lost disk")
 			s.crash()
 			s.had = s.disk.history
-			s.disk = simDisk{config: s.disk.config, seen: s.disk.seen, lost: true}
+			s.disk = simDisk{config: s.disk.config, lost: true}
 			delete(w.ghost.epochs, id)
 			w.in(w.between(5, 500), s.restart)
 		}
@@ -253,7 +261,7 @@ func replay(p scheme) string {
 
 // wanted is what must have happened in a few dozen seeds, for their silence to mean something.
 var wanted = []string{"diff", "trunc", "snap", "send-log", "send-snap", "reload", "lead", "follow", "observe", "crash", "halves", "bridge", "one-way",
-	"reconfigured", "configured", "sync answered", "transfer asked", "lost disk"}
+	"reconfigured", "configured", "sync answered", "transfer asked", "lost disk", "confirmed"}
 
 func TestSimulation(t *testing.T) {
 	if *simSeed != 0 {

@@ -28,6 +28,10 @@ func (c *Core) Step(ev Event, out *Actions) {
 		c.rewritten(ev.Zxid, out)
 	case SyncAsked:
 		c.syncAsked(ev.Link, out)
+	case ConfirmAsked:
+		c.confirm(ev.Token, out)
+	case Resync:
+		c.resync(out)
 	case TransferTo:
 		c.transfer(ev.Server, ev.Payload)
 		c.progress(out)

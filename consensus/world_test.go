@@ -97,7 +97,7 @@ func (w *world) between(lo, hi int64) int64 {
 	return lo + w.rng.Int64N(hi-lo+1)
 }
 
-const traceMax = 4000
+const traceMax = 40000
 
 func (w *world) log(id quorum.ServerID, format string, args ...any) {
 	if !w.tracing {
