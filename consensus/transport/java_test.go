@@ -84,17 +84,22 @@ func asks(port int, word string) string {
 	return string(b)
 }
 
+// voter is a node that remembers what it told a Java server last: round and role.
+type voter struct {
+	*node
+	said [2]int64
+}
+
 // votes says who leads, in the round of the Java server, once for each: a server that decides waits until all are quiet.
-func (n *node) votes(java, leader quorum.ServerID, role election.Role, c *quorum.Config) {
+func (n *voter) votes(java, leader quorum.ServerID, role election.Role, c *quorum.Config) {
 	n.mu.Lock()
 	theirs := n.got[java]
-	if said := [2]int64{theirs.Vote.Round, int64(role)}; n.said == said {
-		n.mu.Unlock()
-		return
-	} else {
-		n.said = said
-	}
 	n.mu.Unlock()
+	said := [2]int64{theirs.Vote.Round, int64(role)}
+	if n.said == said {
+		return
+	}
+	n.said = said
 	n.Notify(java, &election.Notification{Role: role, Config: c.String(), Vote: election.Vote{Leader: leader, Round: max(1, theirs.Vote.Round)}})
 }
 
@@ -128,7 +133,7 @@ func trees(o *Options) {
 // id, so it is the one that must dial the election port.
 func TestAJavaLeaderIsFollowed(t *testing.T) {
 	c := ensemble(t, 2)
-	n := start(t, 1, c, trees)
+	n := &voter{node: start(t, 1, c, trees)}
 	client, kill := java(t, c, 2)
 	eventually(t, "Java leads: only then does it open its quorum port", func() bool {
 		n.votes(2, 2, election.Looking, c)
@@ -197,7 +202,7 @@ func TestAJavaLeaderIsFollowed(t *testing.T) {
 // dialled back.
 func TestAJavaServerFollows(t *testing.T) {
 	c := ensemble(t, 2)
-	n := start(t, 2, c, trees)
+	n := &voter{node: start(t, 2, c, trees)}
 	client, _ := java(t, c, 1)
 	var link consensus.LinkID
 	eventually(t, "Java follows", func() bool {

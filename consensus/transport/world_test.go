@@ -129,7 +129,6 @@ type node struct {
 	*recorder
 	id   quorum.ServerID
 	stop func() error // ends it; the error of Run
-	said [2]int64     // what it told a Java server last: round and role
 }
 
 // ports finds n free ports of a loopback address.
