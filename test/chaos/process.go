@@ -161,18 +161,35 @@ func (p *process) start() (time.Duration, error) {
 	if err := p.launch(); err != nil {
 		return 0, err
 	}
-	for deadline := began.Add(startDeadline); ; {
-		if text, err := p.word("srvr"); err == nil && strings.Contains(text, "Mode: standalone") {
-			return time.Since(began), nil
+	err := p.await("")
+	return time.Since(began), err
+}
+
+// mode is what the server says it is: standalone, leader, follower or observer; "" if it does not serve.
+func (p *process) mode() string {
+	text, err := p.word("srvr")
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(text, "Mode: ")
+	mode, _, _ := strings.Cut(rest, "\n")
+	return mode
+}
+
+// await waits until the server serves, in the given mode if it is not "".
+func (p *process) await(mode string) error {
+	for deadline := time.Now().Add(startDeadline); ; {
+		if m := p.mode(); m != "" && (mode == "" || m == mode) {
+			return nil
 		}
 		select {
 		case <-p.exited:
-			return 0, fmt.Errorf("%s ended (%v) before it served; its log ends:\n%s", p.kind, p.cmd.ProcessState, p.logTail())
+			return fmt.Errorf("%s ended (%v) before it served; its log ends:\n%s", p.kind, p.cmd.ProcessState, p.logTail())
 		case <-time.After(pollEvery):
 		}
 		if time.Now().After(deadline) {
 			p.end()
-			return 0, fmt.Errorf("%s does not serve after %v; its log ends:\n%s", p.kind, startDeadline, p.logTail())
+			return fmt.Errorf("%s does not serve after %v; its log ends:\n%s", p.kind, startDeadline, p.logTail())
 		}
 	}
 }
