@@ -87,7 +87,7 @@ func noteLevel(k replica.NoteKind) zerolog.Level {
 	case replica.SessionOpened, replica.SessionRenewed, replica.SessionRefused, replica.SessionEnded, replica.ClientThrottled,
 		replica.AuthRefused, replica.ContainersExpired:
 		return zerolog.DebugLevel
-	case replica.SessionExpired:
+	case replica.SessionExpired, replica.RoleTaken:
 		return zerolog.InfoLevel
 	case replica.DigestMismatch:
 		return zerolog.ErrorLevel
@@ -108,7 +108,12 @@ var noteTexts = map[replica.NoteKind]string{
 	replica.ContainersExpired: "deleting containers and znodes whose time is over",
 	replica.SnapshotSkipped:   "no snapshot now, the last one is still being written; raise snapCount if this repeats",
 	replica.AuthRefused:       "credentials refused",
+	replica.RoleTaken:         "serving in the ensemble",
+	replica.RoleLost:          "not serving: looking for a leader",
 }
+
+// noteTextKeys say what the text of a note is.
+var noteTextKeys = map[replica.NoteKind]string{replica.AuthRefused: "scheme", replica.RoleLost: "reason"}
 
 func (n *notes) write(note replica.Note) {
 	if note.Kind == replica.ClientAhead {
@@ -131,8 +136,14 @@ func (n *notes) write(note replica.Note) {
 	if note.Count != 0 {
 		e = e.Int("count", note.Count)
 	}
+	if note.Kind == replica.RoleTaken {
+		e = e.Stringer("role", note.Role)
+	}
+	if note.Server != 0 {
+		e = e.Int64("leader", int64(note.Server))
+	}
 	if note.Text != "" {
-		e = e.Str("scheme", note.Text)
+		e = e.Str(noteTextKeys[note.Kind], note.Text)
 	}
 	e.Msg(noteTexts[note.Kind])
 }

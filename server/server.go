@@ -17,7 +17,6 @@ import (
 	"paddock/server/juteapi"
 	"paddock/server/replica"
 	"paddock/storage/datadir"
-	"paddock/storage/wal"
 )
 
 // Options is what a server is made from.
@@ -37,7 +36,8 @@ type server struct {
 	log   zerolog.Logger
 	began time.Time
 
-	state    atomic.Uint32 // grpcapi.State
+	state    atomic.Uint32                // grpcapi.State
+	role     atomic.Pointer[replica.Note] // RoleTaken, of a member that serves
 	progress atomic.Pointer[string]
 	usage    atomic.Pointer[usage] // as upkeep last measured it
 	live     atomic.Pointer[live]  // nil until the state is recovered
@@ -52,7 +52,8 @@ type server struct {
 // live is the part of the server that exists once the state is recovered.
 type live struct {
 	dir    *datadir.Dir
-	log    *wal.Writer
+	disk   *disk
+	peers  *ensemble // nil for a server on its own
 	driver *driver.Driver
 	client *juteapi.Server // nil if the client port is closed
 }
@@ -81,9 +82,6 @@ func Run(ctx context.Context, opt Options) error {
 	s := &server{
 		opt: opt, cfg: opt.Config, log: opt.Logger, began: time.Now(), fatal: make(chan error, 1), upkeep: make(chan struct{}, 1),
 		metrics: newMetrics(),
-	}
-	if s.cfg.Distributed() {
-		return config.EnsembleNotServed(s.cfg)
 	}
 	s.setState(grpcapi.StateStarting)
 	s.logNotices()
@@ -121,9 +119,8 @@ func (s *server) run(ctx context.Context) (err error) {
 
 // serve runs the driver and the client port until ctx ends or a part fails.
 func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
-	s.wg.Go(func() { l.log.KeepPrepared(s.reportPrepare) }) // ends when the log is closed
 	defer func() {
-		if closed := l.log.Close(); err == nil && closed != nil {
+		if closed := l.disk.Close(); err == nil && closed != nil {
 			err = fmt.Errorf("close the transaction log: %w", closed)
 		}
 	}()
@@ -132,14 +129,22 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 	defer stopOwner()
 	ended := make(chan error, 1)
 	go func() { ended <- runOwner(owner, l) }()
+	if l.peers != nil {
+		peers, stopPeers := context.WithCancel(context.WithoutCancel(ctx))
+		defer s.wg.Wait()
+		defer stopPeers() // after the owner, so that what it says last is sent
+		s.wg.Go(func() { s.runTransport(peers, l.peers) })
+	}
 
 	if err := s.openClientPort(l, doors); err != nil {
 		stopOwner()
 		return errors.Join(err, <-ended)
 	}
 	s.live.Store(l)
-	s.setState(grpcapi.StateServing)
 	s.logServing(l)
+	if l.peers == nil {
+		s.setState(grpcapi.StateServing)
+	}
 	s.wg.Go(func() { s.keepUp(ctx, l) })
 
 	select {

@@ -31,7 +31,7 @@ func (s *server) status() grpcapi.Status {
 	if l == nil {
 		return st
 	}
-	st.Mode = grpcapi.ModeStandalone
+	st.Mode = s.mode()
 	if l.client != nil {
 		st.ClientAddresses = []string{l.client.Addr().String()}
 		addClient(&st, l)

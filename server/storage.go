@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"paddock/consensus/quorum"
+	"paddock/internal/zk"
 	"paddock/server/auth"
 	"paddock/server/config"
 	"paddock/server/driver"
@@ -20,6 +22,7 @@ import (
 	"paddock/storage/snapshot"
 	"paddock/storage/tree"
 	"paddock/storage/vfs"
+	"paddock/storage/wal"
 )
 
 // openDir opens and locks the data directory.
@@ -89,8 +92,12 @@ func paced() func() bool {
 // recover restores the state and makes the driver that will own it.
 func (s *server) recover(ctx context.Context, dir *datadir.Dir) (*live, error) {
 	due := paced()
+	recent := -1
+	if s.cfg.Distributed() {
+		recent = 0
+	}
 	rec, err := dir.Recover(datadir.RecoverOptions{
-		Seed: rand.Uint64(), RecentMax: -1,
+		Seed: rand.Uint64(), RecentMax: recent, Member: s.cfg.Distributed(),
 		Progress: func(stage string, done int) {
 			if due() {
 				text := stage + ": " + strconv.Itoa(done)
@@ -107,12 +114,12 @@ func (s *server) recover(ctx context.Context, dir *datadir.Dir) (*live, error) {
 	}
 	s.logRecovered(rec)
 	s.metrics.recovered.Observe(time.Since(s.began))
-	if rec.Uninitialised {
+	if rec.Uninitialised && !s.cfg.Distributed() {
 		return nil, config.Problem{File: s.cfg.File, Key: "db.autocreate", Exit: config.ExitUnexpected,
 			Problem: s.cfg.DataDir + " is empty and db.autocreate=false forbids to begin a new database in it",
 			Fix:     "restore the data, or create the file " + filepath.Join(s.cfg.DataDir, "initialize")}
 	}
-	if rec.NeedsSnapshot {
+	if rec.NeedsSnapshot && !rec.Uninitialised {
 		v := rec.Tree.Freeze()
 		_, err := dir.WriteSnapshot(ctx, v, s.snapshotOptions())
 		rec.Tree.Release(v)
@@ -125,7 +132,7 @@ func (s *server) recover(ctx context.Context, dir *datadir.Dir) (*live, error) {
 
 // makeLive builds replica, log and driver.
 func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, error) {
-	cfg, err := s.replicaConfig()
+	cfg, err := s.replicaConfig(rec)
 	if err != nil {
 		return nil, err
 	}
@@ -133,12 +140,28 @@ func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, erro
 	if err != nil {
 		return nil, err
 	}
-	l := &live{dir: dir, log: dir.Log(rec.Tree.Zxid())}
-	l.driver = driver.New(driver.Options{
-		Logger: s.log, Replica: r, Log: l.log, Observe: s.notes.observe, Latency: s.metrics.latency, Synced: s.notes.synced(s.cfg.Log.FsyncWarning),
+	l := &live{dir: dir, disk: &disk{dir: dir, options: s.snapshotOptions(), prepare: func(w *wal.Writer) {
+		s.wg.Go(func() { w.KeepPrepared(s.reportPrepare) }) // ends when the log is closed
+	}}}
+	l.disk.open(rec.Tree.Zxid())
+	opt := driver.Options{
+		Logger: s.log, Replica: r, Log: l.disk, Observe: s.notes.observe, Latency: s.metrics.latency, Synced: s.notes.synced(s.cfg.Log.FsyncWarning),
 		TickEvery: min(max(s.cfg.TickTime/ticksPerTick, tickEveryMin), tickEveryMax),
 		Snapshot:  func(ctx context.Context, v *tree.View) error { return s.writeSnapshot(ctx, dir, v) },
-	})
+	}
+	if s.cfg.Distributed() {
+		if l.peers, err = s.newEnsemble(dir); err != nil {
+			return nil, errors.Join(err, l.disk.Close())
+		}
+		opt.Disk, opt.Peers, opt.Configured = l.disk, l.peers, s.configured(l.peers)
+		opt.FindInLog = func(z, durable zk.Zxid) (zk.Zxid, bool) { return s.findInLog(dir, z, durable) }
+		opt.Observe = func(n replica.Note) { s.roleChanged(n); s.notes.observe(n) }
+		opt.TickEvery = memberTickEvery
+	}
+	l.driver = driver.New(opt)
+	if l.peers != nil {
+		l.peers.driver = l.driver
+	}
 	if rec.Log.Records > 0 {
 		l.driver.Do(replica.Event{Kind: replica.SnapshotNow}) // so that the next start is quick
 	}
@@ -150,12 +173,14 @@ const (
 	ticksPerTick = 10
 	tickEveryMin = 10 * time.Millisecond
 	tickEveryMax = 100 * time.Millisecond
+
+	memberTickEvery = 20 * time.Millisecond // consensus asks for one every 50 ms
 )
 
 // standaloneID is what ZooKeeper makes session ids with when it serves alone, whatever myid says.
 const standaloneID = 1
 
-func (s *server) replicaConfig() (replica.Config, error) {
+func (s *server) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 	c := s.cfg
 	authority, err := auth.New(auth.Config{
 		SuperDigest: c.Auth.SuperDigest, DigestAlg: c.Auth.DigestAlg, NoDigest: !c.Auth.DigestEnabled, SkipACL: c.Auth.SkipACL,
@@ -176,6 +201,9 @@ func (s *server) replicaConfig() (replica.Config, error) {
 		ContainerCheckMS:     c.Znodes.ContainerInterval.Milliseconds(),
 		ContainerNeverUsedMS: c.Znodes.ContainerNeverUsed.Milliseconds(),
 		ContainerPerMinute:   int64(c.Znodes.ContainerPerMinute),
+	}
+	if c.Distributed() {
+		out.ServerID, out.Core = quorum.ServerID(c.ServerID), coreConfig(c, rec)
 	}
 	if c.Auth.Enforce {
 		out.EnforceSchemes = c.Auth.EnforceSchemes

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"paddock/consensus"
 	"paddock/server/admin"
 	"paddock/server/config"
 	"paddock/server/driver"
@@ -48,7 +49,7 @@ func (w words) State() admin.State {
 func (w words) Server() (admin.Server, bool) {
 	total := w.l.client.Totals()
 	out := admin.Server{
-		Mode: "standalone", Connections: int64(w.l.client.Len()), Outstanding: outstanding(w.l.client.Connections()), Received: total.Received, Sent: total.Sent,
+		Mode: modeWords[w.mode()], Connections: int64(w.l.client.Len()), Outstanding: outstanding(w.l.client.Connections()), Received: total.Received, Sent: total.Sent,
 		MinLatencyMS: total.MinMS, MaxLatencyMS: total.MaxMS, MeanLatencyMS: total.AvgMS(),
 		Uptime: time.Since(w.began), AuthFailed: w.metrics.authFail.Value(),
 		LastReplyBytes: -1, MinReplyBytes: -1, MaxReplyBytes: -1,
@@ -61,6 +62,28 @@ func (w words) Server() (admin.Server, bool) {
 		out.Watches, out.Sessions = watchCount(r), int64(r.Sessions())
 	})
 	return out, ok
+}
+
+// mode is what the server is.
+func (s *server) mode() grpcapi.Mode {
+	n := s.role.Load()
+	switch {
+	case n == nil && s.cfg.Distributed():
+		return 0
+	case n == nil:
+		return grpcapi.ModeStandalone
+	default:
+		return modes[n.Role]
+	}
+}
+
+var modes = map[consensus.Role]grpcapi.Mode{
+	consensus.Leading: grpcapi.ModeLeader, consensus.Following: grpcapi.ModeFollower, consensus.Observing: grpcapi.ModeObserver,
+}
+
+// modeWords are ZooKeeper's words for modes.
+var modeWords = map[grpcapi.Mode]string{
+	grpcapi.ModeStandalone: "standalone", grpcapi.ModeLeader: "leader", grpcapi.ModeFollower: "follower", grpcapi.ModeObserver: "observer",
 }
 
 // watchCount is the number of watches of all kinds.

@@ -42,10 +42,11 @@ type Options struct {
 	Latency func(op zk.OpCode, d time.Duration)
 	// Synced is called by the syncer after every fsync of the log, with how long it took. May be nil.
 	Synced func(time.Duration)
-	// Disk, Peers and FindInLog are only needed in an ensemble. FindInLog answers consensus.FindInLog and may take its time.
+	// Disk, Peers and FindInLog are only needed in an ensemble. FindInLog answers consensus.FindInLog, of a log that is
+	// durable up to a zxid, and may take its time.
 	Disk      Disk
 	Peers     Peers
-	FindInLog func(zk.Zxid) (found zk.Zxid, ok bool)
+	FindInLog func(z, durable zk.Zxid) (found zk.Zxid, ok bool)
 	// Configured is called by the owner when a configuration of the ensemble was proposed or committed. May be nil.
 	Configured func(*consensus.Action)
 	// TickEvery is how often the replica is told the time.
@@ -222,6 +223,9 @@ func (d *Driver) control(l *letter) {
 		}
 		d.log.waiting -= l.weight
 		for i := range l.events {
+			if ev := &l.events[i]; ev.Kind == replica.Durable {
+				d.log.durable = ev.Zxid
+			}
 			d.step(l.events[i])
 		}
 	case fromPeer:

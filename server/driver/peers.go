@@ -11,14 +11,19 @@ import (
 type Peers interface {
 	// Do carries out a Send, SendLog, Drop, Dial, Notify or ConnectAll.
 	Do(*consensus.Action)
-	// SendSnap sends a view on a link, and calls done once it needs it no more.
-	SendSnap(link consensus.LinkID, v *tree.View, done func())
+	// SendSnap sends a view on a link; Driver.SnapSent gives it back. false: the link is gone, and so is the need for the view.
+	SendSnap(link consensus.LinkID, v *tree.View) bool
 }
 
 // Consensus tells the replica what has come from another server, or has become of a link. A MsgSnap comes with the tree that
 // was sent. It waits while the owner has much to take of this kind.
 func (d *Driver) Consensus(ev consensus.Event, t *tree.Tree) {
 	d.box.post(letter{kind: fromPeer, weight: weighMessage(ev.Message), event: &replica.Event{Kind: replica.Consensus, Core: &ev, Tree: t}})
+}
+
+// SnapSent tells that nobody reads a view any more that was given to SendSnap.
+func (d *Driver) SnapSent(v *tree.View) {
+	d.box.post(letter{kind: fromPeer, event: &replica.Event{Kind: replica.SnapSent, View: v}})
 }
 
 // messageBytes is what a message weighs beyond its payload, roughly.
@@ -41,9 +46,9 @@ func (d effects) Peer(a *consensus.Action) {
 	case consensus.SetAcceptedEpoch, consensus.SetCurrentEpoch:
 		d.log.assign(task{kind: a.Kind, epoch: a.Epoch})
 	case consensus.FindInLog:
-		link, z := a.Link, a.Zxid
+		link, z, durable := a.Link, a.Zxid, d.log.durable
 		d.wg.Go(func() { // ends with the reading of the log
-			found, ok := d.opt.FindInLog(z)
+			found, ok := d.opt.FindInLog(z, durable)
 			d.Consensus(consensus.Event{Kind: consensus.LogFound, Link: link, Zxid: found, OK: ok}, nil)
 		})
 	case consensus.Configured, consensus.SeenConfig:
@@ -57,7 +62,9 @@ func (d effects) Peer(a *consensus.Action) {
 
 // SendSnap implements replica.Effects.
 func (d effects) SendSnap(link consensus.LinkID, v *tree.View) {
-	d.opt.Peers.SendSnap(link, v, func() { d.box.post(letter{kind: fromPeer, event: &replica.Event{Kind: replica.SnapSent, View: v}}) })
+	if !d.opt.Peers.SendSnap(link, v) {
+		d.SnapSent(v)
+	}
 }
 
 // Truncate implements replica.Effects.

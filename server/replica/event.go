@@ -116,7 +116,7 @@ const (
 	ContainersExpired                     // Count: containers and TTL znodes found to delete
 	SnapshotSkipped                       // Zxid: one was due but another is still being written
 	AuthRefused                           // Client, Text: the scheme
-	RoleTaken                             // Text: the role, Zxid: epoch and 0, Server: the leader: it is established
+	RoleTaken                             // Role, Zxid: epoch and 0, Server: the leader: it is established
 	RoleLost                              // Text: the reason
 )
 
@@ -126,6 +126,7 @@ type Note struct {
 	Client    request.ClientID
 	Session   zk.SessionID
 	Zxid      zk.Zxid
+	Role      consensus.Role
 	Server    quorum.ServerID
 	TimeoutMS int32
 	Count     int

@@ -51,6 +51,9 @@ func (r *Replica) do(a *consensus.Action, eff Effects) {
 		r.lead(a, eff)
 	case consensus.Follow, consensus.Observe:
 		r.follow(a, eff)
+	case consensus.Configured:
+		r.showConfig()
+		eff.Peer(a)
 	case consensus.Lose:
 		r.lose(a.Reason, eff)
 	default:
@@ -61,8 +64,17 @@ func (r *Replica) do(a *consensus.Action, eff Effects) {
 // replaceTree goes on with another tree. Nobody is served meanwhile, so nobody can notice.
 func (r *Replica) replaceTree(t *tree.Tree) {
 	r.tree = t
+	r.showConfig()
 	r.prep = prep.New(r.cfg.Prep, r.cfg.Auth, t)
 	r.logged = max(r.logged, t.Zxid())
+}
+
+// showConfig writes the ensemble's configuration into the tree, where clients read it.
+func (r *Replica) showConfig() {
+	if r.cfg.Core != nil {
+		c := r.core.Ensemble()
+		r.tree.SetConfig(c.String(), c.Version, r.wallMS)
+	}
 }
 
 // forgetLogged forgets what is logged, not applied, and newer than z.
@@ -90,7 +102,7 @@ func (r *Replica) lead(a *consensus.Action, eff Effects) {
 	r.sessions = session.New(r.cfg.TickMS)
 	r.openSessions()
 	r.doomed = doomed{checkedMS: r.nowMS}
-	eff.Note(Note{Kind: RoleTaken, Text: r.core.Role().String(), Zxid: zk.Zxid(a.Epoch << 32), Server: r.cfg.ServerID})
+	eff.Note(Note{Kind: RoleTaken, Role: r.core.Role(), Zxid: zk.Zxid(a.Epoch << 32), Server: r.cfg.ServerID})
 	r.closeOrphans(eff)
 }
 
@@ -99,7 +111,7 @@ func (r *Replica) follow(a *consensus.Action, eff Effects) {
 	r.serving = true
 	r.learner = learner{touched: map[zk.SessionID]int32{}, asking: map[zk.SessionID]request.ClientID{}}
 	r.sessions = session.New(r.cfg.TickMS)
-	eff.Note(Note{Kind: RoleTaken, Text: r.core.Role().String(), Zxid: zk.Zxid(a.Epoch << 32), Server: a.Server})
+	eff.Note(Note{Kind: RoleTaken, Role: r.core.Role(), Zxid: zk.Zxid(a.Epoch << 32), Server: a.Server})
 }
 
 // lose stops serving. The clients find another server, or this one when it serves again.

@@ -42,6 +42,11 @@ type image struct {
 	Ephemerals map[zk.SessionID][]string // sorted; from the word dump
 }
 
+// contextFor ends after d.
+func contextFor(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), d)
+}
+
 const dialDeadline = 20 * time.Second
 
 // dial opens a session or takes one up.

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"paddock/internal/zk"
+	"paddock/server/driver"
+	"paddock/storage/datadir"
+	"paddock/storage/snapshot"
+	"paddock/storage/tree"
+	"paddock/storage/wal"
+)
+
+// disk is the data directory as the syncer uses it. The log's writer is another one after the history has been replaced.
+type disk struct {
+	*wal.Writer
+	dir     *datadir.Dir
+	options snapshot.WriteOptions // of a snapshot that a leader has sent
+	prepare func(*wal.Writer)     // keeps the log prepared, in a goroutine, until it is closed
+}
+
+var (
+	_ driver.Log  = (*disk)(nil)
+	_ driver.Disk = (*disk)(nil)
+)
+
+// SetAcceptedEpoch implements driver.Disk.
+func (d *disk) SetAcceptedEpoch(epoch int64) error { return d.dir.SetAcceptedEpoch(epoch) }
+
+// SetCurrentEpoch implements driver.Disk.
+func (d *disk) SetCurrentEpoch(epoch int64) error { return d.dir.SetCurrentEpoch(epoch) }
+
+// Truncate implements driver.Disk.
+func (d *disk) Truncate(z zk.Zxid, reload bool) (*tree.Tree, error) {
+	if err := d.Writer.Close(); err != nil {
+		return nil, err
+	}
+	var t *tree.Tree
+	if reload {
+		rec, err := d.dir.TruncateAndRecover(z, datadir.RecoverOptions{Seed: rand.Uint64(), RecentMax: -1})
+		if err == nil {
+			err = rec.Untruncated
+		}
+		if err != nil {
+			return nil, untruncated(z, err)
+		}
+		t = rec.Tree
+	} else if err := d.dir.Truncate(z); err != nil {
+		return nil, untruncated(z, err)
+	}
+	d.open(z)
+	return t, nil
+}
+
+func untruncated(z zk.Zxid, err error) error {
+	return fmt.Errorf("the leader's history ends at %v where this server's goes on, and it cannot go back: %w; move version-2 away and let the server "+
+		"synchronise from the others", z, err)
+}
+
+// Install implements driver.Disk.
+func (d *disk) Install(v *tree.View) error {
+	if err := d.Writer.Close(); err != nil {
+		return err
+	}
+	if _, err := d.dir.Install(context.Background(), v, d.options); err != nil {
+		return err
+	}
+	d.open(v.Zxid())
+	return nil
+}
+
+// open begins a log that goes on after z.
+func (d *disk) open(z zk.Zxid) {
+	d.Writer = d.dir.Log(z)
+	d.prepare(d.Writer)
+}

@@ -1,0 +1,239 @@
+package server
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"paddock/consensus"
+	"paddock/consensus/election"
+	"paddock/consensus/quorum"
+	"paddock/consensus/transport"
+	"paddock/internal/txn"
+	"paddock/internal/zk"
+	"paddock/server/config"
+	"paddock/server/driver"
+	"paddock/server/grpcapi"
+	"paddock/server/replica"
+	"paddock/storage/datadir"
+	"paddock/storage/snapshot"
+	"paddock/storage/tree"
+	"paddock/storage/vfs"
+	"paddock/storage/wal"
+)
+
+// ensemble is what a member has beyond a server on its own.
+type ensemble struct {
+	transport *transport.Transport
+	driver    *driver.Driver // set before the transport runs
+}
+
+// coreConfig is what consensus starts from.
+func coreConfig(c *config.Config, rec *datadir.Recovered) *consensus.Config {
+	out := &consensus.Config{
+		Ensemble: c.Members.Membership, Distributed: true, Reconfig: c.Members.ReconfigEnabled, ConfigIn: configIn,
+		LastZxid: rec.LastZxid(), AcceptedEpoch: rec.Epochs.Accepted, CurrentEpoch: rec.Epochs.Current,
+		TickMS: c.TickTime.Milliseconds(), InitLimit: int64(c.Members.InitLimit), SyncLimit: int64(c.Members.SyncLimit),
+		ElectionIntervalMinMS: c.Members.NotificationMin.Milliseconds(), ElectionIntervalMaxMS: c.Members.NotificationMax.Milliseconds(),
+	}
+	for _, r := range rec.Recent {
+		out.Recent = append(out.Recent, consensus.Entry{Zxid: r.Zxid, Payload: r.Payload})
+	}
+	return out
+}
+
+// typeOffset is where a logged txn has its type: behind session, cxid, zxid and time.
+const typeOffset = 8 + 4 + 8 + 8
+
+// configIn returns the configuration that a txn sets, "" if it is no reconfiguration.
+func configIn(payload []byte) string {
+	if len(payload) < typeOffset+4 || zk.OpCode(int32(binary.BigEndian.Uint32(payload[typeOffset:]))) != zk.OpReconfig {
+		return ""
+	}
+	return reconfigText(payload)
+}
+
+// newEnsemble makes the connections to the other members; they are opened by run.
+func (s *server) newEnsemble(dir *datadir.Dir) (*ensemble, error) {
+	c := s.cfg
+	e := &ensemble{}
+	var err error
+	e.transport, err = transport.New(transport.Options{
+		Self: quorum.ServerID(c.ServerID), Handler: peerEvents{e}, Log: s.log, Committed: c.Members.Membership,
+		TickTime: c.TickTime, InitLimit: c.Members.InitLimit, SyncLimit: c.Members.SyncLimit, ConnectLimit: c.Members.ConnectLimit,
+		ElectionDialTimeout: c.Members.ElectionConnectTimeout, ElectionReadTimeout: c.Members.ElectionReadTimeout,
+		ElectionBindRetries: c.Members.ElectionBindRetries, ListenOnAllIPs: c.Members.ListenOnAllIPs, MultiAddress: c.Members.MultiAddress,
+		KeepAlive: c.Members.KeepAlive, DialRetryDelay: c.Members.LeaderConnectDelay,
+		WriteTree: snapshot.WriteStream,
+		ReadTree: func(r io.Reader, z zk.Zxid) (*tree.Tree, error) {
+			t, _, err := snapshot.ReadStream(r, z, snapshot.StreamOptions{})
+			return t, err
+		},
+		ReadLog: func(ctx context.Context, after, to zk.Zxid, f func(zk.Zxid, []byte) error) error {
+			return readLog(ctx, dir.LogPath(), after, to, f)
+		},
+	})
+	return e, err
+}
+
+// readLog calls f for the records in (after, to].
+func readLog(ctx context.Context, dir string, after, to zk.Zxid, f func(zk.Zxid, []byte) error) (err error) {
+	r, err := wal.OpenRange(vfs.OS{}, dir, after, to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	for {
+		rec, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		if err := f(rec.Zxid, rec.Payload); err != nil {
+			return err
+		}
+	}
+}
+
+// findInLog answers consensus.FindInLog: a stretch of the log serves if it is shorter than what a snapshot would cost.
+//
+// ZooKeeper compatibility: a third of the newest snapshot, snapshotSizeFactor.
+func (s *server) findInLog(dir *datadir.Dir, z, durable zk.Zxid) (found zk.Zxid, ok bool) {
+	limit := int64(1 << 20)
+	if u, err := dir.Usage(); err == nil && u.Snapshots > 0 {
+		limit = max(limit, u.SnapshotBytes/int64(u.Snapshots)/3)
+	}
+	span, ok, err := wal.Find(vfs.OS{}, dir.LogPath(), z, durable, limit)
+	if err != nil {
+		s.log.Warn().Err(err).Stringer("zxid", z).Msg("cannot look for history in the log; a learner is sent a snapshot instead")
+		return 0, false
+	}
+	return span.After, ok
+}
+
+// peerEvents hands to the driver what comes from other servers.
+type peerEvents struct{ *ensemble }
+
+var _ transport.Handler = peerEvents{}
+
+// Notified implements transport.Handler.
+func (e peerEvents) Notified(from quorum.ServerID, n *election.Notification) {
+	e.driver.Consensus(consensus.Event{Kind: consensus.Notified, Server: from, Notification: n}, nil)
+}
+
+// PeerUp implements transport.Handler.
+func (e peerEvents) PeerUp(id quorum.ServerID) {
+	e.driver.Consensus(consensus.Event{Kind: consensus.PeerUp, Server: id}, nil)
+}
+
+// PeerDown implements transport.Handler.
+func (e peerEvents) PeerDown(id quorum.ServerID) {
+	e.driver.Consensus(consensus.Event{Kind: consensus.PeerDown, Server: id}, nil)
+}
+
+// LinkUp implements transport.Handler.
+func (e peerEvents) LinkUp(link consensus.LinkID, id quorum.ServerID, dialled bool) {
+	e.driver.Consensus(consensus.Event{Kind: consensus.LinkUp, Link: link, Server: id, Dialled: dialled}, nil)
+}
+
+// DialFailed implements transport.Handler.
+func (e peerEvents) DialFailed(id quorum.ServerID, _ error) {
+	e.driver.Consensus(consensus.Event{Kind: consensus.LinkDown, Server: id, Dialled: true}, nil)
+}
+
+// Received implements transport.Handler.
+func (e peerEvents) Received(link consensus.LinkID, messages []consensus.Message) {
+	for i := range messages {
+		e.driver.Consensus(consensus.Event{Kind: consensus.Received, Link: link, Message: &messages[i]}, nil)
+	}
+}
+
+// ReceivedSnap implements transport.Handler.
+func (e peerEvents) ReceivedSnap(link consensus.LinkID, m *consensus.Message, t *tree.Tree) {
+	e.driver.Consensus(consensus.Event{Kind: consensus.Received, Link: link, Message: m}, t)
+}
+
+// LinkAlive implements transport.Handler.
+func (e peerEvents) LinkAlive(link consensus.LinkID) {
+	e.driver.Consensus(consensus.Event{Kind: consensus.LinkAlive, Link: link}, nil)
+}
+
+// ViewRead implements transport.Handler.
+func (e peerEvents) ViewRead(_ consensus.LinkID, v *tree.View) { e.driver.SnapSent(v) }
+
+// LinkDown implements transport.Handler.
+func (e peerEvents) LinkDown(link consensus.LinkID, _ error) {
+	e.driver.Consensus(consensus.Event{Kind: consensus.LinkDown, Link: link}, nil)
+}
+
+// Do implements driver.Peers.
+func (e *ensemble) Do(a *consensus.Action) {
+	switch a.Kind {
+	case consensus.Send:
+		e.transport.Send(a.Link, a.Message)
+	case consensus.SendLog:
+		e.transport.SendLog(a.Link, a.Zxid, a.To)
+	case consensus.Drop:
+		e.transport.Drop(a.Link, a.Reason)
+	case consensus.Dial:
+		e.transport.Dial(a.Server)
+	case consensus.Notify:
+		e.transport.Notify(a.Server, a.Notification)
+	case consensus.ConnectAll:
+		e.transport.ConnectAll()
+	}
+}
+
+// SendSnap implements driver.Peers.
+func (e *ensemble) SendSnap(link consensus.LinkID, v *tree.View) bool {
+	return e.transport.SendSnap(link, v)
+}
+
+// runTransport serves the other members until ctx ends; a listener that fails ends the server.
+func (s *server) runTransport(ctx context.Context, e *ensemble) {
+	if err := e.transport.Run(ctx); err != nil {
+		s.fail(err)
+	}
+}
+
+// reconfigText is the configuration in a reconfiguration.
+func reconfigText(payload []byte) string {
+	var rec txn.Record
+	if err := rec.Decode(payload); err != nil || rec.Txn.Path != zk.ConfigPath {
+		return ""
+	}
+	return string(rec.Txn.Data)
+}
+
+// roleChanged follows what the replica notes: whether it serves, and as what. It is called by the owner.
+func (s *server) roleChanged(n replica.Note) {
+	switch n.Kind {
+	case replica.RoleTaken:
+		s.role.Store(&n)
+		s.setState(grpcapi.StateServing)
+	case replica.RoleLost:
+		s.role.Store(nil)
+		s.setState(grpcapi.StateLooking)
+	}
+}
+
+// configured follows the ensemble's configuration.
+func (s *server) configured(e *ensemble) func(*consensus.Action) {
+	committed, seen := s.cfg.Members.Membership, (*quorum.Config)(nil)
+	return func(a *consensus.Action) {
+		if a.Kind == consensus.Configured {
+			committed = a.Config
+			if seen != nil && seen.Version <= committed.Version {
+				seen = nil
+			}
+		} else {
+			seen = a.Config
+		}
+		e.transport.SetConfig(committed, seen)
+	}
+}
