@@ -19,6 +19,7 @@ func TestGoals(t *testing.T) {
 		{"empty", startEmpty},
 		{"full", startFull},
 		{"snapshot", writeDuringSnapshots},
+		{"ensemble", measureEnsembles},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.measure(t, s, rep) })
 	}

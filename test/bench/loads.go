@@ -15,6 +15,7 @@ type load struct {
 	opt    bench.Options
 	wanted float64
 	p50    bool // the figure is the median latency, else operations per CPU second of the server
+	rate   bool // the figure is operations per second
 }
 
 // loads are the loads of all goals. Create deletes what it made once there are createMax znodes: without a limit the
@@ -113,8 +114,11 @@ func measureLoad(t *testing.T, s settings, rep *report, side *server, l load) fl
 
 // figure is what the table shows of a result.
 func (l *load) figure(res *bench.Result) float64 {
-	if l.p50 {
+	switch {
+	case l.p50:
 		return res.Latency.P50
+	case l.rate:
+		return float64(res.Operations) / res.Seconds
 	}
 	return float64(res.Operations) / max(res.ServerCPUSeconds, clockTick.Seconds())
 }

@@ -18,11 +18,11 @@ const clockTick = 10 * time.Millisecond
 type machine struct {
 	all  int64 // by everything, idling included
 	idle int64
-	ours int64 // by the server under test and by this process
+	ours int64 // by the servers under test and by this process
 }
 
 // readMachine reads /proc.
-func readMachine(t *testing.T, s *server) machine {
+func readMachine(t *testing.T, servers ...*server) machine {
 	t.Helper()
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -41,7 +41,10 @@ func readMachine(t *testing.T, s *server) machine {
 			m.idle += n
 		}
 	}
-	m.ours = processTicks(t, s.pid()) + processTicks(t, os.Getpid())
+	m.ours = processTicks(t, os.Getpid())
+	for _, s := range servers {
+		m.ours += processTicks(t, s.pid())
+	}
 	return m
 }
 

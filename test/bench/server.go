@@ -49,7 +49,8 @@ type server struct {
 	kind      kind
 	dir       string
 	addr      string
-	snapCount int // 0 for the default
+	snapCount int      // 0 for the default
+	member    []string // lines of the configuration that make it a member of an ensemble
 	cmd       *exec.Cmd
 	log       *os.File
 }
@@ -85,11 +86,12 @@ func (s *server) command() (*exec.Cmd, error) {
 		if s.snapCount > 0 {
 			args = append(args, fmt.Sprint("snapCount=", s.snapCount))
 		}
+		args = append(args, s.member...)
 		return exec.Command(string(s.kind), append(args, strings.Fields(os.Getenv("PADDOCK_ARGS"))...)...), nil
 	}
 	cfg := filepath.Join(s.dir, "zoo.cfg")
 	text := fmt.Sprintf("tickTime=3000\ndataDir=%s\nclientPort=%s\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\nadmin.enableServer=false\n",
-		s.data(), port)
+		s.data(), port) + strings.Join(s.member, "\n") + "\n"
 	if err := os.WriteFile(cfg, []byte(text), 0o644); err != nil {
 		return nil, err
 	}
@@ -109,29 +111,43 @@ func (s *server) command() (*exec.Cmd, error) {
 
 // start runs the server and returns how long it took until it answered `srvr` as a serving server.
 func (s *server) start() (time.Duration, error) {
-	cmd, err := s.command()
-	if err != nil {
+	began := time.Now()
+	if err := s.launch(); err != nil {
 		return 0, err
 	}
+	err := s.await()
+	return time.Since(began), err
+}
+
+// launch runs the server.
+func (s *server) launch() error {
+	cmd, err := s.command()
+	if err != nil {
+		return err
+	}
 	if s.log, err = os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
-		return 0, err
+		return err
 	}
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		s.log.Close()
-		return 0, fmt.Errorf("start %v: %w", s.kind, err)
+		return fmt.Errorf("start %v: %w", s.kind, err)
 	}
 	s.cmd = cmd
-	for !s.serving() {
+	return nil
+}
+
+// await waits until the server serves.
+func (s *server) await() error {
+	for began := time.Now(); !s.serving(); {
 		if time.Since(began) > startTimeout {
 			s.stop(syscall.SIGKILL)
-			return 0, fmt.Errorf("%v does not serve on %s after %v; its log ends:\n%s", s.kind, s.addr, startTimeout, s.logTail())
+			return fmt.Errorf("%v does not serve on %s after %v; its log ends:\n%s", s.kind, s.addr, startTimeout, s.logTail())
 		}
 		<-time.After(500 * time.Microsecond) // between two polls of a port that is about to open
 	}
-	return time.Since(began), nil
+	return nil
 }
 
 // serving asks once. A word that arrives while Java is still starting may never be answered.
@@ -146,7 +162,7 @@ func (s *server) serving() bool {
 		return false
 	}
 	b, err := io.ReadAll(c)
-	return err == nil && bytes.Contains(b, []byte("Mode: standalone"))
+	return err == nil && bytes.Contains(b, []byte("Mode: "))
 }
 
 // pid is the process id, while it runs.
