@@ -19,8 +19,6 @@ import (
 	"paddock/storage/datadir"
 	"paddock/storage/snapshot"
 	"paddock/storage/tree"
-	"paddock/storage/vfs"
-	"paddock/storage/wal"
 )
 
 // ensemble is what a member has beyond a server on its own.
@@ -71,15 +69,15 @@ func (s *server) newEnsemble(dir *datadir.Dir) (*ensemble, error) {
 			return t, err
 		},
 		ReadLog: func(ctx context.Context, after, to zk.Zxid, f func(zk.Zxid, []byte) error) error {
-			return readLog(ctx, dir.LogPath(), after, to, f)
+			return readLog(ctx, dir, after, to, f)
 		},
 	})
 	return e, err
 }
 
 // readLog calls f for the records in (after, to].
-func readLog(ctx context.Context, dir string, after, to zk.Zxid, f func(zk.Zxid, []byte) error) (err error) {
-	r, err := wal.OpenRange(vfs.OS{}, dir, after, to)
+func readLog(ctx context.Context, dir *datadir.Dir, after, to zk.Zxid, f func(zk.Zxid, []byte) error) (err error) {
+	r, err := dir.OpenHistory(after, to)
 	if err != nil {
 		return err
 	}
@@ -105,10 +103,10 @@ func readLog(ctx context.Context, dir string, after, to zk.Zxid, f func(zk.Zxid,
 // ZooKeeper compatibility: a third of the newest snapshot, snapshotSizeFactor.
 func (s *server) findInLog(dir *datadir.Dir, z, durable zk.Zxid) (found zk.Zxid, ok bool) {
 	limit := int64(1 << 20)
-	if u, err := dir.Usage(); err == nil && u.Snapshots > 0 {
-		limit = max(limit, u.SnapshotBytes/int64(u.Snapshots)/3)
+	if u, err := dir.Usage(); err == nil {
+		limit = max(limit, u.NewestBytes/3)
 	}
-	span, ok, err := wal.Find(vfs.OS{}, dir.LogPath(), z, durable, limit)
+	span, ok, err := dir.FindHistory(z, durable, limit)
 	if err != nil {
 		s.log.Warn().Err(err).Stringer("zxid", z).Msg("cannot look for history in the log; a learner is sent a snapshot instead")
 		return 0, false

@@ -10,19 +10,6 @@ import (
 // The problems below are found by others, when they open ports and directories. Their words live here, so
 // that everything a start can say has one voice.
 
-// EnsembleNotServed is the problem of a configuration that needs more than this server can give yet.
-func EnsembleNotServed(c *Config) Problem {
-	n := 0
-	if m := c.Members.Membership; m != nil {
-		n = len(m.Servers)
-	}
-	if n == 1 {
-		return Problem{File: c.File, Problem: "an ensemble of 1 server is not served yet", Fix: "run a standalone server: set standaloneEnabled=true"}
-	}
-	return Problem{File: c.File, Problem: fmt.Sprintf("an ensemble of %d servers is not served yet", n),
-		Fix: "run a standalone server: remove all but one server line"}
-}
-
 // holder is " by pid 812 (java)", as far as it is known.
 func holder(pid int, process string) string {
 	switch {

@@ -179,9 +179,7 @@ func TestMissingAndUnreadableFiles(t *testing.T) {
 
 // TestWordsOfOtherPackages: what is found while ports and directories are opened.
 func TestWordsOfOtherPackages(t *testing.T) {
-	c, _, _ := load(t, three, "1")
 	single, _, _ := load(t, alone, "")
-	lone, _, _ := load(t, noList+"standaloneEnabled=false\nserver.1=a:1:2\n", "1")
 	denied := &fs.PathError{Op: "mkdir", Path: "/d", Err: fs.ErrPermission}
 	for _, tc := range []struct {
 		name string
@@ -189,8 +187,6 @@ func TestWordsOfOtherPackages(t *testing.T) {
 		exit int
 		want string
 	}{
-		{"an ensemble", EnsembleNotServed(c), 2, "zoo.cfg: an ensemble of 3 servers is not served yet; run a standalone server: remove all but one server line"},
-		{"an ensemble of one", EnsembleNotServed(lone), 2, "zoo.cfg: an ensemble of 1 server is not served yet; run a standalone server: set standaloneEnabled=true"},
 		{"a client port that is taken by a known process", ClientPortTaken(single, 812, "java"), 1, "zoo.cfg:2: client port 2181 is taken by pid 812 (java); stop that process, or set another clientPort"},
 		{"a client port that is taken by an unknown process", ClientPortTaken(single, 0, ""), 1, "zoo.cfg:2: client port 2181 is taken; stop that process, or set another clientPort"},
 		{"a gRPC port that is taken", GRPCPortTaken(single, 812, ""), 1, "gRPC port 7181 is taken by pid 812; stop that process, or set another grpcPort"},

@@ -43,6 +43,7 @@ func (r *Replica) do(a *consensus.Action, eff Effects) {
 	case consensus.Install:
 		r.forgetLogged(0)
 		r.replaceTree(r.arrived)
+		r.fuzzy = never
 		eff.Install(r.tree.Freeze())
 	case consensus.Deliver:
 		r.deliver(a, eff)
@@ -98,6 +99,7 @@ func (r *Replica) lead(a *consensus.Action, eff Effects) {
 		r.tree.SetZxid(max(r.tree.Zxid(), start))
 		r.logged = max(r.logged, start)
 	}
+	r.fuzzy = min(r.fuzzy, r.logged)
 	r.prep = prep.New(r.cfg.Prep, r.cfg.Auth, r.tree)
 	r.sessions = session.New(r.cfg.TickMS)
 	r.openSessions()
@@ -109,6 +111,9 @@ func (r *Replica) lead(a *consensus.Action, eff Effects) {
 // follow begins to serve as a learner.
 func (r *Replica) follow(a *consensus.Action, eff Effects) {
 	r.serving = true
+	if r.fuzzy == never {
+		r.fuzzy = r.logged // whatever the snapshot may have of later txns was proposed before it was complete
+	}
 	r.learner = learner{touched: map[zk.SessionID]int32{}, asking: map[zk.SessionID]request.ClientID{}}
 	r.sessions = session.New(r.cfg.TickMS)
 	eff.Note(Note{Kind: RoleTaken, Role: r.core.Role(), Zxid: zk.Zxid(a.Epoch << 32), Server: a.Server})

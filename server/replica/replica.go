@@ -70,9 +70,12 @@ type Replica struct {
 	serving bool                  // the role is established
 	learner learner
 	arrived *tree.Tree // came with the message that is being stepped
-	ids     session.IDs
-	nowMS   int64
-	wallMS  int64
+	// fuzzy is the zxid up to which the tree may hold effects of txns that it has yet to apply, because a leader that is not
+	// Paddock wrote its snapshot while it went on. Digests before that tell nothing.
+	fuzzy  zk.Zxid
+	ids    session.IDs
+	nowMS  int64
+	wallMS int64
 
 	snapshots snapshots
 	doomed    doomed

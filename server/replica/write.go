@@ -38,7 +38,7 @@ func (r *Replica) apply(f *inflight, eff Effects) {
 	r.tree.Apply(h, &f.rec.Txn, &r.outcome)
 	invariant.Check(r.tree.Zxid() == h.Zxid, "commit-in-order", int64(r.tree.Zxid()), int64(h.Zxid))
 	r.prep.Applied(h.Zxid)
-	if f.rec.HasDigest && f.rec.Digest.Tree != r.tree.Digest() {
+	if f.rec.HasDigest && f.rec.Digest.Tree != r.tree.Digest() && h.Zxid > r.fuzzy {
 		eff.Note(Note{Kind: DigestMismatch, Zxid: h.Zxid})
 	}
 	for i := range r.outcome.Changes {
