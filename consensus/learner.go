@@ -187,6 +187,10 @@ func (c *Core) catchUp(m *Message, out *Actions) {
 	case MsgTrunc:
 		c.truncate(m.Zxid, out)
 	case MsgSnap:
+		if m.Zxid < 0 || m.Zxid.Epoch() > f.epoch {
+			c.lose(fmt.Sprintf("a snapshot of %v is not of this epoch", m.Zxid), out)
+			return
+		}
 		f.snapped, c.distrusted = m.Zxid, false
 		c.seeInTree(m.Config, out)
 		c.logged, c.committed = m.Zxid, m.Zxid

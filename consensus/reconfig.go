@@ -176,7 +176,7 @@ func (c *Core) activated(cfg *quorum.Config, designated quorum.ServerID, out *Ac
 	}
 	now, ok := cfg.Server(leader)
 	switch {
-	case designated < 0 && (!ok || now.Observer || !sameQuorumAddresses(was, now)):
+	case leader == c.self && role != Leading, designated < 0 && (!ok || now.Observer || !sameQuorumAddresses(was, now)):
 		c.lose("the configuration has another leader", out)
 	case leader != f.leader || role != c.role:
 		c.leave("the configuration changes the leader or this server's role", out)

@@ -23,6 +23,9 @@ type server struct {
 	pending []Entry // appended and not applied
 	loading bool    // the tree comes from the disk once it is truncated
 	snap    []Entry // of the MsgSnap just received
+	paused  int64   // until when nothing is processed
+	inbox   []func()
+	waking  bool
 	had     []Entry // what was on a disk that was lost
 	serving bool
 	leads   bool // it serves as the leader
@@ -113,6 +116,7 @@ func (s *server) boot() {
 		return
 	}
 	s.boots++
+	s.paused, s.inbox, s.waking = 0, nil, false
 	s.core, s.up, s.serving, s.leads, s.loading, s.snap = core, true, false, false, false, nil
 	s.tree, s.pending = slices.Clip(d.history), nil
 	s.peers, s.letters = map[quorum.ServerID]bool{}, map[quorum.ServerID]*election.Notification{}
@@ -173,9 +177,33 @@ func (s *server) stepBoot(boot int, ev Event) {
 	}
 }
 
+// waits tells whether something must wait until the server goes on after a pause, in the order in which it came.
+func (s *server) waits(do func()) bool {
+	if s.w.now >= s.paused && len(s.inbox) == 0 || s.waking {
+		return false
+	}
+	if boot := s.boots; len(s.inbox) == 0 {
+		s.w.in(s.paused-s.w.now, func() {
+			if s.boots != boot || !s.up {
+				return
+			}
+			s.waking = true
+			for _, do := range s.inbox {
+				do()
+			}
+			s.waking, s.inbox = false, nil
+		})
+	}
+	s.inbox = append(s.inbox, do)
+	return true
+}
+
 // step gives the core an event and carries out what it wants.
 func (s *server) step(ev Event) {
 	if !s.up || s.w.found != "" {
+		return
+	}
+	if s.waits(func() { s.step(ev) }) {
 		return
 	}
 	ev.NowMS = s.w.now
@@ -197,6 +225,9 @@ func (s *server) step(ev Event) {
 // arrived hands a packet of a connection to the core.
 func (s *server) arrived(c *conn, boot int, p packet) {
 	if s.boots != boot || !s.up {
+		return
+	}
+	if s.waits(func() { s.arrived(c, boot, p) }) {
 		return
 	}
 	s.snap = p.tree

@@ -56,7 +56,7 @@ func simulate(p scheme) *world {
 func (w *world) write() {
 	for _, id := range w.ids {
 		s := w.servers[id]
-		if !s.up {
+		if !s.up || w.now < s.paused || len(s.inbox) > 0 {
 			continue
 		}
 		for range w.rng.IntN(4) {
@@ -146,6 +146,10 @@ func (w *world) disturb() {
 		w.partition()
 	case 5:
 		clear(w.blocked)
+		if w.chance(50) {
+			s.paused = w.now + w.between(50, 3000)
+			w.count("pause")
+		}
 	case 6:
 		if len(w.conns) > 0 {
 			w.reset(w.conns[w.rng.IntN(len(w.conns))])

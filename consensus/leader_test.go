@@ -1,0 +1,241 @@
+package consensus
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"paddock/consensus/quorum"
+	"paddock/internal/zk"
+)
+
+// servingLeader is a leader of epoch 5 with the followers 2 and 3 and the observer 4, on links of their ids, to which
+// two txns were proposed, none of them durable anywhere.
+func servingLeader(t *testing.T) (*Core, *Actions) {
+	t.Helper()
+	c, out := collectingLeader(t, bugNone), &Actions{}
+	follow(c, out)
+	for id := LinkID(3); id <= 4; id++ {
+		c.Step(Event{Kind: Received, Link: id, Message: &Message{Kind: MsgAckEpoch, Epoch: 4, Zxid: c.logged}}, out)
+		c.Step(Event{Kind: Received, Link: id, Message: &Message{Kind: MsgAck, Zxid: 5 << 32}}, out)
+	}
+	for range 2 {
+		c.Step(Event{Kind: Propose, Zxid: c.NextZxid(), Payload: []byte("x")}, out)
+	}
+	out.Reset()
+	return c, out
+}
+
+// told is what a step sent, in short.
+func told(out *Actions) string {
+	var all []string
+	for _, a := range out.Do {
+		switch a.Kind {
+		case Send:
+			all = append(all, fmt.Sprintf("%d:%v", a.Link, a.Message))
+		default:
+			all = append(all, a.String())
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func TestAcknowledgements(t *testing.T) {
+	const z = zk.Zxid(5<<32 + 1)
+	for _, row := range []struct {
+		name string
+		acks []zk.Zxid // of server 2
+		own  zk.Zxid   // the leader's log is durable up to here
+		want zk.Zxid
+		drop string
+	}{
+		{"a follower alone does not decide", []zk.Zxid{z}, 0, 0, ""},
+		{"the leader alone does not decide", nil, z, 0, ""},
+		{"the leader and a follower decide", []zk.Zxid{z}, z, z, ""},
+		{"an acknowledgement counts for all before it", []zk.Zxid{z + 1}, z + 1, z + 1, ""},
+		{"only what both have is decided", []zk.Zxid{z + 1}, z, z, ""},
+		{"NEWLEADER may be acknowledged again", []zk.Zxid{5 << 32, z}, z, z, ""},
+		{"what was decided before may be acknowledged", []zk.Zxid{4<<32 + 3, z, z}, z, z, ""},
+		{"what was never sent may not", []zk.Zxid{z + 2}, z + 1, 0, "drop 2: ACK of 0x500000003, which it was not sent"},
+	} {
+		c, out := servingLeader(t)
+		for _, ack := range row.acks {
+			c.Step(Event{Kind: Received, Link: 2, Message: &Message{Kind: MsgAck, Zxid: ack}}, out)
+		}
+		if row.own != 0 {
+			c.Step(Event{Kind: Durable, Zxid: row.own}, out)
+		}
+		if out.Commit != row.want {
+			t.Errorf("%s: commit %v, want %v", row.name, out.Commit, row.want)
+		}
+		if got := told(out); row.drop != "" && !strings.Contains(got, row.drop) {
+			t.Errorf("%s: %s", row.name, got)
+		}
+	}
+}
+
+func TestAnAcknowledgementThatOvertakesThatOfNewLeaderCounts(t *testing.T) {
+	c, out := servingLeader(t)
+	c.Step(Event{Kind: LinkDown, Link: 2}, out)
+	c.Step(Event{Kind: LinkDown, Link: 3}, out)
+	c.Step(Event{Kind: Durable, Zxid: 5<<32 + 2}, out)
+	c.Step(Event{Kind: LinkUp, Link: 9}, out)
+	for _, m := range []*Message{
+		{Kind: MsgFollowerInfo, Server: 2, Zxid: 5 << 32}, {Kind: MsgAckEpoch, Epoch: NoEpoch, Zxid: 4<<32 + 7}, {Kind: MsgAck, Zxid: 5<<32 + 2},
+	} {
+		c.Step(Event{Kind: Received, Link: 9, Message: m}, out)
+	}
+	if out.Commit != 0 {
+		t.Fatal("it counts before the follower has joined the epoch")
+	}
+	c.Step(Event{Kind: Received, Link: 9, Message: &Message{Kind: MsgAck, Zxid: 5 << 32}}, out)
+	if out.Commit != 5<<32+2 {
+		t.Fatal("it never counts: ", told(out))
+	}
+}
+
+func TestSyncIsAnsweredBehindTheCommit(t *testing.T) {
+	c, out := servingLeader(t)
+	c.Step(Event{Kind: SyncAsked, Link: 3}, out)
+	if len(out.Do) != 0 {
+		t.Fatal(told(out))
+	}
+	c.Step(Event{Kind: Received, Link: 2, Message: &Message{Kind: MsgAck, Zxid: 5<<32 + 2}}, out)
+	c.Step(Event{Kind: Durable, Zxid: 5<<32 + 2}, out)
+	want := "2:commit 0x500000001, 3:commit 0x500000001, 4:inform 0x500000001 (1 bytes), 2:commit 0x500000002, 3:commit 0x500000002, " +
+		"4:inform 0x500000002 (1 bytes), 3:sync"
+	if got := told(out); got != want {
+		t.Fatalf("%s, want %s", got, want)
+	}
+	out.Reset()
+	if c.Step(Event{Kind: SyncAsked, Link: 2}, out); told(out) != "2:sync" {
+		t.Error("with nothing in flight: ", told(out))
+	}
+}
+
+func TestWhoIsSilentOrDoesNotAcknowledgeIsDropped(t *testing.T) {
+	c, out := servingLeader(t)
+	for ms := int64(100); ms <= 10_500; ms += 100 {
+		for _, link := range []LinkID{2, 4} {
+			c.Step(Event{Kind: Received, NowMS: ms, Link: link, Message: &Message{Kind: MsgPing, Touched: []Touch{}}}, out)
+		}
+		if ms == 5000 {
+			c.Step(Event{Kind: Received, NowMS: ms, Link: 2, Message: &Message{Kind: MsgAck, Zxid: 5<<32 + 1}}, out)
+		}
+		c.Step(Event{Kind: Tick, NowMS: ms}, out)
+	}
+	if got := told(out); !strings.Contains(got, "drop 3: the learner is silent, left 3 on 3") || strings.Contains(got, "drop 2") || strings.Contains(got, "drop 4") {
+		t.Fatal(got)
+	}
+	for ms := int64(10_600); ms <= 16_000; ms += 100 {
+		c.Step(Event{Kind: Received, NowMS: ms, Link: 2, Message: &Message{Kind: MsgPing, Touched: []Touch{}}}, out)
+		c.Step(Event{Kind: Tick, NowMS: ms}, out)
+	}
+	if got := told(out); !strings.Contains(got, "drop 2: the learner does not acknowledge proposals") || !strings.Contains(got, "lose: a quorum") {
+		t.Fatal(got)
+	}
+}
+
+func TestConfirmedByAQuorumThatWasAskedAfterwards(t *testing.T) {
+	c, out := servingLeader(t)
+	pong := func(link LinkID) {
+		c.Step(Event{Kind: Received, Link: link, Message: &Message{Kind: MsgPing, Touched: []Touch{}}}, out)
+	}
+	c.ping(out)
+	c.Step(Event{Kind: ConfirmAsked, Token: 7}, out)
+	pong(2)
+	pong(4)
+	pong(4)
+	if strings.Contains(told(out), "confirmed") {
+		t.Fatal("by an answer to an older ping, or by an observer")
+	}
+	c.Step(Event{Kind: ConfirmAsked, Token: 8}, out)
+	c.Step(Event{Kind: ConfirmAsked, Token: 9}, out)
+	pong(2)
+	if got := told(out); !strings.Contains(got, "confirmed 7") || strings.Contains(got, "confirmed 8") {
+		t.Fatal(got)
+	}
+	pong(3)
+	pong(3)
+	if got := told(out); strings.Contains(got, "confirmed 8") {
+		t.Fatal(got)
+	}
+	pong(3)
+	if got := told(out); !strings.Contains(got, "confirmed 8, confirmed 9") {
+		t.Fatal(got)
+	}
+}
+
+// Whatever peers say, and in whatever order, costs them their connection and nothing else.
+func TestNothingThatPeersSayStopsTheServer(t *testing.T) {
+	for seed := uint64(1); seed <= 3000; seed++ {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		c, out := servingLeader(t)
+		if seed%2 == 0 {
+			c.leave("test", out)
+			c.role = Following
+			if seed%4 == 0 {
+				c.role = Observing
+			}
+			c.becomeLearner(3, out)
+			c.Step(Event{Kind: LinkUp, Link: 2, Server: 3, Dialled: true}, out)
+		}
+		var log []string
+		func() {
+			defer func() {
+				if r := recover(); r != nil {
+					t.Fatalf("seed %d: %v\n%s", seed, r, strings.Join(log, "\n"))
+				}
+			}()
+			for range 60 {
+				m := hostile(rng)
+				out.Reset()
+				ev := Event{Kind: Received, NowMS: c.nowMS + 1, Link: LinkID(rng.IntN(5)), Message: m}
+				log = append(log, ev.String())
+				c.Step(ev, out)
+				disk := slices.Clone(out.Do)
+				for _, a := range disk {
+					answerDisk(c, a, out)
+				}
+				if c.learning == nil && c.leading == nil {
+					c.role = Following
+					c.becomeLearner(quorum.ServerID(3), out)
+					c.Step(Event{Kind: LinkUp, Link: 2, Server: 3, Dialled: true}, out)
+				}
+			}
+		}()
+	}
+}
+
+// answerDisk reports what an action asks of the disk.
+func answerDisk(c *Core, a Action, out *Actions) {
+	switch a.Kind {
+	case SetAcceptedEpoch:
+		c.Step(Event{Kind: AcceptedEpochDurable, Epoch: a.Epoch}, out)
+	case SetCurrentEpoch:
+		c.Step(Event{Kind: CurrentEpochDurable, Epoch: a.Epoch}, out)
+	case Truncate:
+		c.Step(Event{Kind: Truncated, Zxid: a.Zxid}, out)
+	case Install:
+		c.Step(Event{Kind: Installed, Zxid: a.Zxid}, out)
+	}
+}
+
+// hostile is a message that makes sense by accident only.
+func hostile(rng *rand.Rand) *Message {
+	kinds := []MessageKind{MsgLeaderInfo, MsgDiff, MsgNewLeader, MsgUpToDate, MessageKind(rng.IntN(22) - 1)}
+	m := &Message{Kind: kinds[rng.IntN(len(kinds))], Zxid: zk.Zxid(rng.Int64N(4)<<32+4<<32) + zk.Zxid(rng.IntN(10)), Server: quorum.ServerID(rng.IntN(6) - 1),
+		Epoch: rng.Int64N(8) - 1, Payload: []byte("x"), ConfigVersion: zk.Zxid(rng.IntN(2))}
+	switch rng.IntN(10) {
+	case 0:
+		m.Zxid = zk.Zxid(rng.Uint64())
+	case 1:
+		m.Zxid &^= 0xffffffff
+	}
+	if rng.IntN(3) == 0 {
+		m.Config = "server.1=a:1:2\nserver.3=b:1:2:observer\nversion=500000001"
+	}
+	return m
+}
