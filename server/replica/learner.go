@@ -135,7 +135,8 @@ func (r *Replica) claim(f *inflight) {
 		return
 	}
 	p := c.queue.Front()
-	if p.req == nil && p.xid == h.Cxid {
+	ends := h.Type == zk.OpCloseSession && p.op != zk.OpCloseSession // the leader's own doing
+	if p.req == nil && p.xid == h.Cxid && !ends {
 		p.until = h.Zxid
 		f.client, f.xid, f.op, f.at = c.id, p.xid, p.op, p.at
 	}
