@@ -21,6 +21,7 @@ BENCH    := go test -tags bench -count=1 -timeout 60m -v ./test/bench/...
 CHAOS    := go test -tags chaos -count=1 -timeout 60m ./test/chaos/...
 ORACLE   := go test -tags interop -count=1 -timeout 60m ./test/oracle/... -args -seeds=200
 INTEROP  := go test -count=1 -timeout 30m ./...
+DEPLOY   := go test -count=1 -timeout 10m ./...
 SIM      := go test -count=1 -timeout 60m ./internal/sim -run TestSimulation -args $(if $(SEED),-seed=$(SEED)) -runs=$(RUNS)
 
 .PHONY: help
@@ -64,6 +65,10 @@ interop: build ## run unmodified clients against Paddock and ZooKeeper, and comp
 	cd test/interop && PADDOCK_BIN=$(PADDOCK) $(INTEROP)
 	PADDOCK_BIN=$(PADDOCK) $(ORACLE)
 
+.PHONY: deploy
+deploy: build ## check what deploy/ holds, with the tools of those who will read it
+	cd test/deploy && PADDOCK_BIN=$(PADDOCK) $(DEPLOY)
+
 .PHONY: bench
 bench: build ## measure Paddock and ZooKeeper in turn
 	PADDOCK_BIN=$(PADDOCK) $(BENCH)
@@ -84,6 +89,7 @@ lint: $(TOOLS)/.built ## check format, vet, staticcheck, the house rules and the
 	go vet -tags $(TAGS) ./...
 	$(TOOLS)/staticcheck -tags $(TAGS) ./...
 	cd test/interop && go vet ./... && ../../$(TOOLS)/staticcheck ./...
+	cd test/deploy && go vet ./... && ../../$(TOOLS)/staticcheck ./...
 	go test ./internal/archtest
 	$(TOOLS)/buf lint
 	$(TOOLS)/buf format -d --exit-code --path proto/paddock
