@@ -148,7 +148,7 @@ func (c *Core) sendPledge(out *Actions) {
 	case f.vote:
 		epoch = c.currentEpoch
 	case c.distrusted:
-		zxid = 0 // the promise does not count, so that it may ask for everything
+		zxid = NoZxid // the promise does not count, so that it may ask for everything
 	}
 	c.tellLeader(&Message{Kind: MsgAckEpoch, Zxid: zxid, Epoch: epoch}, out)
 }
@@ -181,6 +181,10 @@ func (c *Core) catchUp(m *Message, out *Actions) {
 	}
 	switch m.Kind {
 	case MsgDiff:
+		if c.distrusted && !f.vote {
+			c.lose("asked for a snapshot and not given one", out)
+			return
+		}
 		if c.logged > c.committed {
 			c.commitTo(c.logged, out) // it is part of the leader's history
 		}
@@ -262,6 +266,11 @@ func (c *Core) inForce(cfg *quorum.Config) bool {
 func (c *Core) serve(out *Actions) {
 	f := c.learning
 	if f.config != nil && c.inForce(f.config) && c.activated(f.config, NoServer, out) {
+		return
+	}
+	if c.distrusted {
+		// Its promise counted, so that it could not ask for a snapshot. The epoch is established now: it can.
+		c.lose("the tree is not what the log makes of it", out)
 		return
 	}
 	f.phase = learned

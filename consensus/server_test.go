@@ -3,6 +3,7 @@ package consensus
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"paddock/consensus/election"
 	"paddock/consensus/quorum"
@@ -24,6 +25,7 @@ type server struct {
 	loading bool    // the tree comes from the disk once it is truncated
 	snap    []Entry // of the MsgSnap just received
 	paused  int64   // until when nothing is processed
+	spoilt  bool    // the tree is to be replaced by a snapshot
 	inbox   []func()
 	waking  bool
 	had     []Entry // what was on a disk that was lost
@@ -116,7 +118,7 @@ func (s *server) boot() {
 		return
 	}
 	s.boots++
-	s.paused, s.inbox, s.waking = 0, nil, false
+	s.paused, s.inbox, s.waking, s.spoilt = 0, nil, false, false
 	s.core, s.up, s.serving, s.leads, s.loading, s.snap = core, true, false, false, false, nil
 	s.tree, s.pending = slices.Clip(d.history), nil
 	s.peers, s.letters = map[quorum.ServerID]bool{}, map[quorum.ServerID]*election.Notification{}
@@ -353,15 +355,21 @@ func (s *server) act(a Action) {
 		s.toDisk(diskOp{kind: Truncate, zxid: a.Zxid})
 	case Install:
 		w.ghost.rewrites(s, s.snap)
-		s.tree, s.pending = slices.Clip(s.snap), nil
+		s.tree, s.pending, s.spoilt = slices.Clip(s.snap), nil, false
 		s.toDisk(diskOp{kind: Install, zxid: a.Zxid, tree: s.snap})
 	case Deliver:
 		s.delivered(a)
 	case Lead, Follow, Observe:
 		w.count(a.Kind.String())
+		if s.spoilt && a.Kind != Lead {
+			w.violation("server %d serves a tree that was to be replaced", s.id)
+		}
 		s.serving, s.leads = true, a.Kind == Lead
 		w.ghost.serves(s, a)
 	case Lose:
+		if strings.Contains(a.Reason, "the tree is not") {
+			s.spoilt = true
+		}
 		s.judgeReason(a.Reason)
 		s.serving, s.leads = false, false
 	case Confirmed:
