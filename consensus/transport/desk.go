@@ -100,9 +100,6 @@ func (d *desk) configured() {
 	for _, w := range d.t.ownDoors() {
 		wanted[w] = true
 	}
-	if len(wanted) == 0 {
-		return // not a member any more: who knows the old addresses may still need them
-	}
 	for w, cancel := range d.doors {
 		if !wanted[w] {
 			cancel()

@@ -447,6 +447,32 @@ func TestThePortsFollowTheConfiguration(t *testing.T) {
 	eventually(t, "it is back", func() bool { return dials(c, 1) && !dials(next, 1) })
 }
 
+// TestAServerThatIsNoMemberAnyMoreIsStillReached: it says where it is, so that members whose ids are larger can dial it back.
+func TestAServerThatIsNoMemberAnyMoreIsStillReached(t *testing.T) {
+	c := ensemble(t, 2)
+	n := start(t, 1, c)
+	eventually(t, "it listens", func() bool { return dials(c, 1) })
+	own, _ := c.Server(1)
+	other, _ := c.Server(2)
+	rest, err := quorum.NewConfig(5, []quorum.Server{other}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.SetConfig(rest, nil)
+	l, err := net.Listen("tcp", other.Addresses[0].Election().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	n.tell(2, 3)
+	if _, h := accepted(t, l); !slices.Equal(h.addresses, electionAddresses(own)) {
+		t.Errorf("it says that it is at %v, and not at %v", h.addresses, electionAddresses(own))
+	}
+	if !dials(c, 1) {
+		t.Error("it does not listen any more")
+	}
+}
+
 // network is a dialer that knows where names lead, for now, and which addresses answer.
 type network struct {
 	mu    sync.Mutex // guards names, dead

@@ -50,10 +50,7 @@ type where struct {
 
 // ownDoors are the ports of this server in the configuration.
 func (t *Transport) ownDoors() []where {
-	s, ok := t.configs.Load().server(t.opt.Self)
-	if !ok {
-		return nil
-	}
+	s := t.configs.Load().own
 	var all []where
 	seen := map[where]bool{}
 	for _, a := range s.Addresses {

@@ -118,8 +118,7 @@ func (t *Transport) reachPeer(ctx context.Context, targets [][]quorum.HostPort) 
 
 // introduction is this server's handshake on c. In the place of an address that is everywhere it gives that of c.
 func (t *Transport) introduction(c net.Conn) handshake {
-	s, _ := t.configs.Load().server(t.opt.Self)
-	h := handshake{server: t.opt.Self, addresses: electionAddresses(s)}
+	h := handshake{server: t.opt.Self, addresses: electionAddresses(t.configs.Load().own)}
 	for i, a := range h.addresses {
 		if isWildcard(a.Host) {
 			h.addresses[i].Host, _, _ = net.SplitHostPort(c.LocalAddr().String())

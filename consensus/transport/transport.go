@@ -36,7 +36,10 @@ type Transport struct {
 }
 
 // configs are the configurations in force.
-type configs struct{ committed, lastSeen *quorum.Config }
+type configs struct {
+	committed, lastSeen *quorum.Config
+	own                 quorum.Server // this server's line; the last one there was if it is in neither
+}
 
 // server finds a member, in the committed configuration first.
 func (c *configs) server(id quorum.ServerID) (quorum.Server, bool) {
@@ -73,8 +76,9 @@ func New(opt Options) (*Transport, error) {
 	}
 	t := &Transport{opt: opt, log: opt.Log}
 	t.inbox.wake = make(chan struct{}, 1)
-	t.configs.Store(&configs{opt.Committed, opt.LastSeen})
-	if _, ok := t.configs.Load().server(opt.Self); !ok {
+	t.configs.Store(&configs{committed: opt.Committed, lastSeen: opt.LastSeen})
+	own, ok := t.configs.Load().server(opt.Self)
+	if t.configs.Load().own = own; !ok {
 		return nil, fmt.Errorf("server %d is not in the configuration, so it has no address to listen on", opt.Self)
 	}
 	keepAlive := time.Duration(-1)
@@ -114,9 +118,14 @@ func (t *Transport) Notify(to quorum.ServerID, n *election.Notification) {
 func (t *Transport) ConnectAll() { t.inbox.post(func(d *desk) { d.connectAll() }) }
 
 // SetConfig tells the configurations in force. lastSeen may be nil. If this server's own addresses changed it listens
-// there instead.
+// there instead; if it is no member any more it stays where it is. Calls come one after the other.
 func (t *Transport) SetConfig(committed, lastSeen *quorum.Config) {
-	t.configs.Store(&configs{committed, lastSeen})
+	next := &configs{committed: committed, lastSeen: lastSeen}
+	var ok bool
+	if next.own, ok = next.server(t.opt.Self); !ok {
+		next.own = t.configs.Load().own // others still reach it there, and have to be told where it is
+	}
+	t.configs.Store(next)
 	t.inbox.post(func(d *desk) { d.configured() })
 }
 
