@@ -37,7 +37,7 @@ var table = []Row{
 	{Path: "server/session", Ring: Pure, Imports: []string{"internal/invariant", "internal/zk"}},
 	{Path: "server/watch", Ring: Pure, Imports: []string{"internal/invariant", "internal/zk", "server/request"}},
 	{Path: "server/prep", Ring: Pure,
-		Imports: []string{"internal/jute", "internal/txn", "internal/zk", "server/auth", "storage/tree"}},
+		Imports: []string{"consensus/quorum", "internal/jute", "internal/txn", "internal/zk", "server/auth", "storage/tree"}},
 	{Path: "server/replica", Ring: Pure,
 		Imports: []string{"consensus", "consensus/quorum", "internal/invariant", "internal/jute", "internal/queue", "internal/txn",
 			"internal/zk", "server/auth", "server/prep", "server/request", "server/session", "server/watch", "storage/tree"}},

@@ -61,7 +61,7 @@ func (r *Reply) body(c *jute.Coder) {
 		r.Stat.Jute(c)
 	case OpExists, OpSetData, OpSetACL:
 		r.Stat.Jute(c)
-	case OpGetData:
+	case OpGetData, OpReconfig:
 		c.Buffer(&r.Data)
 		r.Stat.Jute(c)
 	case OpGetACL:

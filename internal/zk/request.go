@@ -17,6 +17,7 @@ type Request struct {
 	ACL     []ACL
 	Ops     []Request // multi, multiRead
 	Watches *Watches  // setWatches, setWatches2
+	Members *Members  // reconfig
 
 	// Malformed tells that the body did not decode; the other fields mean nothing then, save Xid and Op.
 	Malformed bool
@@ -26,6 +27,15 @@ type Request struct {
 type Watches struct {
 	RelativeZxid                              Zxid // the client has seen everything up to here
 	Data, Exist, Child, Persistent, Recursive []string
+}
+
+// Members are what a reconfig request wants of the ensemble: some servers to join and others to leave, or a whole new
+// configuration. What is not asked for is null, which IsNull of jute tells from empty.
+type Members struct {
+	Joining string // server.N=… of each server to add or to change, separated by commas
+	Leaving string // ids, separated by commas
+	Whole   string // the text of a configuration; commas stand for newlines
+	Version int64  // of the configuration that is to be replaced; -1 for any
 }
 
 // AddWatchMode is the mode of an addWatch request.
@@ -116,6 +126,14 @@ func (r *Request) body(c *jute.Coder) {
 		c.Buffer(&r.Data)
 	case OpSASL:
 		c.Buffer(&r.Data)
+	case OpReconfig:
+		if r.Members == nil {
+			r.Members = new(Members)
+		}
+		c.String(&r.Members.Joining)
+		c.String(&r.Members.Leaving)
+		c.String(&r.Members.Whole)
+		c.Int64(&r.Members.Version)
 	default: // ping, whoAmI, closeSession: no body; unknown opcodes: none that we know
 	}
 }

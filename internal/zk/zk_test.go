@@ -63,6 +63,27 @@ func TestRequestAndReplyBytes(t *testing.T) {
 	}
 }
 
+// TestReconfigBytes: what is not asked for is null, and stays it.
+func TestReconfigBytes(t *testing.T) {
+	in := unhex(t, "00000007 00000010 00000001 61 ffffffff ffffffff ffffffffffffffff")
+	var req zk.Request
+	req.Jute(jute.Reader(in))
+	m := req.Members
+	if req.Malformed || m == nil || m.Joining != "a" || !jute.IsNull(m.Leaving) || !jute.IsNull(m.Whole) || m.Version != -1 {
+		t.Fatalf("%+v %+v", req, m)
+	}
+	w := jute.Writer(nil)
+	req.Jute(w)
+	if !bytes.Equal(w.Bytes(), in) {
+		t.Errorf("written back as %x", w.Bytes())
+	}
+	w = jute.Writer(nil)
+	(&zk.Reply{Xid: 7, Op: zk.OpReconfig, Data: []byte("b"), Stat: zk.Stat{Version: -1}}).Jute(w)
+	if want := unhex(t, "00000007 0000000000000000 00000000 00000001 62"+strings.Repeat("00", 32)+"ffffffff"+strings.Repeat("00", 32)); !bytes.Equal(w.Bytes(), want) {
+		t.Errorf("reply %x", w.Bytes())
+	}
+}
+
 func TestConnectRecords(t *testing.T) {
 	var req zk.ConnectRequest
 	modern := unhex(t, "00000000 0000000000000000 00002710 0000000000000000 00000010 00000000000000000000000000000000 00")

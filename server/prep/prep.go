@@ -15,6 +15,10 @@ type Config struct {
 	NoClosePaths  bool // closeSession txns do not list what they delete (closeSessionTxn.enabled=false)
 	// TxnBytesMax is the size of a txn that every server will read back: jute.maxbuffer and its extrasize. 0 for no limit.
 	TxnBytesMax int64
+	// Reconfig allows to change the configuration of the ensemble (reconfigEnabled), to one with a single voter only without
+	// StandaloneEnabled. Ensemble is nil for a server on its own.
+	Reconfig, StandaloneEnabled bool
+	Ensemble                    Ensemble
 }
 
 // Asker is whose request is judged, and what its txn will carry.
@@ -62,6 +66,8 @@ func (p *Prep) Judge(req *zk.Request, by Asker, rec *txn.Record) {
 	case req.Malformed:
 	case req.Op == zk.OpMulti:
 		code = p.multi(req, &by, &rec.Txn)
+	case req.Op == zk.OpReconfig:
+		code = p.reconfig(req, &by, &rec.Txn)
 	default:
 		code = p.one(req, &by, &rec.Txn)
 	}
@@ -147,9 +153,6 @@ func (p *Prep) one(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 		return p.setACL(req, by, out)
 	case zk.OpCheck:
 		return p.check(req, by, out)
-	case zk.OpReconfig:
-		// ZooKeeper compatibility: what a server with reconfigEnabled=false answers, which is the default.
-		return zk.ReconfigDisabled
 	default:
 		return zk.Unimplemented
 	}

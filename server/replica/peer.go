@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"paddock/consensus"
+	"paddock/consensus/quorum"
 	"paddock/internal/queue"
 	"paddock/internal/zk"
 	"paddock/server/prep"
@@ -70,12 +71,24 @@ func (r *Replica) replaceTree(t *tree.Tree) {
 	r.logged = max(r.logged, t.Zxid())
 }
 
-// showConfig writes the ensemble's configuration into the tree, where clients read it.
+// showConfig writes the ensemble's configuration into the tree, where clients read it, unless a txn has done so. Watches of
+// the znode have been told by that txn; without one nobody is served who could have any.
 func (r *Replica) showConfig() {
-	if r.cfg.Core != nil {
-		c := r.core.Ensemble()
-		r.tree.SetConfig(c.String(), c.Version, r.wallMS)
+	if r.cfg.Core == nil {
+		return
 	}
+	c := r.core.Ensemble()
+	ref, ok := r.tree.Find(zk.ConfigPath)
+	if ok && r.tree.Stored(ref).Mzxid == c.Version && sameConfig(r.tree.Data(ref), c) {
+		return
+	}
+	r.tree.SetConfig(c.String(), c.Version, r.wallMS)
+}
+
+// sameConfig tells whether a text, whoever wrote it, is of the configuration c.
+func sameConfig(text []byte, c *quorum.Config) bool {
+	other, err := quorum.ParseConfig(string(text))
+	return err == nil && other.Version == c.Version && other.SameMembers(c)
 }
 
 // forgetLogged forgets what is logged, not applied, and newer than z.
@@ -100,6 +113,7 @@ func (r *Replica) lead(a *consensus.Action, eff Effects) {
 		r.logged = max(r.logged, start)
 	}
 	r.fuzzy = min(r.fuzzy, r.logged)
+	r.showConfig()
 	r.prep = prep.New(r.cfg.Prep, r.cfg.Auth, r.tree)
 	r.sessions = session.New(r.cfg.TickMS)
 	r.openSessions()
@@ -114,6 +128,7 @@ func (r *Replica) follow(a *consensus.Action, eff Effects) {
 	if r.fuzzy == never {
 		r.fuzzy = r.logged // whatever the snapshot may have of later txns was proposed before it was complete
 	}
+	r.showConfig()
 	r.learner = learner{touched: map[zk.SessionID]int32{}, asking: map[zk.SessionID]request.ClientID{}}
 	r.sessions = session.New(r.cfg.TickMS)
 	eff.Note(Note{Kind: RoleTaken, Role: r.core.Role(), Zxid: zk.Zxid(a.Epoch << 32), Server: a.Server})

@@ -95,6 +95,9 @@ func New(cfg Config, t *tree.Tree, nowMS, wallMS int64) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Core != nil {
+		cfg.Prep.Ensemble = core
+	}
 	r := &Replica{
 		cfg: cfg, core: core, tree: t, prep: prep.New(cfg.Prep, cfg.Auth, t), sessions: session.New(cfg.TickMS), watches: watch.New(),
 		clients: map[request.ClientID]*client{}, attached: map[zk.SessionID]*client{},

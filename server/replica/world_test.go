@@ -30,6 +30,9 @@ type world struct {
 	last     map[request.ClientID]zk.Reply
 	sessions map[request.ClientID]zk.ConnectResponse
 	next     request.ClientID
+
+	peer  func(*consensus.Action) // nil: there are no peers
+	later []consensus.Event       // to be reported
 }
 
 func newWorld(t *testing.T, change ...func(*replica.Config)) *world {
@@ -39,6 +42,25 @@ func newWorld(t *testing.T, change ...func(*replica.Config)) *world {
 
 // worldOf starts a server with a tree that was recovered.
 func worldOf(t *testing.T, tr *tree.Tree, change ...func(*replica.Config)) *world {
+	t.Helper()
+	cfg := worldConfig(t, change...)
+	w := newBareWorld(t)
+	var err error
+	if w.r, err = replica.New(cfg, tr, 0, wallStart); err != nil {
+		t.Fatal(err)
+	}
+	w.r.Start(w)
+	w.sync()
+	return w
+}
+
+// newBareWorld is a world without a server.
+func newBareWorld(t *testing.T) *world {
+	return &world{t: t, told: map[request.ClientID][]string{}, last: map[request.ClientID]zk.Reply{}, sessions: map[request.ClientID]zk.ConnectResponse{}}
+}
+
+// worldConfig is the usual configuration, changed.
+func worldConfig(t *testing.T, change ...func(*replica.Config)) replica.Config {
 	t.Helper()
 	a, err := auth.New(auth.Config{SuperDigest: "super:D/InIHSb7yEEbrWz8b9l71RjZJU="})
 	if err != nil {
@@ -51,14 +73,7 @@ func worldOf(t *testing.T, tr *tree.Tree, change ...func(*replica.Config)) *worl
 	for _, f := range change {
 		f(&cfg)
 	}
-	w := &world{t: t, told: map[request.ClientID][]string{}, last: map[request.ClientID]zk.Reply{}, sessions: map[request.ClientID]zk.ConnectResponse{}}
-	w.r, err = replica.New(cfg, tr, 0, wallStart)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.r.Start(w)
-	w.sync()
-	return w
+	return cfg
 }
 
 const wallStart = 1_700_000_000_000
@@ -86,7 +101,13 @@ func (w *world) Roll()                      { w.rolls++ }
 func (w *world) Snapshot(v *tree.View)      { w.views = append(w.views, v) }
 func (w *world) Note(n replica.Note)        { w.notes = append(w.notes, n) }
 
-func (w *world) Peer(*consensus.Action)                { panic("there are no peers") }
+func (w *world) Peer(a *consensus.Action) {
+	if w.peer == nil {
+		panic("there are no peers")
+	}
+	w.peer(a)
+}
+
 func (w *world) SendSnap(consensus.LinkID, *tree.View) { panic("there are no peers") }
 func (w *world) Truncate(zk.Zxid, bool)                { panic("there is no leader to follow") }
 func (w *world) Install(*tree.View)                    { panic("there is no leader to follow") }

@@ -132,4 +132,7 @@ func (r *Replica) buildReply(f *inflight) {
 		res := &r.outcome.Results[0]
 		rep.Err, rep.Path, rep.Stat = res.Err, res.Path, res.Stat
 	}
+	if f.op == zk.OpReconfig {
+		rep.Data = f.rec.Txn.Data
+	}
 }

@@ -61,9 +61,6 @@ var divergences = []divergence{
 		func(top string) []request {
 			return []request{reqMulti(opMulti, []subOp{sub(reqCreate(opCreate, top+"/x", nil, openACL, 7))})}
 		}, "err=0(ok) [op-1/-8", "err=-5"},
-	{"a reconfig that cannot be decoded is refused as any other while reconfiguration is off",
-		"ZooKeeper 3.8 answers MarshallingError and uses no zxid.",
-		func(string) []request { return []request{{op: opReconfig, body: []byte{0, 0, 0}}} }, "err=-5", "err=-123"},
 	{"a null path behind a failing operation of a multi is not looked at",
 		"ZooKeeper 3.8 logs the transaction, cannot apply it, and answers MarshallingError at the zxid before.",
 		func(top string) []request {

@@ -1,0 +1,138 @@
+package replica_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"paddock/consensus"
+	"paddock/consensus/quorum"
+	"paddock/internal/jute"
+	"paddock/internal/txn"
+	"paddock/internal/zk"
+	"paddock/server/replica"
+	"paddock/server/request"
+	"paddock/storage/tree"
+)
+
+// member is a world whose server is the only voter of an ensemble, so that it needs nobody to lead. What it has to say to
+// others is noted.
+type member struct {
+	*world
+	said []string
+}
+
+const alone = "server.1=10.0.0.1:2888:3888:participant;0.0.0.0:2181\nversion=0"
+
+func newMember(t *testing.T, change ...func(*replica.Config)) *member {
+	t.Helper()
+	ensemble, err := quorum.ParseConfig(alone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &member{world: newBareWorld(t)}
+	core := &consensus.Config{Ensemble: ensemble, Distributed: true, Reconfig: true, ConfigIn: configIn, TickMS: 1000, InitLimit: 10, SyncLimit: 5}
+	cfg := worldConfig(t, append([]func(*replica.Config){func(c *replica.Config) {
+		c.Core, c.Prep.Reconfig = core, true
+	}}, change...)...)
+	if m.r, err = replica.New(cfg, tree.New(1), 0, wallStart); err != nil {
+		t.Fatal(err)
+	}
+	m.peer = m.carryOut
+	m.r.Start(m)
+	m.settle()
+	m.at(1000)
+	m.settle()
+	return m
+}
+
+// configIn finds the configuration in a txn.
+func configIn(payload []byte) string {
+	var rec txn.Record
+	if rec.Decode(payload) != nil || rec.Header.Type != zk.OpReconfig {
+		return ""
+	}
+	return string(rec.Txn.Data)
+}
+
+// carryOut has epochs durable once the step is over.
+func (m *member) carryOut(a *consensus.Action) {
+	switch a.Kind {
+	case consensus.SetAcceptedEpoch:
+		m.later = append(m.later, consensus.Event{Kind: consensus.AcceptedEpochDurable, Epoch: a.Epoch})
+	case consensus.SetCurrentEpoch:
+		m.later = append(m.later, consensus.Event{Kind: consensus.CurrentEpochDurable, Epoch: a.Epoch})
+	case consensus.Configured, consensus.SeenConfig:
+		m.said = append(m.said, fmt.Sprintf("%v %v %s", a.Kind, a.Config.Version, a.Config.IDs()))
+	}
+}
+
+// settle reports what is durable until nothing follows from it.
+func (m *member) settle() {
+	for len(m.later) > 0 {
+		ev := m.later[0]
+		m.later = m.later[1:]
+		m.step(replica.Event{Kind: replica.Consensus, Core: &ev})
+	}
+}
+
+// configuration is the data of /zookeeper/config.
+func (m *member) configuration() string {
+	ref, _ := m.r.Tree().Find(zk.ConfigPath)
+	return string(m.r.Tree().Data(ref))
+}
+
+// super is a client for whom no ACL counts.
+func (m *member) super() request.ClientID {
+	c := m.connect()
+	m.send(c, zk.Request{Xid: zk.XidAuth, Op: zk.OpAuth, Path: "digest", Data: []byte("super:test")})
+	m.told[c] = nil
+	return c
+}
+
+func TestAMemberShowsTheConfigurationThatItsEpochEstablishes(t *testing.T) {
+	m := newMember(t)
+	if want := strings.TrimSuffix(alone, "0") + "100000000"; m.configuration() != want {
+		t.Errorf("%q, want %q", m.configuration(), want)
+	}
+}
+
+// TestAReconfigIsAnsweredWithTheConfiguration: watches first, then the text and the stat of its znode.
+func TestAReconfigIsAnsweredWithTheConfiguration(t *testing.T) {
+	m := newMember(t)
+	m.said = nil
+	c, watcher := m.super(), m.connect()
+	m.send(watcher, zk.Request{Xid: 1, Op: zk.OpGetData, Path: zk.ConfigPath, Watch: true})
+	m.told[watcher] = nil
+	ask := &zk.Members{Joining: "server.2=10.0.0.2:2888:3888:observer;2181", Leaving: jute.Null(), Whole: jute.Null(), Version: -1}
+	rep := m.send(c, zk.Request{Xid: 7, Op: zk.OpReconfig, Members: ask})
+	if rep.Err != zk.OK || !bytes.Contains(rep.Data, []byte("server.2=10.0.0.2:2888:3888:observer;0.0.0.0:2181\nversion=1")) ||
+		rep.Stat.Version != -1 || rep.Stat.Mzxid != rep.Zxid || rep.Stat.MtimeMS != wallStart+m.nowMS {
+		t.Errorf("%+v %q", rep, rep.Data)
+	}
+	if m.configuration() != string(rep.Data) {
+		t.Errorf("shown is %q", m.configuration())
+	}
+	m.expect(watcher, "NodeDataChanged /zookeeper/config")
+	version := rep.Zxid.String()
+	if got, want := strings.Join(m.said, ", "), fmt.Sprintf("seen-config %s 1,2, configured %[1]s 1,2", version); got != want {
+		t.Errorf("said %q, want %q", got, want)
+	}
+	if rep := m.send(c, zk.Request{Xid: 8, Op: zk.OpReconfig, Members: &zk.Members{Joining: jute.Null(), Leaving: "2", Whole: jute.Null(), Version: 5}}); rep.Err != zk.BadVersion {
+		t.Errorf("another version is replaced: %v", rep.Err)
+	}
+	if rep := m.send(watcher, zk.Request{Xid: 9, Op: zk.OpReconfig, Members: &zk.Members{Joining: jute.Null(), Leaving: "2", Whole: jute.Null(), Version: -1}}); rep.Err != zk.NoAuth {
+		t.Errorf("anybody may do it: %v", rep.Err)
+	}
+}
+
+// TestAServerOnItsOwnHasNoConfigurationToChange: as in ZooKeeper, and only if the feature is on.
+func TestAServerOnItsOwnHasNoConfigurationToChange(t *testing.T) {
+	for on, want := range map[bool]zk.Code{true: zk.Unimplemented, false: zk.ReconfigDisabled} {
+		w := newWorld(t, func(c *replica.Config) { c.Prep.Reconfig = on })
+		if rep := w.send(w.connect(), zk.Request{Xid: 1, Op: zk.OpReconfig, Members: &zk.Members{}}); rep.Err != want {
+			t.Errorf("%v: %v", on, rep.Err)
+		}
+	}
+}
