@@ -25,7 +25,8 @@ const (
 // could wait for a client.
 func (s *Server) accept() error {
 	for {
-		nc, err := s.l.AcceptTCP()
+		l := s.l.Load()
+		nc, err := l.AcceptTCP()
 		if err == nil {
 			s.admit(nc)
 			continue
@@ -40,8 +41,9 @@ func (s *Server) accept() error {
 			s.shed(err)
 		case passes(err):
 			s.pause()
+		case s.moved(l):
 		default:
-			return fmt.Errorf("%s %v: accept: %w", s.opt.Name, s.l.Addr(), err)
+			return fmt.Errorf("%s %v: accept: %w", s.opt.Name, l.Addr(), err)
 		}
 	}
 }
@@ -122,9 +124,10 @@ func (s *Server) shed(cause error) {
 		s.reserve.open()
 		return
 	}
-	s.l.SetDeadline(time.Now().Add(acceptPause)) // there may be no client: the system says EMFILE before it looks
-	nc, err := s.l.AcceptTCP()
-	s.l.SetDeadline(time.Time{})
+	l := s.l.Load()
+	l.SetDeadline(time.Now().Add(acceptPause)) // there may be no client: the system says EMFILE before it looks
+	nc, err := l.AcceptTCP()
+	l.SetDeadline(time.Time{})
 	switch again := s.reserve.open(); {
 	case err != nil:
 	case again:

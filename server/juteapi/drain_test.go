@@ -2,6 +2,7 @@ package juteapi
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -55,4 +56,58 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 	if ctx.Err() == nil {
 		t.Error("drained with a request unanswered")
 	}
+}
+
+// TestMoveKeepsConnections: who is connected stays, who comes finds the port at its new place and not at the old one.
+func TestMoveKeepsConnections(t *testing.T) {
+	d := open(t, Options{Handler: newFake()})
+	p := d.session(t)
+	before := d.Addr().String()
+	if err := d.Move("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	if after := d.Addr().String(); after == before {
+		t.Fatalf("it is still at %s", after)
+	}
+	if c, err := net.Dial("tcp", before); err == nil {
+		c.Close()
+		t.Error("the old address is still open")
+	}
+	p.send(pingHex)
+	p.expectBytes(20)
+	q := d.session(t)
+	q.send(pingHex)
+	q.expectBytes(20)
+}
+
+// TestMoveToAnotherAddressOfTheSamePort: the wildcard contains the address that is bound.
+func TestMoveToAnotherAddressOfTheSamePort(t *testing.T) {
+	d := open(t, Options{Handler: newFake()})
+	_, port, err := net.SplitHostPort(d.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Move("0.0.0.0:" + port); err != nil {
+		t.Fatal(err)
+	}
+	p := d.session(t)
+	p.send(pingHex)
+	p.expectBytes(20)
+}
+
+// TestMoveToATakenPortChangesNothing: the port stays where it is, and is served.
+func TestMoveToATakenPortChangesNothing(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	d := open(t, Options{Handler: newFake()})
+	before := d.Addr().String()
+	if err := d.Move(l.Addr().String()); err == nil || d.Addr().String() != before {
+		t.Fatalf("%v, at %s", err, d.Addr())
+	}
+	p := d.session(t)
+	p.send(pingHex)
+	p.expectBytes(20)
 }

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,7 +19,7 @@ import (
 type Server struct {
 	opt     Options
 	log     zerolog.Logger
-	l       *net.TCPListener
+	l       atomic.Pointer[net.TCPListener]
 	start   time.Time // what now counts from
 	writers writers
 	quiet   quiet
@@ -49,9 +50,10 @@ func Listen(addr string, opt Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opt: opt, log: opt.Logger, l: l, start: opt.Clock().Add(-1), stop: make(chan struct{}),
+	s := &Server{opt: opt, log: opt.Logger, start: opt.Clock().Add(-1), stop: make(chan struct{}),
 		conns: make(map[*conn]struct{}), perIP: make(map[netip.Addr]int),
 		direct: runtime.GOMAXPROCS(0) <= directProcsMax && !handOver}
+	s.l.Store(l)
 	s.writers.work.L = &s.writers.mu
 	s.maxPerIP.Store(int64(opt.MaxClientCnxns))
 	s.maxAll.Store(int64(opt.MaxCnxns))
@@ -60,7 +62,42 @@ func Listen(addr string, opt Options) (*Server, error) {
 }
 
 // Addr is the address that is bound.
-func (s *Server) Addr() net.Addr { return s.l.Addr() }
+func (s *Server) Addr() net.Addr { return s.l.Load().Addr() }
+
+// Move binds another address in place of the one that is bound. Connections that are open stay. If the address cannot be
+// bound the port stays where it is.
+func (s *Server) Move(addr string) error {
+	s.mu.Lock() // the accept loop asks under it whether its listener was closed for good
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	before := s.l.Load()
+	l, err := listen(addr, s.opt)
+	if errors.Is(err, syscall.EADDRINUSE) { // perhaps by this server: another address, the same port
+		before.Close()
+		if l, err = listen(addr, s.opt); err != nil {
+			again, errAgain := listen(before.Addr().String(), s.opt)
+			if errAgain == nil {
+				s.l.Store(again)
+			}
+			return errors.Join(err, errAgain)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	s.l.Store(l)
+	before.Close()
+	return nil
+}
+
+// moved tells whether l has been replaced.
+func (s *Server) moved(l *net.TCPListener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.l.Load() != l
+}
 
 // SetMaxClientCnxns changes the number of connections that one IP address may have from now on; 0 for no limit.
 func (s *Server) SetMaxClientCnxns(n int) { s.maxPerIP.Store(int64(n)) }
@@ -154,7 +191,7 @@ func (s *Server) shut() {
 	if !s.closed {
 		s.closed = true
 		close(s.stop)
-		s.l.Close()
+		s.l.Load().Close()
 		s.reserve.close()
 	}
 	s.mu.Unlock()
