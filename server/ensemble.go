@@ -28,9 +28,9 @@ type ensemble struct {
 }
 
 // coreConfig is what consensus starts from.
-func coreConfig(c *config.Config, rec *datadir.Recovered) *consensus.Config {
+func coreConfig(c *config.Config, seen *quorum.Config, rec *datadir.Recovered) *consensus.Config {
 	out := &consensus.Config{
-		Ensemble: c.Members.Membership, Distributed: true, Reconfig: c.Members.ReconfigEnabled, ConfigIn: configIn,
+		Ensemble: c.Members.Membership, LastSeen: seen, Distributed: true, Reconfig: c.Members.ReconfigEnabled, ConfigIn: configIn,
 		LastZxid: rec.LastZxid(), AcceptedEpoch: rec.Epochs.Accepted, CurrentEpoch: rec.Epochs.Current,
 		TickMS: c.TickTime.Milliseconds(), InitLimit: int64(c.Members.InitLimit), SyncLimit: int64(c.Members.SyncLimit),
 		ElectionIntervalMinMS: c.Members.NotificationMin.Milliseconds(), ElectionIntervalMaxMS: c.Members.NotificationMax.Milliseconds(),
@@ -217,21 +217,5 @@ func (s *server) roleChanged(n replica.Note) {
 	case replica.RoleLost:
 		s.role.Store(nil)
 		s.setState(grpcapi.StateLooking)
-	}
-}
-
-// configured follows the ensemble's configuration.
-func (s *server) configured(e *ensemble) func(*consensus.Action) {
-	committed, seen := s.cfg.Members.Membership, (*quorum.Config)(nil)
-	return func(a *consensus.Action) {
-		if a.Kind == consensus.Configured {
-			committed = a.Config
-			if seen != nil && seen.Version <= committed.Version {
-				seen = nil
-			}
-		} else {
-			seen = a.Config
-		}
-		e.transport.SetConfig(committed, seen)
 	}
 }

@@ -53,9 +53,11 @@ type server struct {
 type live struct {
 	dir    *datadir.Dir
 	disk   *disk
-	peers  *ensemble // nil for a server on its own
+	peers  *ensemble // nil for a server on its own, and so is configuration
 	driver *driver.Driver
 	client *juteapi.Server // nil if the client port is closed
+
+	configuration *configuration
 }
 
 // inspectTimeout bounds how long status and words wait for an owner that is very busy.
@@ -131,9 +133,10 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 	go func() { ended <- runOwner(owner, l) }()
 	if l.peers != nil {
 		peers, stopPeers := context.WithCancel(context.WithoutCancel(ctx))
-		defer s.wg.Wait()
+		var closed sync.WaitGroup
+		defer closed.Wait()
 		defer stopPeers() // after the owner, so that what it says last is sent
-		s.wg.Go(func() { s.runTransport(peers, l.peers) })
+		closed.Go(func() { s.runTransport(peers, l.peers) })
 	}
 
 	if err := s.openClientPort(l, doors); err != nil {
@@ -142,6 +145,9 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 	}
 	s.live.Store(l)
 	s.logServing(l)
+	if l.configuration != nil {
+		l.configuration.openedAt(l)
+	}
 	if l.peers == nil {
 		s.setState(grpcapi.StateServing)
 	}

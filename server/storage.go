@@ -153,7 +153,11 @@ func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, erro
 		if l.peers, err = s.newEnsemble(dir); err != nil {
 			return nil, errors.Join(err, l.disk.Close())
 		}
-		opt.Disk, opt.Peers, opt.Configured = l.disk, l.peers, s.configured(l.peers)
+		if l.configuration, err = s.newConfiguration(l.peers); err != nil {
+			return nil, errors.Join(err, l.disk.Close())
+		}
+		s.warnUnwritable()
+		opt.Disk, opt.Peers, opt.Configured = l.disk, l.peers, l.configuration.changed
 		opt.FindInLog = func(z, durable zk.Zxid) (zk.Zxid, bool) { return s.findInLog(dir, z, durable) }
 		opt.Observe = func(n replica.Note) { s.roleChanged(n); s.notes.observe(n) }
 		opt.TickEvery = memberTickEvery
@@ -192,7 +196,8 @@ func (s *server) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 		ServerID: standaloneID,
 		Prep: prep.Config{ExtendedTypes: c.Znodes.ExtendedTypes, EnforceQuota: c.Znodes.EnforceQuota,
 			NoDigest: !c.Znodes.DigestEnabled, NoClosePaths: !c.Znodes.CloseSessionTxn,
-			TxnBytesMax: int64(c.Client.FrameBytesMax) + int64(c.Client.TxnExtraBytes)},
+			TxnBytesMax: int64(c.Client.FrameBytesMax) + int64(c.Client.TxnExtraBytes),
+			Reconfig:    c.Members.ReconfigEnabled, StandaloneEnabled: c.Members.StandaloneEnabled},
 		Auth:         authority,
 		TickMS:       c.TickTime.Milliseconds(),
 		MinSessionMS: int32(c.MinSessionTimeout.Milliseconds()), MaxSessionMS: int32(c.MaxSessionTimeout.Milliseconds()),
@@ -203,7 +208,11 @@ func (s *server) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 		ContainerPerMinute:   int64(c.Znodes.ContainerPerMinute),
 	}
 	if c.Distributed() {
-		out.ServerID, out.Core = quorum.ServerID(c.ServerID), coreConfig(c, rec)
+		seen, err := s.lastSeen()
+		if err != nil {
+			return replica.Config{}, err
+		}
+		out.ServerID, out.Core = quorum.ServerID(c.ServerID), coreConfig(c, seen, rec)
 	}
 	if c.Auth.Enforce {
 		out.EnforceSchemes = c.Auth.EnforceSchemes

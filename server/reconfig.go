@@ -1,0 +1,180 @@
+package server
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+
+	"paddock/consensus"
+	"paddock/consensus/quorum"
+	"paddock/server/config"
+)
+
+// configuration follows the configuration of the ensemble: it keeps the files, and tells the transport and the client port.
+// Its methods are called by the owner, save openedAt.
+type configuration struct {
+	*server
+	files     config.Files // Static is "" if there is no file to keep
+	peers     *ensemble
+	committed *quorum.Config
+	seen      *quorum.Config // proposed and newer than committed, or nil
+	written   bool           // the static file names a dynamic one
+
+	mu     sync.Mutex // guards what follows
+	client quorum.HostPort
+	live   *live // once the client port is open
+}
+
+// newConfiguration begins with what the files say.
+func (s *server) newConfiguration(peers *ensemble) (*configuration, error) {
+	c := s.cfg
+	k := &configuration{
+		server: s, files: config.Files{Static: c.File}, peers: peers, committed: c.Members.Membership, written: c.Members.DynamicFile != "",
+		client: quorum.HostPort{Host: c.Client.Address, Port: c.Client.Port},
+	}
+	var err error
+	if k.seen, err = s.lastSeen(); err != nil {
+		return nil, err
+	}
+	peers.transport.SetConfig(k.committed, k.seen)
+	return k, nil
+}
+
+// lastSeen is the configuration that was proposed last, if it is newer than the committed one.
+func (s *server) lastSeen() (*quorum.Config, error) {
+	if !s.cfg.Members.ReconfigEnabled || s.cfg.File == "" {
+		return nil, nil
+	}
+	seen, err := config.Files{Static: s.cfg.File}.ReadNext()
+	if err != nil {
+		return nil, config.Problem{File: s.cfg.File, Problem: err.Error(), Exit: config.ExitUnexpected}
+	}
+	if seen != nil && seen.Version <= s.cfg.Members.Membership.Version {
+		seen = nil
+	}
+	return seen, nil
+}
+
+// changed takes a Configured or SeenConfig of consensus. The files are written before it returns, and so before anything is
+// acknowledged that rests on the configuration: reconfigurations are rare enough for the owner to wait.
+func (k *configuration) changed(a *consensus.Action) {
+	if a.Kind == consensus.SeenConfig {
+		k.seen = a.Config
+		k.keep(k.writeNext)
+	} else {
+		k.committed = a.Config
+		if k.seen != nil && k.seen.Version <= a.Config.Version {
+			k.seen = nil
+		}
+		k.keep(k.writeCommitted)
+		k.log.Info().Stringer("version", a.Config.Version).Str("servers", a.Config.IDs()).Msg("configuration of the ensemble in force")
+	}
+	k.peers.transport.SetConfig(k.committed, k.seen)
+	if own, ok := k.committed.Server(quorum.ServerID(k.cfg.ServerID)); ok && own.Client.Port != 0 && a.Kind == consensus.Configured {
+		k.mu.Lock()
+		k.client = own.Client
+		k.mu.Unlock()
+		k.move()
+	}
+}
+
+// keep writes files, if there are any to be kept.
+func (k *configuration) keep(write func() error) {
+	if k.files.Static == "" {
+		return
+	}
+	if err := write(); err != nil {
+		e := k.log.Error().Err(err)
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+			e = e.Str("remedy", "keep zoo.cfg in a directory that the server may write to")
+		}
+		e.Msg("the configuration is in force, but a restart will not know it")
+	}
+}
+
+// established tells a configuration that is no more than the first one under the version of the epoch in which it was
+// established. The static file says the same, and need not be rewritten for it.
+func (k *configuration) established(c *quorum.Config) bool {
+	return !k.written && c.Version.Counter() == 0 && c.SameMembers(k.cfg.Members.Membership)
+}
+
+func (k *configuration) writeNext() error {
+	if k.established(k.seen) {
+		return nil
+	}
+	return k.files.WriteNext(k.seen)
+}
+
+func (k *configuration) writeCommitted() error {
+	if k.established(k.committed) {
+		return nil
+	}
+	if !k.written {
+		if err := k.files.WriteBackup(); err != nil {
+			return err
+		}
+	}
+	if err := k.files.WriteCommitted(k.committed, quorum.ServerID(k.cfg.ServerID)); err != nil {
+		return err
+	}
+	k.written = true
+	if k.seen != nil {
+		return nil
+	}
+	return k.files.RemoveNext()
+}
+
+// openedAt tells that clients are served from now on.
+func (k *configuration) openedAt(l *live) {
+	k.mu.Lock()
+	k.live = l
+	k.mu.Unlock()
+	k.move()
+}
+
+// move has the client port where the configuration says.
+func (k *configuration) move() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.live == nil || k.live.client == nil || k.client.Port == 0 || sameEndpoint(k.live.client.Addr(), k.client) {
+		return
+	}
+	from := k.live.client.Addr().String()
+	if err := k.live.client.Move(net.JoinHostPort(k.client.Host, strconv.Itoa(k.client.Port))); err != nil {
+		k.log.Error().Err(err).Str("addr", from).Msg("the client port cannot be moved to where the configuration says, and stays")
+		return
+	}
+	k.log.Info().Str("from", from).Stringer("client_port", k.live.client.Addr()).Msg("client port moved")
+}
+
+// sameEndpoint tells whether a bound address is the one that is wanted. A name is looked up.
+func sameEndpoint(bound net.Addr, want quorum.HostPort) bool {
+	a, ok := bound.(*net.TCPAddr)
+	if !ok || a.Port != want.Port {
+		return false
+	}
+	if want.Host == "" || want.Host == a.IP.String() {
+		return true
+	}
+	b, err := net.ResolveTCPAddr("tcp", want.String())
+	return err == nil && (a.IP.Equal(b.IP) || a.IP.IsUnspecified() && b.IP.IsUnspecified())
+}
+
+// warnUnwritable says at the start what a reconfiguration would say later: that nobody may write where zoo.cfg is.
+func (s *server) warnUnwritable() {
+	if !s.cfg.Members.ReconfigEnabled || s.cfg.File == "" {
+		return
+	}
+	probe := s.cfg.File + ".tmp"
+	f, err := os.OpenFile(probe, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err == nil {
+		err = errors.Join(f.Close(), os.Remove(probe))
+	}
+	if err != nil {
+		s.log.Warn().Err(err).Str("remedy", "keep zoo.cfg in a directory that the server may write to, or set reconfigEnabled=false").
+			Msg("reconfigurations will not be known after a restart")
+	}
+}
