@@ -49,6 +49,7 @@ type process struct {
 	extra  []string // further lines of zoo.cfg
 	plain  string   // the whole zoo.cfg, if not the usual one
 	flags  []string // of paddock serve
+	keep   bool     // zoo.cfg, once written, is the server's to change
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when cmd is gone
 	from   int64         // size of the log file when cmd was started
@@ -126,8 +127,10 @@ func program() (string, error) {
 // launch runs the process without waiting for it to serve.
 func (p *process) launch() error {
 	cfg := p.configFile()
-	if err := os.WriteFile(cfg, []byte(p.config()), 0o644); err != nil {
-		return err
+	if _, err := os.Stat(cfg); err != nil || !p.keep {
+		if err := os.WriteFile(cfg, []byte(p.config()), 0o644); err != nil {
+			return err
+		}
 	}
 	cmd, err := p.command(cfg)
 	if err != nil {
