@@ -22,8 +22,8 @@ func checkDigest(m *model, rec *datadir.Recovered) error {
 		return fmt.Errorf("equal digest: the recovery found another digest than the log at %v", rec.DigestMismatch)
 	case rec.FuzzyUntil != 0:
 		return fmt.Errorf("equal digest: the snapshot %v may hold effects up to %v", rec.Snapshot.Zxid, rec.FuzzyUntil)
-	case rec.Tree.Digest() != m.txns[z].digest:
-		return fmt.Errorf("equal digest: at %v the tree has %x, the model %x", z, rec.Tree.Digest(), m.txns[z].digest)
+	case rec.Tree.Digest() != m.digestAt(z):
+		return fmt.Errorf("equal digest: at %v the tree has %x, the model %x", z, rec.Tree.Digest(), m.digestAt(z))
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func (s *server) replied(id request.ClientID, r *zk.Reply) {
 	}
 	c.seen = r.Zxid
 	w.lost.shown(r.Zxid)
-	w.watches.replied(c, r)
+	w.watches.replied(c.n, c.id, r)
 	switch {
 	case call.req.Op.IsWrite() && call.want == nil:
 		w.fail("client %d: %v xid %d is answered and was never proposed", c.n, r.Op, r.Xid)
@@ -38,19 +38,11 @@ func (s *server) replied(id request.ClientID, r *zk.Reply) {
 			w.fail("reply-after-apply: client %d, %v %s: %s in\n%+v, expected\n%+v", c.n, r.Op, call.req.Path, diff, *r, *call.want)
 		}
 	case call.req.Op == zk.OpSetWatches2 && r.Err == zk.OK:
-		w.watches.again(c, call.req.Watches, r.Zxid)
+		w.watches.again(&c.caller, c.id, call.req.Watches, r.Zxid)
 	default:
-		w.read(c, call, r)
-		w.watches.set(c, call.req, r)
+		w.read(&c.caller, call, r)
+		w.watches.set(c.id, call.req, r)
 	}
-}
-
-func (c *client) waits() string {
-	if len(c.sent) == 0 {
-		return "nothing"
-	}
-	r := c.sent[0].req
-	return r.Op.String() + " " + zk.Zxid(r.Xid).String()
 }
 
 // differentReply compares what a client is told of a write.
@@ -79,10 +71,10 @@ func differentReply(got, want *zk.Reply) string {
 func showsStat(op zk.OpCode) bool { return op.IsCreate() || op == zk.OpSetData || op == zk.OpSetACL }
 
 // read compares the answer to a read with the model at the zxid of the answer.
-func (w *world) read(c *client, call *call, r *zk.Reply) {
-	req, n := call.req, at(w.model.nodes[call.req.Path], r.Zxid)
+func (st *stage) read(c *caller, call *call, r *zk.Reply) {
+	req, n := call.req, at(st.model.nodes[call.req.Path], r.Zxid)
 	wrong := func(what string) {
-		w.fail("reply-after-apply: client %d, %v %s at %v: wrong %s in %+v, the model has %+v", c.n, req.Op, req.Path, r.Zxid, what, *r, n)
+		st.fail("reply-after-apply: client %d, %v %s at %v: wrong %s in %+v, the model has %+v", c.n, req.Op, req.Path, r.Zxid, what, *r, n)
 	}
 	switch req.Op {
 	case zk.OpExists, zk.OpGetData, zk.OpGetChildren2, zk.OpGetACL:
@@ -102,20 +94,20 @@ func (w *world) read(c *client, call *call, r *zk.Reply) {
 		if req.Op == zk.OpGetACL && !slices.Equal(r.ACL, n.acl) {
 			wrong("access list")
 		}
-		if req.Op == zk.OpGetChildren2 && !slices.Equal(slices.Sorted(slices.Values(r.Names)), w.model.children(req.Path, r.Zxid)) {
+		if req.Op == zk.OpGetChildren2 && !slices.Equal(slices.Sorted(slices.Values(r.Names)), st.model.children(req.Path, r.Zxid)) {
 			wrong("children")
 		}
 	case zk.OpSync:
 		if r.Zxid < call.atLeast {
-			w.fail("client %d: a sync is answered at %v, and %v was proposed before it came", c.n, r.Zxid, call.atLeast)
+			st.fail("client %d: a sync is answered at %v, and %v was proposed before it came", c.n, r.Zxid, call.atLeast)
 		}
 	case zk.OpGetEphemerals:
-		if want := w.model.ownedAt(c.session, r.Zxid); !slices.Equal(r.Names, want) {
-			w.fail("client %d at %v: ephemerals %v, expected %v", c.n, r.Zxid, r.Names, want)
+		if want := st.model.ownedAt(c.session, r.Zxid); !slices.Equal(r.Names, want) {
+			st.fail("client %d at %v: ephemerals %v, expected %v", c.n, r.Zxid, r.Names, want)
 		}
 	default:
 		if r.Err != zk.OK {
-			w.fail("client %d: %v %s fails with %v", c.n, req.Op, req.Path, r.Err)
+			st.fail("client %d: %v %s fails with %v", c.n, req.Op, req.Path, r.Err)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 // there is exactly what the model has at that zxid. So nothing is lost, nothing is there twice, nothing that failed is
 // there, and what was never answered is there as a prefix of the order in which it was proposed.
 type lost struct {
-	w     *world
+	st    *stage
 	acked zk.Zxid // the newest that anyone was shown
 }
 
@@ -22,7 +22,7 @@ func (l *lost) shown(z zk.Zxid) { l.acked = max(l.acked, z) }
 
 // compare looks at a recovered tree.
 func (l *lost) compare(t *tree.Tree) error {
-	m, z := l.w.model, t.Zxid()
+	m, z := l.st.model, t.Zxid()
 	if z < l.acked {
 		return fmt.Errorf("ack-after-durable: recovered to %v, but clients have been shown %v", z, l.acked)
 	}
@@ -75,7 +75,7 @@ func differ(t *tree.Tree, ref tree.Ref, n *znode) string {
 }
 
 func (l *lost) compareSessions(t *tree.Tree) (wrong []string) {
-	m, z := l.w.model, t.Zxid()
+	m, z := l.st.model, t.Zxid()
 	count := 0
 	for s, h := range m.sessions {
 		want := at(h, z)

@@ -11,7 +11,7 @@ import (
 // watchRules checks watch-before-reply: each connection gets exactly the events that it watches for, in the order of the
 // changes, and before any reply that shows the change.
 type watchRules struct {
-	w       *world
+	st      *stage
 	applied zk.Zxid // changes up to here have fired
 	conns   map[request.ClientID]*watcher
 }
@@ -30,13 +30,13 @@ func (r *watchRules) drop(id request.ClientID) { delete(r.conns, id) }
 
 // advance fires what the txns up to z change.
 func (r *watchRules) advance(z zk.Zxid) {
-	for r.applied < min(z, r.w.model.last()) {
-		r.applied++
-		for _, ch := range r.w.model.txns[r.applied].changes {
+	for _, t := range r.st.model.between(r.applied, z) {
+		for _, ch := range t.changes {
 			for _, c := range r.conns {
-				c.fire(r.applied, ch)
+				c.fire(t.z, ch)
 			}
 		}
+		r.applied = t.z
 	}
 }
 
@@ -67,33 +67,33 @@ func (c *watcher) fire(z zk.Zxid, ch change) {
 }
 
 // event is one that a connection is told.
-func (r *watchRules) event(c *client, e *zk.Event) {
+func (r *watchRules) event(n int, id request.ClientID, e *zk.Event) {
 	r.advance(e.Zxid)
-	w := r.conns[c.id]
+	w := r.conns[id]
 	if w == nil || len(w.due) == 0 {
-		r.w.fail("watch-before-reply: client %d is told %v %s at %v and does not watch it", c.n, e.Type, e.Path, e.Zxid)
+		r.st.fail("watch-before-reply: client %d is told %v %s at %v and does not watch it", n, e.Type, e.Path, e.Zxid)
 		return
 	}
 	if due := w.due[0]; due != (zk.Event{Zxid: e.Zxid, Type: e.Type, Path: e.Path}) {
-		r.w.fail("watch-before-reply: client %d is told %v %s at %v, expected %v %s at %v", c.n, e.Type, e.Path, e.Zxid, due.Type, due.Path, due.Zxid)
+		r.st.fail("watch-before-reply: client %d is told %v %s at %v, expected %v %s at %v", n, e.Type, e.Path, e.Zxid, due.Type, due.Path, due.Zxid)
 	}
 	w.due = w.due[1:]
 }
 
 // replied checks that the client knows all that the reply shows, and sets the watch that goes with it.
-func (r *watchRules) replied(c *client, rep *zk.Reply) {
+func (r *watchRules) replied(n int, id request.ClientID, rep *zk.Reply) {
 	r.advance(rep.Zxid)
-	if w := r.conns[c.id]; w != nil && len(w.due) > 0 && w.due[0].Zxid <= rep.Zxid {
-		r.w.fail("watch-before-reply: client %d gets a reply at %v and has not been told %v %s at %v", c.n, rep.Zxid, w.due[0].Type, w.due[0].Path, w.due[0].Zxid)
+	if w := r.conns[id]; w != nil && len(w.due) > 0 && w.due[0].Zxid <= rep.Zxid {
+		r.st.fail("watch-before-reply: client %d gets a reply at %v and has not been told %v %s at %v", n, rep.Zxid, w.due[0].Type, w.due[0].Path, w.due[0].Zxid)
 	}
 }
 
 // set notes the watch that a reply has set.
-func (r *watchRules) set(c *client, req *zk.Request, rep *zk.Reply) {
+func (r *watchRules) set(id request.ClientID, req *zk.Request, rep *zk.Reply) {
 	if !req.Watch && req.Op != zk.OpAddWatch || rep.Err != zk.OK && req.Op != zk.OpExists {
 		return
 	}
-	w := r.watcher(c.id)
+	w := r.watcher(id)
 	switch {
 	case req.Op == zk.OpGetChildren2:
 		w.child[req.Path] = true
@@ -117,14 +117,14 @@ func (r *watchRules) watcher(id request.ClientID) *watcher {
 
 // again checks what a client is told when it sets its watches again after it was away: what it has missed, in the order of
 // its lists, before the reply. What it has not missed is watched from then on.
-func (r *watchRules) again(c *client, lists *zk.Watches, z zk.Zxid) {
-	w := r.watcher(c.id)
+func (r *watchRules) again(c *caller, id request.ClientID, lists *zk.Watches, z zk.Zxid) {
+	w := r.watcher(id)
 	var missed []zk.Event
 	miss := func(what zk.EventType, path string) {
 		missed = append(missed, zk.Event{Zxid: -1, Type: what, Path: path})
 	}
 	for _, path := range lists.Data {
-		switch n := at(r.w.model.nodes[path], z); {
+		switch n := at(r.st.model.nodes[path], z); {
 		case n == nil:
 			miss(zk.NodeDeleted, path)
 		case n.stat.Mzxid > lists.RelativeZxid:
@@ -134,14 +134,14 @@ func (r *watchRules) again(c *client, lists *zk.Watches, z zk.Zxid) {
 		}
 	}
 	for _, path := range lists.Exist {
-		if at(r.w.model.nodes[path], z) != nil {
+		if at(r.st.model.nodes[path], z) != nil {
 			miss(zk.NodeCreated, path)
 		} else {
 			w.data[path] = true
 		}
 	}
 	for _, path := range lists.Child {
-		switch n := at(r.w.model.nodes[path], z); {
+		switch n := at(r.st.model.nodes[path], z); {
 		case n == nil:
 			miss(zk.NodeDeleted, path)
 		case n.stat.Pzxid > lists.RelativeZxid:
@@ -157,17 +157,17 @@ func (r *watchRules) again(c *client, lists *zk.Watches, z zk.Zxid) {
 		w.recursive[path] = true
 	}
 	if !slices.Equal(c.caughtUp, missed) {
-		r.w.fail("watch-before-reply: client %d is back at %v, having seen %v, and is told %v, expected %v", c.n, z, lists.RelativeZxid, c.caughtUp, missed)
+		r.st.fail("watch-before-reply: client %d is back at %v, having seen %v, and is told %v, expected %v", c.n, z, lists.RelativeZxid, c.caughtUp, missed)
 	}
 	c.caughtUp = nil
 }
 
 // settle checks after a step that nothing that has happened is still untold.
-func (r *watchRules) settle(s *server) {
-	r.advance(s.committed)
+func (r *watchRules) settle(applied zk.Zxid) {
+	r.advance(applied)
 	for id, w := range r.conns {
-		if len(w.due) > 0 && w.due[0].Zxid <= s.committed {
-			r.w.fail("watch-before-reply: connection %d has not been told %+v", id, w.due)
+		if len(w.due) > 0 && w.due[0].Zxid <= applied {
+			r.st.fail("watch-before-reply: connection %d has not been told %+v", id, w.due)
 			return
 		}
 	}
@@ -187,5 +187,5 @@ func (s *server) told(id request.ClientID, e *zk.Event) {
 	}
 	c.seen = max(c.seen, e.Zxid)
 	s.w.lost.shown(e.Zxid)
-	s.w.watches.event(c, e)
+	s.w.watches.event(c.n, c.id, e)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"slices"
+	"sort"
 	"strings"
 
 	"paddock/internal/zk"
@@ -45,6 +46,7 @@ type change struct {
 
 // judged is what the model knows of one zxid.
 type judged struct {
+	z       zk.Zxid
 	digest  uint64 // of the whole tree afterwards
 	changes []change
 }
@@ -54,7 +56,7 @@ type judged struct {
 type model struct {
 	nodes    map[string][]past[*znode] // nil where there is none
 	sessions map[zk.SessionID][]past[int32]
-	txns     []judged // by zxid
+	txns     []judged // in the order of their zxids, from an empty tree at 0 on
 	digest   uint64   // after the last
 }
 
@@ -70,7 +72,20 @@ func newModel() *model {
 }
 
 // last is the newest zxid that was given out.
-func (m *model) last() zk.Zxid { return zk.Zxid(len(m.txns) - 1) }
+func (m *model) last() zk.Zxid { return m.txns[len(m.txns)-1].z }
+
+// upTo is how many txns there are up to z.
+func (m *model) upTo(z zk.Zxid) int {
+	return sort.Search(len(m.txns), func(i int) bool { return m.txns[i].z > z })
+}
+
+// between are the txns after the first zxid, up to the second.
+func (m *model) between(after, to zk.Zxid) []judged {
+	return m.txns[m.upTo(after):max(m.upTo(to), m.upTo(after))]
+}
+
+// digestAt is the digest as of z.
+func (m *model) digestAt(z zk.Zxid) uint64 { return m.txns[m.upTo(z)-1].digest }
 
 func (m *model) newest(path string) *znode {
 	h := m.nodes[path]
@@ -108,8 +123,8 @@ func (m *model) forget(z zk.Zxid) {
 			m.sessions[s] = h
 		}
 	}
-	m.txns = m.txns[:z+1]
-	m.digest = m.txns[z].digest
+	m.txns = m.txns[:m.upTo(z)]
+	m.digest = m.digestAt(z)
 }
 
 func until[T any](history []past[T], z zk.Zxid) []past[T] {
@@ -136,7 +151,11 @@ type draft struct {
 }
 
 func (m *model) draft(s zk.SessionID, timeMS int64) *draft {
-	return &draft{m: m, session: s, z: m.last() + 1, timeMS: timeMS}
+	return m.draftAt(m.last()+1, s, timeMS)
+}
+
+func (m *model) draftAt(z zk.Zxid, s zk.SessionID, timeMS int64) *draft {
+	return &draft{m: m, session: s, z: z, timeMS: timeMS}
 }
 
 func (d *draft) find(path string) *znode {
@@ -169,7 +188,7 @@ func (d *draft) commit() {
 		}
 		m.nodes[p.path] = append(h, past[*znode]{d.z, p.n})
 	}
-	m.txns = append(m.txns, judged{digest: m.digest, changes: d.changes})
+	m.txns = append(m.txns, judged{z: d.z, digest: m.digest, changes: d.changes})
 }
 
 // judge carries out a request and returns the reply that its client must get, but for what the connection decides (xid).

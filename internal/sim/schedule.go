@@ -1,10 +1,6 @@
 package sim
 
-import (
-	"slices"
-
-	"paddock/server/replica"
-)
+import "paddock/server/replica"
 
 // step lets one thing happen, and a little time pass.
 func (w *world) step(s *server) {
@@ -79,14 +75,3 @@ func (w *world) rarely(s *server) {
 		w.pass(int64(w.rng.IntN(2000)))
 	}
 }
-
-// remember keeps the paths that were made last, for requests to come.
-func (w *world) remember(paths ...string) {
-	w.recent = append(w.recent, paths...)
-	if n := len(w.recent); n > recentPaths {
-		w.recent = slices.Delete(w.recent, 0, n-recentPaths)
-	}
-}
-
-// recentPaths is how many paths are used again and again.
-const recentPaths = 24

@@ -129,7 +129,7 @@ func (s *server) step(ev replica.Event) {
 	s.r.Step(&ev, s)
 	s.event = nil
 	s.releaseHeld()
-	w.watches.settle(s)
+	w.watches.settle(s.committed)
 }
 
 // Append implements replica.Effects: it frames the record for the syncer, and has the model judge it.

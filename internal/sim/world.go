@@ -35,7 +35,7 @@ type Outcome struct {
 
 // Run plays one seed.
 func Run(opt Options) (out Outcome) {
-	w := &world{opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0x70616464)), model: newModel(), mem: vfs.NewMem(), wallMS: wallStart}
+	w := &world{stage: stage{rng: rand.New(rand.NewPCG(opt.Seed, 0x70616464)), model: newModel()}, opt: opt, mem: vfs.NewMem(), wallMS: wallStart}
 	w.trace.all = opt.Trace
 	w.trace.add("seed %d", opt.Seed)
 	defer func() {
@@ -57,23 +57,18 @@ const wallStart = 1_700_000_000_000
 
 // world is everything around the server, and outlives it.
 type world struct {
-	opt   Options
-	rng   *rand.Rand
-	plan  plan
-	trace trace
-	err   error
+	stage
+	opt  Options
+	plan plan
 
 	mem      *vfs.Mem
 	disk     *disk   // of the process that runs, or starts
 	srv      *server // nil while none runs
-	model    *model
-	nowMS    int64 // never goes back
-	wallMS   int64 // jumps
-	wallMost int64 // the latest that it ever was
+	wallMS   int64   // jumps
+	wallMost int64   // the latest that it ever was
 	nextID   request.ClientID
 
 	clients []*client
-	recent  []string // paths that were made
 	life    *life
 
 	// the checkers
@@ -91,21 +86,14 @@ type world struct {
 	rolling  bool // the log is being rolled, for BugRollWithoutSync
 }
 
-// fail notes the first thing that went wrong.
-func (w *world) fail(format string, args ...any) {
-	if w.err == nil {
-		w.err = fmt.Errorf(format, args...)
-		w.trace.add("FAILED: %v", w.err)
-	}
-}
-
 // play goes through the lives of the plan, and then through a last one that nothing happens to.
 func (w *world) play() {
 	w.plan = makePlan(w.rng)
-	w.lost.w, w.watches.w, w.stops.w = w, w, w
+	w.zeros = w.plan.zeros
+	w.lost.st, w.watches.st, w.stops.w = &w.stage, &w.stage, w
 	w.sessions.init(w)
 	for i := range w.plan.clients {
-		w.clients = append(w.clients, &client{w: w, n: i + 1})
+		w.clients = append(w.clients, &client{w: w, caller: caller{n: i + 1}})
 	}
 	if w.plan.marker {
 		w.check(vfs.MkdirAll(w.mem, w.plan.logDir))
@@ -327,25 +315,6 @@ func (w *world) appended(z zk.Zxid, payload []byte) {
 		w.clientWrite(d, &rec)
 	}
 	checkTxnDigest(w, &rec)
-}
-
-// serverWrite judges what the server does by itself: it deletes containers and TTL znodes.
-func (w *world) serverWrite(d *draft, rec *txn.Record) {
-	path := rec.Txn.Path
-	if rec.Header.Type == zk.OpError {
-		d.commit()
-		return
-	}
-	n := w.model.newest(path)
-	if rec.Header.Type != zk.OpDeleteContainer || n == nil || n.children > 0 {
-		w.fail("the server deletes %q by itself: %+v", path, n)
-		return
-	}
-	if ttl, timed := n.stat.Owner.TTL(); n.stat.Owner != zk.ContainerOwner && !timed || timed && rec.Header.TimeMS-n.stat.MtimeMS < ttl {
-		w.fail("the server deletes %q by itself at %d: %+v", path, rec.Header.TimeMS, n)
-		return
-	}
-	d.judge(&zk.Request{Op: zk.OpDelete, Path: path, Version: -1})
 }
 
 // clientWrite finds whose request the txn is, and notes with it what the reply must be.
