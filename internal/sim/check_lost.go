@@ -29,6 +29,11 @@ func (l *lost) compare(t *tree.Tree) error {
 	if z > m.last() {
 		return fmt.Errorf("recovered to %v, but nothing behind %v was ever written", z, m.last())
 	}
+	return m.compare(t, z)
+}
+
+// compare tells how a tree is not what the model has at z.
+func (m *model) compare(t *tree.Tree, z zk.Zxid) error {
 	var wrong []string
 	count := 0
 	for path, h := range m.nodes {
@@ -50,7 +55,7 @@ func (l *lost) compare(t *tree.Tree) error {
 	if t.Znodes() != count && len(wrong) == 0 {
 		wrong = append(wrong, fmt.Sprintf("%d znodes where %d should be", t.Znodes(), count))
 	}
-	wrong = append(wrong, l.compareSessions(t)...)
+	wrong = append(wrong, m.compareSessions(t, z)...)
 	if len(wrong) == 0 {
 		return nil
 	}
@@ -74,8 +79,7 @@ func differ(t *tree.Tree, ref tree.Ref, n *znode) string {
 	return ""
 }
 
-func (l *lost) compareSessions(t *tree.Tree) (wrong []string) {
-	m, z := l.st.model, t.Zxid()
+func (m *model) compareSessions(t *tree.Tree, z zk.Zxid) (wrong []string) {
 	count := 0
 	for s, h := range m.sessions {
 		want := at(h, z)

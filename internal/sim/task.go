@@ -163,7 +163,8 @@ func kindOf(path string) string {
 	}
 	for _, k := range [...]struct{ prefix, kind string }{
 		{"log.", "log"}, {"paddock.spare", "spare log"}, {"snapshot.", "snapshot"}, {"writing.", "unfinished snapshot"},
-		{"paddock.lock", "lock"}, {"initialize", "initialize"}, {"version-2", "version-2"},
+		{"paddock.lock", "lock"}, {"initialize", "initialize"}, {"version-2", "version-2"}, {"acceptedEpoch", "epoch"}, {"currentEpoch", "epoch"},
+		{"installing.", "installed snapshot"},
 	} {
 		if len(base) >= len(k.prefix) && base[:len(k.prefix)] == k.prefix {
 			return k.kind

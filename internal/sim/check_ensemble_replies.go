@@ -1,0 +1,83 @@
+package sim
+
+import (
+	"paddock/internal/zk"
+	"paddock/server/request"
+)
+
+// Reply implements replica.Effects. It checks session-fifo, reply-after-apply and that reads never go back, as
+// check_fifo.go does for one server: here also across the servers that a client has used.
+func (p *process) Reply(id request.ClientID, _ int64, r *zk.Reply) {
+	if p.plantReply(id, r) {
+		p.reply(id, r)
+	}
+}
+
+func (p *process) reply(id request.ClientID, r *zk.Reply) {
+	p.noticeCommits()
+	a, e := p.conns[id], p.e
+	if a == nil {
+		e.fail("server %d replies to connection %d, which does not exist: %+v", p.m.id, id, r)
+		return
+	}
+	if len(a.sent) == 0 || a.sent[0].req.Xid != r.Xid || a.sent[0].req.Op != r.Op {
+		e.fail("session-fifo: client %d gets a reply with xid %d to %v, and waits for %s", a.u.n, r.Xid, r.Op, a.u.waits())
+		return
+	}
+	c := a.sent[0]
+	a.sent = a.sent[1:]
+	p.watches.replied(a.u.n, id, r)
+	e.history.replied(p, c, r)
+	if a.left || e.err != nil {
+		return // nobody reads it
+	}
+	u := a.u
+	p.m.note("client %d: reply xid=%d %v %v zxid=%v %s", u.n, r.Xid, r.Op, r.Err, r.Zxid, r.Path)
+	u.sent = u.sent[1:]
+	u.sinceMS = e.nowMS
+	if r.Zxid < u.seen {
+		e.fail("reads never go back: client %d has seen %v and is answered at %v by server %d", u.n, u.seen, r.Zxid, p.m.id)
+		return
+	}
+	u.seen = r.Zxid
+	switch {
+	case c.req.Op.IsWrite():
+	case c.req.Op == zk.OpSetWatches2 && r.Err == zk.OK:
+		p.watches.again(&u.caller, id, c.req.Watches, r.Zxid)
+	case c.req.Op == zk.OpSync:
+		if c.epoch != 0 && c.epoch == e.history.epoch && p.epoch == c.epoch && r.Zxid < c.atLeast {
+			e.fail("client %d: a sync is answered at %v, and %v was decided before it was sent", u.n, r.Zxid, c.atLeast)
+		}
+	default:
+		e.read(&u.caller, &c.call, r)
+		p.watches.set(id, c.req, r)
+	}
+}
+
+// Event implements replica.Effects. It checks watch order and watch-before-reply.
+func (p *process) Event(id request.ClientID, ev *zk.Event) {
+	p.noticeCommits()
+	if p.plantEventToClient(id, ev) {
+		p.tell(id, ev)
+	}
+}
+
+func (p *process) tell(id request.ClientID, ev *zk.Event) {
+	a := p.conns[id]
+	if a == nil {
+		p.e.fail("server %d has an event for connection %d, which does not exist", p.m.id, id)
+		return
+	}
+	if ev.Zxid == -1 {
+		if !a.left {
+			a.u.caughtUp = append(a.u.caughtUp, *ev)
+		}
+		return
+	}
+	if a.left {
+		return // what it watches is not known any more
+	}
+	p.m.note("client %d: event %v %s zxid=%v", a.u.n, ev.Type, ev.Path, ev.Zxid)
+	a.u.seen = max(a.u.seen, ev.Zxid)
+	p.watches.event(a.u.n, id, ev)
+}

@@ -1,0 +1,276 @@
+package sim
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"paddock/consensus"
+	"paddock/consensus/quorum"
+	"paddock/internal/txn"
+	"paddock/internal/zk"
+	"paddock/storage/tree"
+)
+
+// history knows what no server does: everything that was ever proposed or decided, and who led. What is decided becomes
+// the model's, in order. It checks that there is one history, that no acknowledged write is lost or done twice, that
+// everybody has the same at the same zxid, and that an epoch has one leader.
+type history struct {
+	e        *ensemble
+	config   *quorum.Config
+	epoch    int64 // the newest that had a leader
+	leaders  map[int64]quorum.ServerID
+	payloads map[zk.Zxid][]byte // ever logged by anyone
+	digests  map[zk.Zxid]uint64 // of any server's tree
+	promised map[[2]int64]quorum.ServerID
+	lastXid  map[zk.SessionID]int32
+}
+
+func (h *history) init(e *ensemble) {
+	*h = history{e: e, leaders: map[int64]quorum.ServerID{}, payloads: map[zk.Zxid][]byte{}, digests: map[zk.Zxid]uint64{},
+		promised: map[[2]int64]quorum.ServerID{}, lastXid: map[zk.SessionID]int32{}}
+}
+
+// logged checks what a server puts into its log: a zxid is given to one txn, ever.
+func (h *history) logged(p *process, z zk.Zxid, payload []byte) {
+	before, known := h.payloads[z]
+	switch {
+	case !known && p.leading && z.Epoch() != p.epoch:
+		h.e.fail("one history: server %d proposes %v and leads epoch %d", p.m.id, z, p.epoch)
+	case !known:
+		h.payloads[z] = bytes.Clone(payload)
+		if p.leading {
+			h.e.tenure.proposed(p, z, payload)
+		}
+	case !bytes.Equal(before, payload):
+		h.e.fail("one history: server %d logs another txn %v than was logged before", p.m.id, z)
+	}
+}
+
+// seen checks that trees at one zxid are equal, whoever's they are, decided or not.
+func (h *history) seen(m *member, z zk.Zxid, digest uint64) {
+	before, known := h.digests[z]
+	if known && before != digest {
+		h.e.fail("equal digest: server %d has %x at %v, and %x was there before", m.id, digest, z, before)
+	}
+	h.digests[z] = digest
+}
+
+// serves checks a role when it is taken.
+func (h *history) serves(p *process, leader quorum.ServerID) {
+	e := h.e
+	if !p.leading {
+		if z := p.r.Tree().Zxid(); z.Counter() != 0 && z > e.model.last() {
+			e.fail("commit-in-order: server %d serves at %v, and nothing behind %v was decided", p.m.id, z, e.model.last())
+		}
+		if h.leaders[p.epoch] != leader {
+			e.fail("one leader per epoch: server %d follows %d in epoch %d, which %d leads", p.m.id, leader, p.epoch, h.leaders[p.epoch])
+		}
+		return
+	}
+	if other, ok := h.leaders[p.epoch]; ok {
+		e.fail("one leader per epoch: %d leads epoch %d, and %d did", p.m.id, p.epoch, other)
+		return
+	}
+	if p.epoch < h.epoch {
+		e.fail("epochs-grow: server %d leads epoch %d after epoch %d", p.m.id, p.epoch, h.epoch)
+	}
+	h.leaders[p.epoch], h.epoch = p.m.id, p.epoch
+	last := p.logged
+	if last.Counter() == 0 {
+		last = e.model.last() // it has led, or got a snapshot of, an epoch without a txn; the digest tells the rest
+	}
+	if last < e.model.last() {
+		e.fail("no acknowledged write is lost: server %d leads epoch %d with history up to %v, and %v was decided", p.m.id, p.epoch, last, e.model.last())
+		return
+	}
+	h.decide(p, last)
+	if joined := func(id quorum.ServerID) bool { return e.member(id).promises.current >= p.epoch }; !h.config.Met(joined) {
+		e.fail("newleader-after-history: server %d leads epoch %d, and no quorum has joined it", p.m.id, p.epoch)
+	}
+	e.tenure.begin(p)
+}
+
+// decide adds to the history what a leader commits, up to z.
+func (h *history) decide(p *process, z zk.Zxid) {
+	for e := h.e; e.err == nil && e.model.last() < z; {
+		next := e.model.last() + 1
+		if z.Epoch() > next.Epoch() || next.Counter() == 0 {
+			next = epochStart(z.Epoch()) + 1
+		}
+		payload, ok := h.payloads[next]
+		if !ok {
+			e.fail("one history: server %d commits %v, which was never proposed", p.m.id, next)
+			return
+		}
+		durable := func(id quorum.ServerID) bool { return e.member(id).promises.onDisk >= next }
+		if !h.config.Met(durable) {
+			e.fail("ack-after-durable: server %d commits %v, and no quorum has it durably", p.m.id, next)
+		}
+		h.judge(next, payload)
+	}
+}
+
+// judge has the model carry out a txn that is decided.
+func (h *history) judge(z zk.Zxid, payload []byte) {
+	e := h.e
+	var rec txn.Record
+	if err := rec.Decode(payload); err != nil {
+		e.fail("txn %v: %w", z, err)
+		return
+	}
+	e.trace.add("%d decided %v %v session=%v cxid=%d", e.nowMS, z, rec.Header.Type, rec.Header.Session, rec.Header.Cxid)
+	d := e.model.draftAt(z, rec.Header.Session, rec.Header.TimeMS)
+	switch {
+	case rec.Header.Zxid != z:
+		e.fail("commit-in-order: txn %v says it is %v", z, rec.Header.Zxid)
+	case rec.Header.Type == zk.OpCreateSession:
+		if len(e.model.sessions[rec.Header.Session]) > 0 {
+			e.fail("session %v is opened a second time", rec.Header.Session)
+		}
+		d.openSession(rec.Txn.TimeoutMS)
+	case rec.Header.Session == 0:
+		e.serverWrite(d, &rec)
+	case rec.Header.Cxid == 0:
+		d.judge(&zk.Request{Op: zk.OpCloseSession})
+	default:
+		h.write(d, &rec)
+	}
+	if want := e.model.digest; e.err == nil && rec.HasDigest && rec.Digest.Tree != want {
+		e.fail("equal digest: txn %v carries %x, the model has %x", z, rec.Digest.Tree, want)
+	}
+}
+
+// write finds whose request a txn is, and notes with it what the reply must be.
+//
+// The requests of a session are done in the order in which its client sent them, each at most once.
+func (h *history) write(d *draft, rec *txn.Record) {
+	e, s, xid := h.e, rec.Header.Session, rec.Header.Cxid
+	c := e.calls[callKey{s, xid}]
+	switch {
+	case c == nil:
+		e.fail("txn %v: nobody has sent a request with session %v and xid %d", d.z, s, xid)
+		return
+	case c.decided != 0:
+		e.fail("done twice: the request of session %v with xid %d is %v and %v", s, xid, c.decided, d.z)
+		return
+	}
+	c.decided = d.z
+	if moved := rec.Txn.Err == zk.SessionMoved || rec.Txn.Err == zk.SessionExpired; rec.Header.Type == zk.OpError && moved {
+		h.turnedAway(d, c, rec.Txn.Err)
+		return
+	}
+	if xid < h.lastXid[s] {
+		e.fail("session-fifo: session %v has done its request %d and now does %d", s, h.lastXid[s], xid)
+	}
+	h.lastXid[s] = xid
+	want := d.judge(c.req)
+	c.want = &want
+	if want.Err == zk.OK && want.Op.IsCreate() {
+		e.remember(want.Path)
+	}
+}
+
+// turnedAway is a request that is not done, since its session has ended or is served elsewhere.
+func (h *history) turnedAway(d *draft, c *userCall, why zk.Code) {
+	alive := at(h.e.model.sessions[d.session], d.z) != 0
+	if why == zk.SessionMoved && c.u.at == c.a {
+		h.e.fail("session-fifo: client %d is still where it was, and its request %d is turned away as moved", c.u.n, c.req.Xid)
+	}
+	if why == zk.SessionExpired && alive && !h.e.tenure.closing(d.session) {
+		h.e.fail("session %v is alive, and its request %d is turned away as expired", d.session, c.req.Xid)
+	}
+	c.want = &zk.Reply{Op: c.req.Op, Err: why, Zxid: d.z}
+	d.commit()
+}
+
+// replied checks what anybody is told, read or not: a write only when it is decided, and what came of it.
+func (h *history) replied(p *process, c *userCall, r *zk.Reply) {
+	e := h.e
+	if r.Zxid.Counter() != 0 && r.Zxid > e.model.last() {
+		e.fail("client %d is answered at %v; the newest is %v", c.u.n, r.Zxid, e.model.last())
+		return
+	}
+	switch {
+	case !c.req.Op.IsWrite():
+	case c.want == nil:
+		e.fail("client %d: %v xid %d is answered and was never decided", c.u.n, r.Op, r.Xid)
+	default:
+		if diff := differentReply(r, c.want); diff != "" || r.Zxid != c.want.Zxid {
+			e.fail("reply-after-apply: client %d, %v %s: %s in\n%+v, expected\n%+v", c.u.n, r.Op, c.req.Path, diff, *r, *c.want)
+		}
+	}
+}
+
+// drops checks that a server that gives up a part of its log gives up nothing that is decided. z is where its log ends
+// from now on; with a snapshot it may end further.
+func (h *history) drops(p *process, z zk.Zxid) {
+	if p.logged <= z {
+		return
+	}
+	for _, t := range h.e.model.between(z, p.logged) {
+		h.e.fail("trunc-same-epoch: server %d, with history up to %v, drops %v, which is decided", p.m.id, p.logged, t.z)
+		return
+	}
+}
+
+// sends checks that what a message promises is durable, and that no epoch is promised to two leaders.
+func (h *history) sends(p *process, a *consensus.Action) {
+	e, pr, m := h.e, &p.m.promises, a.Message
+	epoch := m.Zxid.Epoch()
+	switch m.Kind {
+	case consensus.MsgLeaderInfo:
+		if pr.accepted < epoch {
+			e.fail("epoch-before-ack: server %d announces epoch %d before it is durable", p.m.id, epoch)
+		}
+	case consensus.MsgNewLeader:
+		if pr.current != epoch {
+			e.fail("epoch-before-ack: server %d sends NEWLEADER of epoch %d before it is durable", p.m.id, epoch)
+		}
+	case consensus.MsgAckEpoch:
+		if m.Epoch == consensus.NoEpoch || m.Zxid == consensus.NoZxid || p.ends[a.Link] == nil {
+			return
+		}
+		key := [2]int64{int64(p.m.id), pr.accepted}
+		to := p.ends[a.Link].l.ends[1].p.m.id
+		if other, ok := h.promised[key]; ok && other != to {
+			e.fail("one leader per epoch: server %d promises epoch %d to %d and to %d", p.m.id, pr.accepted, other, to)
+		}
+		h.promised[key] = to
+	case consensus.MsgAck:
+		switch {
+		case m.Zxid.Counter() == 0 && pr.current != epoch:
+			e.fail("newleader-after-history: server %d joins epoch %d before it is durable", p.m.id, epoch)
+		case m.Zxid.Counter() != 0 && pr.onDisk < m.Zxid:
+			e.fail("ack-after-durable: server %d acknowledges %v, and has %v durably", p.m.id, m.Zxid, pr.onDisk)
+		}
+	}
+}
+
+// judgeReason finds reasons to part that only a broken rule can bring about among servers that are all of one make.
+func (p *process) judgeReason(reason string) {
+	for _, never := range [...]string{"out of place", "proposal ", "commit of", "which it was not sent", "before its time", "the leader sent",
+		"is not for", "told to truncate", "has this server's id"} {
+		if strings.HasPrefix(reason, never) || strings.HasSuffix(reason, never) {
+			p.e.fail("among servers of one make: server %d: %s", p.m.id, reason)
+		}
+	}
+}
+
+// compareTree compares a whole tree with the model at z.
+func (e *ensemble) compareTree(t *tree.Tree, z zk.Zxid) error {
+	if t.Digest() != e.model.digestAt(z) {
+		return fmt.Errorf("equal digest: at %v the tree has %x, the model %x", z, t.Digest(), e.model.digestAt(z))
+	}
+	if err := e.model.compare(t, z); err != nil {
+		return err
+	}
+	return checkEphemerals(t)
+}
+
+// sortedSessions are the sessions of a set, in order.
+func sortedSessions[V any](set map[zk.SessionID]V) []zk.SessionID {
+	return slices.Sorted(maps.Keys(set))
+}

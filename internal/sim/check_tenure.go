@@ -1,0 +1,197 @@
+package sim
+
+import (
+	"encoding/binary"
+
+	"paddock/consensus"
+	"paddock/internal/txn"
+	"paddock/internal/zk"
+)
+
+// tenure checks what leaders do with sessions: one ends when its leader has heard nothing of it for its timeout, and
+// never before; in quiet times, when nobody at all has. One that was acknowledged can be taken up again until then.
+// Time is that of the leader's monotonic clock.
+type tenure struct {
+	e    *ensemble
+	of   map[*process]*watchover
+	asks zk.SessionID // an operator ends it
+}
+
+// watchover is what one leader has heard of the sessions.
+type watchover struct {
+	live     map[zk.SessionID]*sessionState
+	tickedMS int64 // when it could last end any
+}
+
+func (t *tenure) init(e *ensemble) { t.e, t.of = e, map[*process]*watchover{} }
+
+// begin is a new leader: each session gets its whole timeout.
+func (t *tenure) begin(p *process) {
+	w := &watchover{live: map[zk.SessionID]*sessionState{}, tickedMS: t.e.nowMS}
+	z := t.e.model.last()
+	for s, h := range t.e.model.sessions {
+		if timeout := at(h, z); timeout != 0 {
+			w.live[s] = &sessionState{heardMS: t.e.nowMS, timeoutMS: timeout}
+		}
+	}
+	t.of[p] = w
+}
+
+// lost is the end of a leader's time.
+func (t *tenure) lost(p *process) { delete(t.of, p) }
+
+// touch notes that a leader has heard of a session.
+func (t *tenure) touch(p *process, s zk.SessionID, timeoutMS int32) {
+	if w := t.of[p]; w != nil {
+		if st := w.live[s]; st != nil && !st.closing {
+			st.heardMS, st.timeoutMS = t.e.nowMS, timeoutMS
+		}
+	}
+}
+
+// connecting notes that a client is about to ask for its session.
+func (t *tenure) connecting(a *attach) {
+	if a.honest && a.asked != 0 {
+		t.touch(a.p, a.asked, a.timeout)
+	}
+}
+
+// heard notes that a client is about to send something. What comes before its session is open counts once it is.
+func (t *tenure) heard(a *attach) {
+	if a.open && !a.left {
+		t.touch(a.p, a.u.session, a.timeout)
+	}
+}
+
+// received notes what a leader is about to be told of its learners' sessions.
+func (t *tenure) received(p *process, m *consensus.Message) {
+	switch m.Kind {
+	case consensus.MsgPing:
+		for _, s := range m.Touched {
+			t.touch(p, s.Session, s.TimeoutMS)
+		}
+	case consensus.MsgRevalidate:
+		if !m.Answer {
+			t.touch(p, m.Session, m.TimeoutMS)
+		}
+	case consensus.MsgRequest:
+		if r := m.Request; r.Op == zk.OpCreateSession && len(r.Body) >= 4 {
+			t.touch(p, r.Session, int32(binary.BigEndian.Uint32(r.Body)))
+		}
+	}
+}
+
+// proposed is a leader's new txn.
+func (t *tenure) proposed(p *process, z zk.Zxid, payload []byte) {
+	var rec txn.Record
+	w := t.of[p]
+	if err := rec.Decode(payload); err != nil || w == nil {
+		t.e.fail("server %d proposes %v as the leader: %v", p.m.id, z, err)
+		return
+	}
+	s := rec.Header.Session
+	switch {
+	case rec.Header.Type == zk.OpCreateSession:
+		w.live[s] = &sessionState{heardMS: t.e.nowMS, timeoutMS: rec.Txn.TimeoutMS}
+	case rec.Header.Type != zk.OpCloseSession:
+	case rec.Header.Cxid == 0:
+		t.ended(p, w.live[s], s)
+		fallthrough
+	default:
+		if w.live[s] != nil {
+			w.live[s].closing = true
+		}
+	}
+}
+
+// ended checks that a session that a leader ends has been silent for long enough.
+func (t *tenure) ended(p *process, st *sessionState, s zk.SessionID) {
+	e := t.e
+	e.count("session expired")
+	switch {
+	case st == nil:
+		e.fail("ephemerals-die-with-session: server %d ends session %v, which does not exist", p.m.id, s)
+	case st.closing:
+		e.fail("ephemerals-die-with-session: server %d ends session %v, which is being ended", p.m.id, s)
+	case s == t.asks:
+	case e.nowMS-st.heardMS < int64(st.timeoutMS):
+		e.fail("ephemerals-die-with-session: session %v ends after %d ms of silence, its timeout is %d", s, e.nowMS-st.heardMS, st.timeoutMS)
+	case e.calmMS != 0:
+		for _, u := range e.users {
+			if u.session != s || u.at == nil || !u.at.open {
+				continue
+			}
+			for _, c := range u.contacts {
+				if c > e.calmMS && c < e.nowMS-quietLagMS && e.nowMS-c < int64(u.at.timeout) {
+					e.fail("ephemerals-die-with-session: session %v ends %d ms after its client was heard by a server, its timeout is %d", s, e.nowMS-c, u.at.timeout)
+				}
+			}
+		}
+	}
+}
+
+// quietLagMS is how long it takes at most, when nothing goes wrong, until a leader has heard of a session that another
+// server has.
+const quietLagMS = memberTickMS/2 + 100
+
+// ticking and ticked check, around a leader's tick, that no session outlives its timeout for long.
+func (t *tenure) ticking(*process) {}
+
+func (t *tenure) ticked(p *process) {
+	w, e := t.of[p], t.e
+	if w == nil || !p.leading || e.err != nil {
+		return
+	}
+	since := e.nowMS - w.tickedMS // a paused leader could do nothing
+	w.tickedMS = e.nowMS
+	if p.event != nil || p.e.plan.rollover != 0 {
+		return
+	}
+	for _, s := range sortedSessions(w.live) {
+		st := w.live[s]
+		if !st.closing && e.nowMS-st.heardMS > int64(st.timeoutMS)+2*memberTickMS+since {
+			e.fail("session %v has been silent for %d ms, its timeout is %d, and leader %d does not end it", s, e.nowMS-st.heardMS, st.timeoutMS, p.m.id)
+			return
+		}
+	}
+}
+
+// closing tells whether some leader is ending a session.
+func (t *tenure) closing(s zk.SessionID) bool {
+	for _, w := range t.of {
+		if st := w.live[s]; st == nil || st.closing {
+			return true
+		}
+	}
+	return false
+}
+
+// established checks that a client which is given its session back is given one that lives, as far as the newest leader's
+// servers can know.
+func (t *tenure) established(p *process, a *attach) {
+	h := t.e.model.sessions[a.u.session]
+	if p.epoch != t.e.history.epoch || !p.serving {
+		return
+	}
+	if len(h) == 0 {
+		t.e.fail("client %d gets session %v, which was never opened", a.u.n, a.u.session)
+	}
+	if p.leading && len(h) > 1 {
+		t.e.fail("client %d gets session %v, which has ended", a.u.n, a.u.session)
+	}
+}
+
+// refused checks that a session which is refused has ended, or is about to.
+func (t *tenure) refused(p *process, a *attach) {
+	e := t.e
+	if !a.honest || p.epoch != e.history.epoch {
+		return // a leader that was deposed, and does not know it, may not know the session
+	}
+	leader := e.newestLeader()
+	if leader == nil || t.of[leader] == nil || at(e.model.sessions[a.asked], e.model.last()) == 0 {
+		return
+	}
+	if st := t.of[leader].live[a.asked]; st != nil && !st.closing {
+		e.fail("client %d asks server %d for session %v, which has not ended, and is refused", a.u.n, p.m.id, a.asked)
+	}
+}

@@ -1,0 +1,248 @@
+package sim
+
+import (
+	"io"
+	"math/rand/v2"
+	"runtime/debug"
+	"slices"
+
+	"paddock/consensus/quorum"
+	"paddock/internal/zk"
+	"paddock/server/request"
+)
+
+// EnsembleOptions select a run of several servers.
+type EnsembleOptions struct {
+	Seed  uint64
+	Bug   EnsembleBug
+	Trace io.Writer // takes every line of the trace; may be nil
+}
+
+// EnsembleOutcome is what came of a run of several servers.
+type EnsembleOutcome struct {
+	Err    error          // what went wrong; nil if every rule held
+	Hash   uint64         // of the trace
+	Tail   []string       // the last lines of the trace
+	Counts map[string]int // how often things happened that a long run must have seen
+}
+
+// RunEnsemble plays one seed.
+func RunEnsemble(opt EnsembleOptions) (out EnsembleOutcome) {
+	e := &ensemble{
+		stage: stage{rng: rand.New(rand.NewPCG(opt.Seed, 0x656e73656d)), model: newModel()}, opt: opt,
+		calls: map[callKey]*userCall{}, blocked: map[[2]quorum.ServerID]bool{}, wires: map[[2]quorum.ServerID]*wire{}, counts: map[string]int{},
+	}
+	e.trace.all = opt.Trace
+	e.trace.add("seed %d", opt.Seed)
+	defer func() {
+		if r := recover(); r != nil {
+			e.fail("panic: %v\n%s", r, debug.Stack())
+		}
+		for _, m := range e.members {
+			if m.p != nil {
+				m.p.disk.dead = true
+				m.p.abandon()
+			}
+		}
+		e.counts["txns"] = len(e.model.txns) - 1
+		out = EnsembleOutcome{Err: e.err, Hash: e.trace.hash, Tail: e.trace.last(), Counts: e.counts}
+	}()
+	e.play()
+	return out
+}
+
+// ensemble is a world of several servers. Everything in it happens in one goroutine, at moments of the agenda.
+type ensemble struct {
+	stage
+	opt    EnsembleOptions
+	plan   ensemblePlan
+	agenda agenda
+	faults bool // things go wrong
+	calmMS int64
+	quiet  bool // users do nothing more
+
+	members []*member
+	users   []*user
+	nextID  request.ClientID
+	calls   map[callKey]*userCall // writes by who asked
+
+	// The network.
+	blocked map[[2]quorum.ServerID]bool // nothing gets from the first to the second
+	wires   map[[2]quorum.ServerID]*wire
+	links   []*link
+
+	history  history
+	tenure   tenure
+	counts   map[string]int
+	applying *process // whose commits are being judged
+}
+
+// How long a run takes, in simulated milliseconds.
+const (
+	calmAfterMS = 6_000  // until when everybody must serve once faults have ended
+	servingMS   = 4_000  // of service without faults
+	expiryMS    = 10_000 // until when every session must have expired once all clients are silent
+)
+
+// play lets a while pass with faults, then one without, then one without clients.
+func (e *ensemble) play() {
+	e.plan = makeEnsemblePlan(e.rng)
+	e.zeros = e.plan.zeros
+	e.trace.add("plan: %+v", e.plan)
+	e.history.init(e)
+	e.tenure.init(e)
+	e.found()
+	e.faults = e.plan.faultsMS > 0
+	if e.faults {
+		e.disturbLater()
+	}
+	e.run(e.plan.faultsMS)
+	e.calm()
+	e.run(calmAfterMS)
+	e.checkServing()
+	e.calmMS = e.nowMS
+	e.run(servingMS)
+	e.quiet = true
+	e.run(expiryMS)
+	e.checkEnd()
+}
+
+// found makes the servers, with nothing on their disks, and those who use them.
+func (e *ensemble) found() {
+	cfg, err := e.plan.config(e.plan.members, 0)
+	if err != nil {
+		e.fail("configuration: %w", err)
+		return
+	}
+	e.history.config = cfg
+	for i := range e.plan.members {
+		m := newMember(e, quorum.ServerID(i+1), cfg)
+		e.members = append(e.members, m)
+		e.in(e.between(0, 300), m.start)
+	}
+	for i := range e.plan.clients {
+		u := &user{caller: caller{n: i + 1}, e: e}
+		e.users = append(e.users, u)
+		e.in(e.between(0, 500), u.act)
+	}
+}
+
+// in has do called after some milliseconds.
+func (e *ensemble) in(ms int64, do func()) { e.agenda.add(e.nowMS+ms, do) }
+
+// run lets time pass.
+func (e *ensemble) run(ms int64) {
+	end := e.nowMS + ms
+	for e.err == nil {
+		a := e.agenda.next(end)
+		if a == nil {
+			break
+		}
+		e.nowMS = max(e.nowMS, a.atMS)
+		a.do()
+	}
+	e.nowMS = end
+}
+
+// between draws a number of milliseconds.
+func (e *ensemble) between(lo, hi int64) int64 { return lo + e.rng.Int64N(hi-lo+1) }
+
+func (e *ensemble) chance(oneIn int) bool { return e.rng.IntN(oneIn) == 0 }
+
+func (e *ensemble) count(what string) { e.counts[what]++ }
+
+// member finds a server; nil if there is none.
+func (e *ensemble) member(id quorum.ServerID) *member {
+	if id < 1 || int(id) > len(e.members) {
+		return nil
+	}
+	return e.members[id-1]
+}
+
+// calm ends all faults, and starts every server that is down.
+func (e *ensemble) calm() {
+	e.trace.add("%d calm", e.nowMS)
+	e.faults = false
+	clear(e.blocked)
+	for _, l := range e.links {
+		if l.dead {
+			l.reset(e)
+		}
+	}
+	for _, m := range e.members {
+		m.slowMS, m.fault, m.crashAt = 0, nil, 0
+		m.resume()
+		if m.p == nil {
+			m.start()
+		}
+	}
+}
+
+// checkServing checks that everybody serves, some time after faults have ended.
+func (e *ensemble) checkServing() {
+	if e.err != nil {
+		return
+	}
+	var leaders []quorum.ServerID
+	for _, m := range e.members {
+		_, listed := e.history.config.Server(m.id)
+		switch {
+		case m.p == nil:
+			e.fail("liveness: server %d is down, %d ms after all faults: %v", m.id, calmAfterMS, m.ended)
+		case !listed:
+		case !m.p.serving:
+			e.fail("liveness: server %d does not serve, %d ms after all faults: %v", m.id, calmAfterMS, m.p.r)
+		case m.p.leading:
+			leaders = append(leaders, m.id)
+		}
+	}
+	if e.err == nil && len(leaders) != 1 {
+		e.fail("liveness: %v lead, %d ms after all faults", leaders, calmAfterMS)
+	}
+}
+
+// checkEnd checks that all servers have the same, and that nobody's session is left.
+func (e *ensemble) checkEnd() {
+	e.checkServing()
+	if e.err != nil {
+		return
+	}
+	z := e.model.last()
+	for s, h := range e.model.sessions {
+		if at(h, z) != 0 {
+			e.fail("session %v is still there, %d ms after its client's last word", s, expiryMS)
+		}
+	}
+	for _, m := range e.members {
+		if m.p == nil {
+			continue
+		}
+		t := m.p.r.Tree()
+		if t.Zxid() != z && (t.Zxid() < z || t.Zxid().Counter() != 0) {
+			e.fail("liveness: server %d is at %v, and %v is the newest", m.id, t.Zxid(), z)
+			return
+		}
+		if err := e.compareTree(t, z); err != nil {
+			e.fail("equal trees: server %d: %w", m.id, err)
+		}
+	}
+	e.counts["sessions"] = len(e.model.sessions)
+}
+
+// newestLeader is the process that leads in the newest epoch, nil if it does not any more.
+func (e *ensemble) newestLeader() *process {
+	for _, m := range e.members {
+		if m.p != nil && m.p.leading && m.p.epoch == e.history.epoch {
+			return m.p
+		}
+	}
+	return nil
+}
+
+// forgetLinks drops connections that are over at both ends.
+func (e *ensemble) forgetLinks() {
+	e.links = slices.DeleteFunc(e.links, func(l *link) bool { return l.ends[0].closed && l.ends[1].closed })
+}
+
+// epochStart is the zxid of the beginning of an epoch.
+func epochStart(epoch int64) zk.Zxid { return zk.Zxid(epoch << 32) }

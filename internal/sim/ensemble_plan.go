@@ -1,0 +1,89 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"paddock/consensus/quorum"
+	"paddock/internal/zk"
+)
+
+// ensemblePlan is what a seed chooses before anything happens.
+type ensemblePlan struct {
+	members      string // roles of the servers 1, 2, …: v voter, o observer, n not a member
+	clients      int
+	faultsMS     int64 // how long things go wrong
+	everyMS      int64 // the mean time between two faults
+	snapshotTxns int64
+	logFileBytes int64
+	prepareBytes int64
+	historyTxns  int // what a leader keeps in memory for others
+	historyBytes int
+	recentTxns   int // what a server reads back into that memory when it starts
+	findBytes    int64
+	logDir       string
+	marker       bool // a new database must be allowed by a marker file
+	zeros        bool
+	still        bool // the clocks do not jump
+	crashes      bool
+	disks        bool
+	partitions   bool
+	pauses       bool
+	reconfig     bool
+	rollover     uint32
+}
+
+// Settings of every member, in milliseconds and ticks.
+const (
+	memberTickMS  = 200
+	initLimit     = 10
+	syncLimit     = 5
+	electionMinMS = 60
+	electionMaxMS = 1000
+)
+
+func makeEnsemblePlan(rng *rand.Rand) ensemblePlan {
+	p := ensemblePlan{
+		members:      []string{"vvv", "vvv", "vvv", "vvvv", "vvvvv", "vvvo", "vvvvo", "vo"}[rng.IntN(8)],
+		clients:      2 + rng.IntN(5),
+		faultsMS:     4000 + rng.Int64N(10_000),
+		everyMS:      []int64{150, 400, 1000}[rng.IntN(3)],
+		snapshotTxns: int64(8 + rng.IntN(80)),
+		logFileBytes: []int64{0, 0, 3000, 12_000}[rng.IntN(4)],
+		prepareBytes: []int64{-1, -1, 2048, 6000}[rng.IntN(4)],
+		historyTxns:  []int{1, 4, 12, 40, 400}[rng.IntN(5)],
+		historyBytes: []int{2000, 1 << 20}[rng.IntN(2)],
+		recentTxns:   []int{-1, 3, 20, 500}[rng.IntN(4)],
+		findBytes:    []int64{1, 4000, 1 << 20}[rng.IntN(3)],
+		logDir:       []string{"data", "log"}[rng.IntN(2)],
+		zeros:        rng.IntN(4) == 0,
+		still:        rng.IntN(3) == 0,
+		crashes:      rng.IntN(6) > 0,
+		disks:        rng.IntN(3) == 0,
+		partitions:   rng.IntN(5) > 0,
+		pauses:       rng.IntN(3) == 0,
+	}
+	if rng.IntN(10) == 0 {
+		p.faultsMS = 0
+	}
+	return p
+}
+
+// config is a configuration with the given roles.
+func (p *ensemblePlan) config(members string, version zk.Zxid) (*quorum.Config, error) {
+	var b strings.Builder
+	for i, role := range members {
+		switch role {
+		case 'v':
+			fmt.Fprintf(&b, "server.%d=h%d:1:2:participant\n", i+1, i+1)
+		case 'o':
+			fmt.Fprintf(&b, "server.%d=h%d:1:2:observer\n", i+1, i+1)
+		}
+	}
+	cfg, err := quorum.ParseConfig(b.String())
+	if err != nil {
+		return nil, err
+	}
+	return cfg.WithVersion(version), nil
+}

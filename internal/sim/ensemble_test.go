@@ -1,0 +1,65 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestEnsembleSimulation(t *testing.T) {
+	if *seedFlag >= 0 {
+		opt := EnsembleOptions{Seed: uint64(*seedFlag)}
+		if testing.Verbose() {
+			opt.Trace = os.Stdout
+		}
+		reportEnsemble(t, uint64(*seedFlag), RunEnsemble(opt))
+		return
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	var (
+		mu     sync.Mutex // guards what follows
+		next   uint64
+		counts = map[string]int{}
+		wg     sync.WaitGroup
+	)
+	for range min(2, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				seed := next
+				next++
+				mu.Unlock()
+				if seed >= uint64(*runsFlag) || t.Failed() {
+					return
+				}
+				out := RunEnsemble(EnsembleOptions{Seed: seed})
+				mu.Lock()
+				for what, n := range out.Counts {
+					counts[what] += n
+				}
+				reportEnsemble(t, seed, out)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	var b strings.Builder
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(&b, "%8d %s\n", counts[what], what)
+	}
+	t.Logf("%d seeds:\n%s", *runsFlag, b.String())
+}
+
+func reportEnsemble(t *testing.T, seed uint64, out EnsembleOutcome) {
+	if out.Err == nil {
+		return
+	}
+	t.Errorf("seed %d: %v\n\nThe end of its trace:\n  %s\n\nReplay it with:\n  go test -count=1 ./internal/sim -run TestEnsembleSimulation -args -seed=%d",
+		seed, out.Err, strings.Join(out.Tail, "\n  "), seed)
+}
