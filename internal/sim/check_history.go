@@ -158,8 +158,8 @@ func (h *history) write(d *draft, rec *txn.Record) {
 		return
 	}
 	c.decided = d.z
-	if moved := rec.Txn.Err == zk.SessionMoved || rec.Txn.Err == zk.SessionExpired; rec.Header.Type == zk.OpError && moved {
-		h.turnedAway(d, c, rec.Txn.Err)
+	if why := turnedAway(rec); why != zk.OK {
+		h.turnedAway(d, c, why)
 		return
 	}
 	if xid < h.lastXid[s] {
@@ -173,6 +173,18 @@ func (h *history) write(d *draft, rec *txn.Record) {
 	}
 }
 
+// turnedAway is why a request is not done if that is its session; OK if it is not. A multi says so in its first operation.
+func turnedAway(rec *txn.Record) zk.Code {
+	code := rec.Txn.Err
+	if rec.Header.Type == zk.OpMulti && len(rec.Txn.Ops) > 0 && rec.Txn.Ops[0].Type == zk.OpError {
+		code = rec.Txn.Ops[0].Err
+	}
+	if code == zk.SessionMoved || code == zk.SessionExpired {
+		return code
+	}
+	return zk.OK
+}
+
 // turnedAway is a request that is not done, since its session has ended or is served elsewhere.
 func (h *history) turnedAway(d *draft, c *userCall, why zk.Code) {
 	alive := at(h.e.model.sessions[d.session], d.z) != 0
@@ -182,7 +194,15 @@ func (h *history) turnedAway(d *draft, c *userCall, why zk.Code) {
 	if why == zk.SessionExpired && alive && !h.e.tenure.closing(d.session) {
 		h.e.fail("session %v is alive, and its request %d is turned away as expired", d.session, c.req.Xid)
 	}
-	c.want = &zk.Reply{Op: c.req.Op, Err: why, Zxid: d.z}
+	want := zk.Reply{Op: c.req.Op, Err: why, Zxid: d.z}
+	if c.req.Op == zk.OpMulti {
+		want.Err, want.Results = zk.OK, make([]zk.Reply, len(c.req.Ops))
+		for i := range want.Results {
+			want.Results[i] = zk.Reply{Op: zk.OpError, Err: zk.RuntimeInconsistency}
+		}
+		want.Results[0].Err = why
+	}
+	c.want = &want
 	d.commit()
 }
 

@@ -60,7 +60,7 @@ func (p *Prep) create(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 		return code
 	}
 	if by.State != zk.OK {
-		if req.Mode.IsEphemeral() {
+		if req.Mode.IsEphemeral() && by.State == zk.UnknownSession {
 			return zk.SessionExpired
 		}
 		return by.State

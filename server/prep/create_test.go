@@ -66,12 +66,14 @@ func TestCreateModes(t *testing.T) {
 
 func TestCreateChecksInOrder(t *testing.T) {
 	closing, unknown := &Asker{Session: ann, State: zk.SessionExpired, IDs: anonymous}, &Asker{Session: ann, State: zk.UnknownSession, IDs: anonymous}
+	moved := &Asker{Session: ann, State: zk.SessionMoved, IDs: anonymous}
 	readOnly := guarded(create("/p"), zk.PermAll&^zk.PermCreate, zk.AnyoneID)
 	ephemeral := made("/e", zk.Ephemeral)
 	judgeRows(t, map[string]row{
 		"the flag comes before the session":                        {by: closing, req: made("/a", 9), want: zk.BadArguments},
 		"a closing session has expired":                            {by: closing, req: create("/a"), want: zk.SessionExpired},
 		"an unknown session is unknown":                            {by: unknown, req: create("/a"), want: zk.UnknownSession},
+		"a session that is served elsewhere, also for ephemerals":  {by: moved, req: made("/a", zk.Ephemeral), want: zk.SessionMoved},
 		"an unknown session has expired for ephemerals":            {by: unknown, req: made("/a", zk.EphemeralSequential), want: zk.SessionExpired},
 		"the session comes before the path":                        {by: unknown, req: create("a"), want: zk.UnknownSession},
 		"a path without a slash":                                   {req: create("a"), want: zk.BadArguments},

@@ -24,7 +24,7 @@ type Config struct {
 // Asker is whose request is judged, and what its txn will carry.
 type Asker struct {
 	Session zk.SessionID
-	State   zk.Code // OK, UnknownSession or SessionExpired (closing)
+	State   zk.Code // OK, UnknownSession, SessionExpired (closing) or SessionMoved (served elsewhere)
 	IDs     []zk.ID
 	Cxid    int32
 	Zxid    zk.Zxid // the next of the leader
