@@ -54,6 +54,26 @@ func TestEnsembleSimulation(t *testing.T) {
 		fmt.Fprintf(&b, "%8d %s\n", counts[what], what)
 	}
 	t.Logf("%d seeds:\n%s", *runsFlag, b.String())
+	if *runsFlag < ensembleSeedsForCoverage {
+		return
+	}
+	for _, what := range mustHappen {
+		if counts[what] == 0 {
+			t.Errorf("never happened: %s", what)
+		}
+	}
+}
+
+// ensembleSeedsForCoverage is from how many seeds on everything must have happened that a run is made to see.
+const ensembleSeedsForCoverage = 300
+
+// mustHappen is what a long run must have seen.
+var mustHappen = []string{
+	"DIFF", "TRUNC", "SNAP", "log sent", "installed", "truncated", "truncated and reloaded",
+	"halves", "bridge", "one-way", "one cut off", "paused", "disk failure", "ended by its disk", "crash while starting",
+	"leading", "following", "observing", "session expired", "session moved", "closed: session_moved", "closed: client_zxid_ahead",
+	"crash at sync of log", "crash at write of log", "crash at write of epoch", "crash at sync of epoch", "crash at rename of epoch",
+	"crash at syncdir of version-2", "crash at rename of unfinished snapshot",
 }
 
 func reportEnsemble(t *testing.T, seed uint64, out EnsembleOutcome) {

@@ -172,6 +172,7 @@ func (a *linkEnd) expand(k packet) {
 			return
 		}
 		a.p.e.count("log not sent")
+		a.queue = nil // the connection ends here
 		a.p.drop(a.id)
 		return
 	}

@@ -25,7 +25,8 @@ type processQueue struct {
 	prepare *task // zeros being written ahead
 	upkeep  *task // a snapshot or a purge, one at a time
 	upkeeps []*task
-	writing bool // a snapshot is being written, or must not be
+	writing bool  // a snapshot is being written, or must not be
+	keeper  *task // has the data directory's snapshots to itself
 }
 
 // diskPart is a run of records that go into one file, or a task.
@@ -145,9 +146,14 @@ func (p *process) run(t *task, ended func()) {
 func (p *process) held(t *task) bool {
 	q := &p.queue
 	switch {
-	case t != q.sync:
+	case t == q.prepare:
 		return false
-	case t.at == waiting && q.writing:
+	case t != q.sync && q.keeper == nil:
+		q.keeper = t
+		return false
+	case t != q.sync:
+		return q.keeper != t
+	case t.at == waiting && (q.writing || q.keeper != nil):
 		return true
 	case q.prepare != nil && (t.at == waiting || p.filling()):
 		p.stepPrepare()
@@ -243,11 +249,12 @@ func (p *process) syncBatch(batch []diskPart) (events []replica.Event, err error
 func (p *process) do(t *diskTask) (ev replica.Event, err error) {
 	ev = replica.Event{Kind: replica.Consensus, View: t.view, Core: &consensus.Event{Epoch: t.epoch, Zxid: t.zxid}}
 	if t.kind == consensus.Truncate || t.kind == consensus.Install {
-		for p.queue.writing || p.queue.prepare != nil {
+		q := &p.queue
+		for q.writing || q.keeper != nil || q.prepare != nil {
 			p.wait()
 		}
-		p.queue.writing = true
-		defer func() { p.queue.writing = false }()
+		q.writing, q.keeper = true, q.sync
+		defer func() { q.writing, q.keeper = false, nil }()
 	}
 	switch t.kind {
 	case consensus.SetAcceptedEpoch:
@@ -361,6 +368,7 @@ func (p *process) nextUpkeep() {
 
 // upkeepEnded checks that a snapshot or a purge fails only if the disk does.
 func (p *process) upkeepEnded(t *task) {
+	p.queue.keeper = nil
 	p.m.note("%s done: %v", t.name, t.err)
 	if t.err != nil && p.m.hits == 0 {
 		p.e.fail("server %d: %s: %w", p.m.id, t.name, t.err)
