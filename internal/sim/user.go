@@ -11,9 +11,9 @@ type user struct {
 	caller // its session outlives connections and servers
 	e      *ensemble
 
-	at        *attach // its connection; nil for none
-	sinceMS   int64   // when it connected, or sent the oldest request that is not answered
-	contacts  []int64 // when servers that serve have heard of its session of late
+	at       *attach // its connection; nil for none
+	sinceMS  int64   // when it connected, or sent the oldest request that is not answered
+	contacts []int64 // when servers that serve have heard of its session of late
 }
 
 // attach is one connection, as the server knows it. The user may have left it long before the server notices.
