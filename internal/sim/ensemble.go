@@ -32,6 +32,7 @@ func RunEnsemble(opt EnsembleOptions) (out EnsembleOutcome) {
 		stage: stage{rng: rand.New(rand.NewPCG(opt.Seed, 0x656e73656d)), model: newModel()}, opt: opt,
 		calls: map[callKey]*userCall{}, blocked: map[[2]quorum.ServerID]bool{}, wires: map[[2]quorum.ServerID]*wire{}, counts: map[string]int{},
 	}
+	e.model.member = true
 	e.trace.all = opt.Trace
 	e.trace.add("seed %d", opt.Seed)
 	defer func() {

@@ -58,6 +58,7 @@ type model struct {
 	sessions map[zk.SessionID][]past[int32]
 	txns     []judged // in the order of their zxids, from an empty tree at 0 on
 	digest   uint64   // after the last
+	member   bool     // of a server that is a member of an ensemble
 }
 
 func newModel() *model {

@@ -235,8 +235,8 @@ func (p *process) Note(n replica.Note) {
 	case replica.OrphansFound:
 		p.e.fail("close-removes-ephemerals: server %d has %d ephemerals of session %v, which does not exist", p.m.id, n.Count, n.Session)
 	case replica.RoleTaken:
-		p.m.note("%s in epoch %d, leader %d", n.Text, n.Zxid.Epoch(), n.Server)
-		p.e.count(n.Text)
+		p.m.note("%s in epoch %d, leader %d", n.Role, n.Zxid.Epoch(), n.Server)
+		p.e.count(n.Role.String())
 		p.serving, p.epoch = true, n.Zxid.Epoch()
 		p.leading = n.Server == p.m.id
 		p.e.history.serves(p, n.Server)
