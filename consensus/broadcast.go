@@ -112,12 +112,28 @@ func (c *Core) next() zk.Zxid {
 
 // advance commits what has its quorum, in order.
 func (c *Core) advance(out *Actions) {
-	for c.leading != nil && c.leading.retiredMS == 0 {
+	for c.leading.retiredMS == 0 {
 		z := c.next()
 		if z > c.logged || !c.decided(z) {
-			return
+			break
 		}
 		c.commitNext(z, out)
+	}
+	c.flushCommits(out)
+}
+
+// flushCommits sends the commits that stand for all before them.
+func (c *Core) flushCommits(out *Actions) {
+	var m *Message
+	for _, l := range c.leading.learners {
+		if l.commitDue == 0 {
+			continue
+		}
+		if m == nil || m.Zxid != l.commitDue {
+			m = &Message{Kind: MsgCommit, Zxid: l.commitDue}
+		}
+		l.commitDue = 0
+		out.Do = append(out.Do, Action{Kind: Send, Link: l.link, Message: m})
 	}
 }
 
@@ -142,6 +158,8 @@ func (c *Core) commitNext(z zk.Zxid, out *Actions) {
 			}
 			out.Do = append(out.Do, Action{Kind: Send, Link: l.link, Message: inform})
 			l.sent = z
+		case l.cumulative:
+			l.commitDue = z
 		default:
 			if commit == nil {
 				commit = &Message{Kind: MsgCommit, Zxid: z}
@@ -176,6 +194,9 @@ func (c *Core) syncAsked(link LinkID, out *Actions) {
 func (c *Core) answerSyncs(out *Actions) {
 	r := c.leading
 	n := 0
+	if len(r.syncs) > 0 && r.syncs[0].until <= c.committed {
+		c.flushCommits(out) // the answers come behind them
+	}
 	for n < len(r.syncs) && r.syncs[n].until <= c.committed {
 		out.Do = append(out.Do, Action{Kind: Send, Link: r.syncs[n].link, Message: &Message{Kind: MsgSync}})
 		n++

@@ -63,7 +63,8 @@ type Config struct {
 	// ElectionIntervalMinMS and ElectionIntervalMaxMS are as in election.Config.
 	ElectionIntervalMinMS, ElectionIntervalMaxMS int64
 
-	bug bug // a mistake planted by a test
+	bug   bug  // a mistake planted by a test
+	plain bool // talks as ZooKeeper does even to servers of this make, for a test
 }
 
 // setDefaults replaces what is 0.

@@ -18,6 +18,7 @@ func (c *Core) greet(link LinkID, m *Message, out *Actions) {
 	r := c.leading
 	l := &learner{
 		link: link, server: m.Server, observer: m.Kind == MsgObserverInfo, heardMS: c.nowMS,
+		cumulative: m.Protocol == protocolCumulative && !c.cfg.plain,
 		deadlineMS: c.nowMS + c.cfg.initMS() + c.cfg.syncMS(),
 	}
 	accepted := m.Zxid.Epoch()
@@ -81,7 +82,7 @@ func (c *Core) discover(out *Actions) {
 func (c *Core) inform(l *learner, out *Actions) {
 	l.phase = informed
 	out.Do = append(out.Do, Action{Kind: Send, Link: l.link,
-		Message: &Message{Kind: MsgLeaderInfo, Zxid: zk.Zxid(c.leading.epoch << 32), Protocol: ProtocolVersion}})
+		Message: &Message{Kind: MsgLeaderInfo, Zxid: zk.Zxid(c.leading.epoch << 32), Protocol: c.protocol(l.cumulative)}})
 }
 
 // leaderEpochDurable goes on when a promise of the leader is durable.

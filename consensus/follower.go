@@ -85,7 +85,7 @@ func (c *Core) commit(z zk.Zxid, out *Actions) bool {
 	switch {
 	case z <= c.committed:
 		return false // it came with the snapshot, or as part of the history that was in the log
-	case !c.isNext(z):
+	case !c.isNext(z) && (!c.learning.cumulative || !c.isLogged(z)):
 		c.lose(fmt.Sprintf("commit of %v after %v", z, c.committed), out)
 		return false
 	}
@@ -100,6 +100,12 @@ func (c *Core) isNext(z zk.Zxid) bool {
 	}
 	rest := c.history.since(c.committed)
 	return len(rest) > 0 && rest[0].Zxid == z
+}
+
+// isLogged tells whether z is in the log and not committed.
+func (c *Core) isLogged(z zk.Zxid) bool {
+	_, ok := c.history.find(z)
+	return ok && z > c.committed
 }
 
 // informed takes a txn that is committed already, as an observer. It is false if nothing was new in it.

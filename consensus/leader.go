@@ -73,8 +73,11 @@ type learner struct {
 	server   quorum.ServerID
 	observer bool
 	phase    learnerPhase
-	last     zk.Zxid // the newest in its log when it came
-	upToDate bool    // UPTODATE is sent
+	// cumulative tells that it takes one COMMIT for many proposals; commitDue is the one it has not been sent yet.
+	cumulative bool
+	commitDue  zk.Zxid
+	last       zk.Zxid // the newest in its log when it came
+	upToDate   bool    // UPTODATE is sent
 
 	acked zk.Zxid // its log is durable up to here
 	given zk.Zxid // what was committed when it was sent NEWLEADER

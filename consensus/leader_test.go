@@ -239,3 +239,64 @@ func hostile(rng *rand.Rand) *Message {
 	}
 	return m
 }
+
+func TestOneCommitForManyBetweenServersOfThisMake(t *testing.T) {
+	c, out := servingLeader(t)
+	c.Step(Event{Kind: LinkUp, Link: 9}, out)
+	for _, m := range []*Message{
+		{Kind: MsgFollowerInfo, Server: 3, Zxid: 5 << 32, Protocol: protocolCumulative}, {Kind: MsgAckEpoch, Epoch: NoEpoch, Zxid: 4<<32 + 7},
+		{Kind: MsgAck, Zxid: 5 << 32},
+	} {
+		c.Step(Event{Kind: Received, Link: 9, Message: m}, out)
+	}
+	if got := told(out); !strings.Contains(got, "9:leaderinfo epoch=5") || out.Do[2].Message.Protocol != protocolCumulative {
+		t.Fatal(got)
+	}
+	c.Step(Event{Kind: Propose, Zxid: c.NextZxid(), Payload: []byte("x")}, out)
+	c.Step(Event{Kind: SyncAsked, Link: 9}, out)
+	out.Reset()
+	c.Step(Event{Kind: Received, Link: 2, Message: &Message{Kind: MsgAck, Zxid: 5<<32 + 3}}, out)
+	c.Step(Event{Kind: Durable, Zxid: 5<<32 + 3}, out)
+	want := "2:commit 0x500000001, 4:inform 0x500000001 (1 bytes), 2:commit 0x500000002, 4:inform 0x500000002 (1 bytes), " +
+		"2:commit 0x500000003, 4:inform 0x500000003 (1 bytes), 9:commit 0x500000003, 9:sync"
+	if got := told(out); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestAFollowerAcknowledgesOneByOneWhereItMust(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		protocol int32
+		want     string
+	}{
+		{"to ZooKeeper, each proposal", ProtocolVersion, "7:ack 0x500000001, 7:ack 0x500000002, 7:ack 0x500000003"},
+		{"to a leader of this make, the last", protocolCumulative, "7:ack 0x500000003"},
+	} {
+		w, out := &world{}, &Actions{}
+		c, err := New(Config{Self: 1, Ensemble: w.config("vvv", 0), LastZxid: 4<<32 + 7, AcceptedEpoch: 4, CurrentEpoch: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.role = Following
+		c.becomeLearner(2, out)
+		c.Step(Event{Kind: LinkUp, Link: 7, Server: 2, Dialled: true}, out)
+		say := func(m *Message) { c.Step(Event{Kind: Received, Link: 7, Message: m}, out) }
+		say(&Message{Kind: MsgLeaderInfo, Zxid: 5 << 32, Protocol: row.protocol})
+		c.Step(Event{Kind: AcceptedEpochDurable, Epoch: 5}, out)
+		say(&Message{Kind: MsgDiff, Zxid: 4<<32 + 7})
+		say(&Message{Kind: MsgNewLeader, Zxid: 5 << 32})
+		for z := zk.Zxid(5<<32 + 1); z <= 5<<32+3; z++ {
+			say(&Message{Kind: MsgProposal, Zxid: z})
+		}
+		c.Step(Event{Kind: CurrentEpochDurable, Epoch: 5}, out)
+		if got := told(out); !strings.HasSuffix(got, "7:ack 0x500000000") {
+			t.Fatalf("%s: %s", row.name, got)
+		}
+		out.Reset()
+		c.Step(Event{Kind: Durable, Zxid: 5<<32 + 3}, out)
+		if got := told(out); got != row.want {
+			t.Errorf("%s: %s", row.name, got)
+		}
+	}
+}

@@ -28,16 +28,22 @@ const (
 	dialPauseMS = 100
 )
 
+// protocolCumulative is the protocol version by which a leader and a learner of this make know each other: one ACK and one
+// COMMIT then stand for all proposals up to theirs. To ZooKeeper, which only compares with 0x10000, it is as good as that.
+const protocolCumulative int32 = ProtocolVersion + 0x5044
+
 // learning is the state of a follower or observer.
 type learning struct {
 	leader   quorum.ServerID
 	observer bool
-	phase    learningPhase
-	sinceMS  int64 // when the leader was decided on
-	heardMS  int64 // when something last came from it
-	link     LinkID
-	tries    int
-	redialMS int64 // when to dial again; 0 if a dial is under way
+	// cumulative tells that the leader takes one ACK for many proposals, and sends one COMMIT for many.
+	cumulative bool
+	phase      learningPhase
+	sinceMS    int64 // when the leader was decided on
+	heardMS    int64 // when something last came from it
+	link       LinkID
+	tries      int
+	redialMS   int64 // when to dial again; 0 if a dial is under way
 
 	epoch   int64
 	vote    bool           // the promise of the epoch is new, and counts
@@ -75,8 +81,16 @@ func (c *Core) dialled(ev Event, out *Actions) {
 	if f.observer {
 		kind = MsgObserverInfo
 	}
-	c.tellLeader(&Message{Kind: kind, Zxid: zk.Zxid(c.acceptedEpoch << 32), Server: c.self, Protocol: ProtocolVersion,
+	c.tellLeader(&Message{Kind: kind, Zxid: zk.Zxid(c.acceptedEpoch << 32), Server: c.self, Protocol: c.protocol(true),
 		ConfigVersion: c.ensemble.Version}, out)
+}
+
+// protocol is the version to tell another server.
+func (c *Core) protocol(cumulative bool) int32 {
+	if cumulative && !c.cfg.plain {
+		return protocolCumulative
+	}
+	return ProtocolVersion
 }
 
 func (c *Core) tellLeader(m *Message, out *Actions) {
@@ -106,6 +120,7 @@ func (c *Core) learn(m *Message, out *Actions) {
 	f := c.learning
 	switch {
 	case f.phase == introduced && m.Kind == MsgLeaderInfo:
+		f.cumulative = m.Protocol == protocolCumulative
 		c.pledge(m.Zxid.Epoch(), out)
 	case f.phase == pledged && (m.Kind == MsgDiff || m.Kind == MsgTrunc || m.Kind == MsgSnap):
 		c.catchUp(m, out)
@@ -175,16 +190,16 @@ func (c *Core) learnerRewritten(out *Actions) {
 // catchUp begins synchronisation.
 func (c *Core) catchUp(m *Message, out *Actions) {
 	f := c.learning
+	if c.distrusted && m.Kind != MsgSnap {
+		c.askAgain(out)
+		return
+	}
 	f.phase = catching
 	if c.cfg.bug == bugEpochBeforeHistory {
 		c.setCurrent(f.epoch, out)
 	}
 	switch m.Kind {
 	case MsgDiff:
-		if c.distrusted && !f.vote {
-			c.lose("asked for a snapshot and not given one", out)
-			return
-		}
 		if c.logged > c.committed {
 			c.commitTo(c.logged, out) // it is part of the leader's history
 		}
@@ -207,6 +222,19 @@ func (c *Core) catchUp(m *Message, out *Actions) {
 	if c.learning == f && c.dropUnlogged() {
 		c.tellElection(out)
 	}
+}
+
+// askAgain connects anew to a leader that did not send the snapshot this server needs. Its promise counted, so that it
+// could not ask for one; the next, of the same epoch, does not, and can.
+func (c *Core) askAgain(out *Actions) {
+	f := c.learning
+	if !f.vote {
+		c.lose("asked for a snapshot and not given one", out)
+		return
+	}
+	out.Do = append(out.Do, Action{Kind: Drop, Link: f.link, Reason: "a snapshot is needed"})
+	c.learning = &learning{leader: f.leader, observer: f.observer, sinceMS: c.nowMS, heardMS: c.nowMS}
+	c.dial(out)
 }
 
 // resync leaves the leader, to be given a snapshot by whoever leads next.
@@ -245,14 +273,16 @@ func (c *Core) ackNewLeader(out *Actions) {
 	c.ackDurable(out)
 }
 
-// ackDurable acknowledges, one by one and in order, the proposals that are durable.
+// ackDurable acknowledges the proposals that are durable, in order: one by one, as ZooKeeper needs it, or at once.
 func (c *Core) ackDurable(out *Actions) {
 	f := c.learning
 	if f.phase < stored || f.observer || c.durable.Epoch() != f.epoch {
 		return
 	}
 	for f.acked < c.durable {
-		f.acked++
+		if f.acked++; f.cumulative {
+			f.acked = c.durable
+		}
 		c.tellLeader(&Message{Kind: MsgAck, Zxid: f.acked}, out)
 	}
 }
@@ -266,11 +296,6 @@ func (c *Core) inForce(cfg *quorum.Config) bool {
 func (c *Core) serve(out *Actions) {
 	f := c.learning
 	if f.config != nil && c.inForce(f.config) && c.activated(f.config, NoServer, out) {
-		return
-	}
-	if c.distrusted {
-		// Its promise counted, so that it could not ask for a snapshot. The epoch is established now: it can.
-		c.lose("the tree is not what the log makes of it", out)
 		return
 	}
 	f.phase = learned

@@ -101,6 +101,7 @@ func (c *Core) activate(e Entry, out *Actions) {
 	old, _ := c.ensemble.Server(c.self)
 	next := c.lastSeen
 	r.reconfigAt = 0
+	c.flushCommits(out) // what came before is committed in the old configuration
 	c.takeConfig(next, out)
 	c.tellElection(out)
 	if now, ok := next.Server(c.self); !ok || now.Observer || !sameQuorumAddresses(old, now) {

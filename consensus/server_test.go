@@ -112,6 +112,7 @@ func (s *server) boot() {
 		LastZxid: zxid, AcceptedEpoch: d.accepted, CurrentEpoch: d.current, Recent: recent,
 		HistoryTxns: s.w.plan.history, TickMS: 200, RolloverAt: s.w.plan.rollover,
 		ElectionIntervalMinMS: 60, ElectionIntervalMaxMS: 1000, bug: s.w.plan.bug,
+		plain: s.w.plan.plain == 1 || s.w.plan.plain == 2 && s.id%2 == 0,
 	})
 	if err != nil {
 		s.w.violation("server %d does not start: %v", s.id, err)

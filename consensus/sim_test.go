@@ -18,7 +18,7 @@ var (
 
 // planOf is the world of a seed.
 func planOf(seed uint64, planted bug) scheme {
-	p := scheme{seed: seed, members: "vvv", history: 6, bug: planted}
+	p := scheme{seed: seed, members: "vvv", history: 6, bug: planted, plain: seed / 8 % 3}
 	switch seed % 8 {
 	case 1:
 		p.members = "vvvo"

@@ -47,7 +47,8 @@ type scheme struct {
 	untrusted bool // disks may be lost
 	bug       bug
 	trace     bool
-	asleep    bool // servers are not started
+	plain     uint64 // who talks as ZooKeeper does: 1 all, 2 the even ones
+	asleep    bool   // servers are not started
 }
 
 type task struct {
