@@ -3,6 +3,9 @@
 // `make chaos` runs it; the tests need the build tag chaos, the binary that PADDOCK_BIN names, Debian's package zookeeper
 // (the oracle for data directories) and, for those that mount a small file system or change the user, root.
 //
+// The tests of replacement and migration (rolling_test.go and its neighbours) run the programs of testdata/migration, whose many
+// kazoo and Curator clients hold locks; test/interop/install.sh installs what those need.
+//
 // The load is made of workers (worker.go). A worker owns one session and one subtree, sends requests ahead of the replies,
 // and predicts each reply with a model of the znodes (model.go): values, versions, cversions, zxids, names of sequential
 // znodes, error codes. When the server dies a worker knows exactly what was acknowledged, and which requests are in doubt.

@@ -232,6 +232,8 @@ func (p *process) wait() (int, error) {
 	case <-p.exited:
 		return p.cmd.ProcessState.ExitCode(), nil
 	case <-time.After(stopDeadline):
+		p.cmd.Process.Signal(syscall.SIGQUIT) //nolint:errcheck // makes Paddock print its goroutines
+		<-time.After(pollEvery)
 		p.end()
 		return 0, fmt.Errorf("%s still ran after %v; its log ends:\n%s", p.kind, stopDeadline, p.logTail())
 	}
