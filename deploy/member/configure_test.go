@@ -32,8 +32,12 @@ func (v volume) put(t *testing.T, name, text string) {
 // start plays configure for a pod, and loads the result as its server would.
 func (v volume) start(t *testing.T, pod, ensemble string) (*config.Config, string, int) {
 	t.Helper()
+	within := "30s"
+	if ensemble == nobody {
+		within = "20ms"
+	}
 	code, out := play(t, "secret", "configure", "--template="+v.template, "--dir="+v.dir, "--member="+string(pods),
-		"--ensemble="+ensemble, "--founders-file="+v.founders, "--hostname="+pod, "--found-after=20ms", "--join-within=20ms")
+		"--ensemble="+ensemble, "--founders-file="+v.founders, "--hostname="+pod, "--found-after="+within, "--join-within="+within)
 	if code != 0 {
 		return nil, out, code
 	}

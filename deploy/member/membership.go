@@ -19,6 +19,8 @@ type membership struct {
 	ensemble string
 	password string
 	out      io.Writer
+
+	said change // last printed
 }
 
 // change is one reconfiguration; the zero value means that there is nothing to do.
@@ -65,7 +67,10 @@ func (m *membership) step(ctx context.Context, next func(*quorum.Config) (change
 		fmt.Fprintf(m.out, "the members are %s\n", config.IDs())
 		return true, nil
 	}
-	fmt.Fprintf(m.out, "of members %s: joining %q, leaving %q\n", config.IDs(), want.joining, want.leaving)
+	if want != m.said { // else it is tried again
+		m.said = want
+		fmt.Fprintf(m.out, "the members are %s; joining %q, leaving %q\n", config.IDs(), want.joining, want.leaving)
+	}
 	if err := s.reconfig(want.joining, want.leaving, config.Version); err != nil {
 		return false, refused(fmt.Errorf("reconfiguration: %w", err))
 	}
