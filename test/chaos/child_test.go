@@ -22,12 +22,14 @@ import (
 const childVariable = "CHAOS_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childVariable) == "harass" {
-		if err := harassAll(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for name, run := range map[string]func() error{"harass": harassAll, "freezer": keepFrozen} {
+		if os.Getenv(childVariable) == name {
+			if err := run(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			return
 		}
-		return
 	}
 	os.Exit(m.Run())
 }

@@ -15,6 +15,11 @@
 // dump.go reads a whole server over the protocol, so that a data directory can be compared in two servers; stored_test.go
 // compares what they then store, since the protocol does not show all of it.
 //
+// TestFaults and what else runs apart has ensembles in a world of their own: each server in a network namespace and on a file
+// system that the test made (network.go, volume.go, faults.go), with a switch between them that cuts, delays and loses. Its
+// clients (hands.go) write down what they asked and were told (history.go), and judges (judges.go) look for what no ensemble may
+// do: porcupine for an order of writes and synced reads, the others exactly. judges_test.go lies to them.
+//
 // Each test prints the seed that its choices come from; -seed repeats them, although no two runs have the same timing.
 // With -short the tests take about a minute, else about six:
 //

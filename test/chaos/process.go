@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -50,6 +51,8 @@ type process struct {
 	plain  string   // the whole zoo.cfg, if not the usual one
 	flags  []string // of paddock serve
 	keep   bool     // zoo.cfg, once written, is the server's to change
+	host   string   // "" for 127.0.0.1
+	within *space   // where it runs, nil for where the test does
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when cmd is gone
 	from   int64         // size of the log file when cmd was started
@@ -64,16 +67,19 @@ func newProcess(kind, data, work string, extra ...string) (*process, error) {
 	return &process{kind: kind, data: data, work: work, port: port, extra: extra}, os.MkdirAll(work, 0o755)
 }
 
-func (p *process) addr() string       { return fmt.Sprintf("127.0.0.1:%d", p.port) }
+func (p *process) addr() string       { return fmt.Sprintf("%s:%d", p.listen(), p.port) }
 func (p *process) logFile() string    { return filepath.Join(p.work, p.kind+".log") }
 func (p *process) configFile() string { return filepath.Join(p.work, p.kind+".cfg") }
+
+// listen is the address that clients connect to.
+func (p *process) listen() string { return cmp.Or(p.host, "127.0.0.1") }
 
 // config is the zoo.cfg. ZooKeeper takes its log's preallocation, and some keys, only in such small pieces from here.
 func (p *process) config() string {
 	if p.plain != "" {
 		return p.plain
 	}
-	lines := []string{"dataDir=" + p.data, fmt.Sprintf("clientPort=%d", p.port), "clientPortAddress=127.0.0.1",
+	lines := []string{"dataDir=" + p.data, fmt.Sprintf("clientPort=%d", p.port), "clientPortAddress=" + p.listen(),
 		"maxClientCnxns=0", "4lw.commands.whitelist=*", "admin.enableServer=false", "preAllocSize=1024",
 		"DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU="}
 	if p.kind == paddock {
@@ -146,7 +152,11 @@ func (p *process) launch() error {
 	}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.work, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	start := cmd.Start
+	if p.within != nil {
+		start = func() error { return p.within.do(cmd.Start) }
+	}
+	if err := start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.kind, err)
 	}
 	exited := make(chan struct{})
