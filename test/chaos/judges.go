@@ -228,7 +228,7 @@ func judgeModels(deeds []*deed) error {
 	for path, ops := range objects {
 		switch porcupine.CheckOperationsTimeout(models[path], ops, thinkingTime) {
 		case porcupine.Illegal:
-			errs = append(errs, fmt.Errorf("%s: no order explains its %d requests:\n%s", path, len(ops), tail(ops)))
+			errs = append(errs, fmt.Errorf("%s: no order explains its %d requests:\n%s", path, len(ops), recent(ops)))
 		case porcupine.Unknown:
 			errs = append(errs, fmt.Errorf("%s: no order of its %d requests found in %v", path, len(ops), thinkingTime))
 		}
@@ -236,8 +236,8 @@ func judgeModels(deeds []*deed) error {
 	return few(errs)
 }
 
-// tail is the longest history that a report prints.
-func tail(ops []porcupine.Operation) string {
+// recent is the longest history that a report prints.
+func recent(ops []porcupine.Operation) string {
 	const most = 400
 	var b strings.Builder
 	for _, o := range ops[max(0, len(ops)-most):] {
