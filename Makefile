@@ -63,6 +63,7 @@ chaos: build ## kill and starve real processes, then check what they promised
 interop: build ## run unmodified clients against Paddock and ZooKeeper, and compare the two byte by byte
 	@test -x test/interop/install.sh || { echo 'test/interop/install.sh is missing: it installs what the suites need'; exit 1; }
 	cd test/interop && PADDOCK_BIN=$(PADDOCK) $(INTEROP)
+	go test -tags interop -count=1 -timeout 10m ./consensus/transport
 	PADDOCK_BIN=$(PADDOCK) $(ORACLE)
 
 .PHONY: deploy

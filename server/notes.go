@@ -103,7 +103,7 @@ var noteTexts = map[replica.NoteKind]string{
 	replica.SessionExpired:    "session expired",
 	replica.SessionEnded:      "session ended",
 	replica.ClientThrottled:   "connection refused by connection_throttle_tokens",
-	replica.DigestMismatch:    "the tree differs from the digest of the transaction; compare with another copy of the data",
+	replica.DigestMismatch:    "the tree differs from the digest of the transaction; a member of an ensemble takes its leader's, else compare with another copy of the data",
 	replica.OrphansFound:      "deleting ephemeral znodes whose session does not exist",
 	replica.ContainersExpired: "deleting containers and znodes whose time is over",
 	replica.SnapshotSkipped:   "no snapshot now, the last one is still being written; raise snapCount if this repeats",

@@ -26,7 +26,13 @@ func (r *Replica) consensus(ev *Event, eff Effects) {
 	case consensus.Installed:
 		r.tree.Release(ev.View)
 	}
-	r.arrived = ev.Tree
+	if r.arrived = ev.Tree; core.Kind == consensus.Received && ev.Tree != nil {
+		if ref, ok := ev.Tree.Find(zk.ConfigPath); ok {
+			m := *core.Message
+			m.Config = string(ev.Tree.Data(ref))
+			core.Message = &m
+		}
+	}
 	r.core.Step(core, &r.actions)
 	r.act(eff)
 	r.arrived = nil

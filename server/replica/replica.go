@@ -72,10 +72,11 @@ type Replica struct {
 	arrived *tree.Tree // came with the message that is being stepped
 	// fuzzy is the zxid up to which the tree may hold effects of txns that it has yet to apply, because a leader that is not
 	// Paddock wrote its snapshot while it went on. Digests before that tell nothing.
-	fuzzy  zk.Zxid
-	ids    session.IDs
-	nowMS  int64
-	wallMS int64
+	fuzzy   zk.Zxid
+	differs bool // this learner's tree is not its leader's
+	ids     session.IDs
+	nowMS   int64
+	wallMS  int64
 
 	snapshots snapshots
 	doomed    doomed
@@ -264,6 +265,12 @@ func (r *Replica) commit(z zk.Zxid, eff Effects) {
 		}
 		r.flying.Pop()
 		r.release(eff)
+	}
+	if r.differs {
+		r.differs = false
+		r.core.Step(consensus.Event{Kind: consensus.Resync, NowMS: r.nowMS}, &r.actions)
+		r.act(eff)
+		return // what a snapshot would hold is wrong
 	}
 	r.snapshots.take(r, eff)
 }

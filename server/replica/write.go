@@ -40,6 +40,7 @@ func (r *Replica) apply(f *inflight, eff Effects) {
 	r.prep.Applied(h.Zxid)
 	if f.rec.HasDigest && f.rec.Digest.Tree != r.tree.Digest() && h.Zxid > r.fuzzy {
 		eff.Note(Note{Kind: DigestMismatch, Zxid: h.Zxid})
+		r.differs = r.serving && !r.leads()
 	}
 	for i := range r.outcome.Changes {
 		r.fire(&r.outcome.Changes[i], eff)
