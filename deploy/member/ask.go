@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"paddock/consensus/quorum"
@@ -35,8 +36,17 @@ type session struct {
 	xid int32
 }
 
-// open connects to a server that serves and, with a password, becomes superuser.
-func open(ctx context.Context, addr, password string) (*session, error) {
+// open connects to the first of some servers that serves and, with a password, becomes superuser.
+func open(ctx context.Context, addrs, password string) (s *session, err error) {
+	for addr := range strings.SplitSeq(addrs, ",") {
+		if s, err = openAt(ctx, addr, password); err == nil {
+			return s, nil
+		}
+	}
+	return nil, err
+}
+
+func openAt(ctx context.Context, addr, password string) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
 	defer cancel()
 	nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)

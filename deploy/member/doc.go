@@ -1,8 +1,9 @@
 // Command member keeps the members of an ensemble and the pods of a StatefulSet the same.
 //
 // Three places of deploy/helm and deploy/kubernetes call it; people rarely do. `configure` runs before each start of a
-// server and writes its zoo.cfg; `join` makes the first N servers voters; `leave` removes all others. join and leave ask
-// any server for the members and go on until they are as wanted, so that either may be repeated, or be interrupted.
+// server and writes its zoo.cfg; `join` makes the first N servers voters; `leave` removes all others; `list` prints the
+// members as a server has them. join and leave ask any server for the members and go on until they are as wanted, so that
+// either may be repeated, or be interrupted.
 //
 // The server N of the ensemble is the pod with ordinal N-1, under a name that outlives the pod's address.
 //

@@ -21,7 +21,7 @@ const (
 // passwordVariable names the environment variable that holds the password of the user super.
 const passwordVariable = "PADDOCK_SUPER_PASSWORD"
 
-const usage = "usage: paddock-member configure|join|leave [flags]; each has --help"
+const usage = "usage: paddock-member configure|join|leave|list [flags]; each has --help"
 
 // errUsage is a mistake in the arguments.
 var errUsage = errors.New("wrong arguments")
@@ -44,6 +44,8 @@ func run(ctx context.Context, args []string, password string, out io.Writer) int
 		err = runConfigure(ctx, args, password, out)
 	case "join", "leave":
 		err = runMembership(ctx, command, args, password, out)
+	case "list":
+		err = runList(ctx, args, out)
 	default:
 		err = fmt.Errorf("%w: %s", errUsage, usage)
 	}
@@ -92,7 +94,7 @@ func runConfigure(ctx context.Context, args []string, password string, out io.Wr
 	f.StringVar(&c.template, "template", "", "zoo.cfg without members")
 	f.StringVar(&c.dir, "dir", "", "directory in which zoo.cfg and the list of members are kept")
 	f.Var(&c.member, "member", memberUsage)
-	f.StringVar(&c.ensemble, "ensemble", "", "HOST:PORT where servers serve clients")
+	f.StringVar(&c.ensemble, "ensemble", "", "HOST:PORT[,HOST:PORT...] where servers serve clients")
 	f.StringVar(&c.foundersFile, "founders-file", "", "file with the number of servers that found the ensemble")
 	f.StringVar(&c.hostname, "hostname", hostname, "name of the pod, which ends in -<ordinal>")
 	f.DurationVar(&c.foundAfter, "found-after", 10*time.Second, "how long a founder, or a server with a list of members, looks for an ensemble that is there")
@@ -108,7 +110,7 @@ func runMembership(ctx context.Context, command string, args []string, password 
 	f := flag.NewFlagSet(command, flag.ContinueOnError)
 	f.IntVar(&m.servers, "servers", 0, "how many servers vote")
 	f.Var(&m.member, "member", memberUsage)
-	f.StringVar(&m.ensemble, "ensemble", "", "HOST:PORT where servers serve clients")
+	f.StringVar(&m.ensemble, "ensemble", "", "HOST:PORT[,HOST:PORT...] where servers serve clients")
 	timeout := f.Duration("timeout", 10*time.Minute, "when to give up")
 	if err := parse(f, args, out); err != nil {
 		return err
@@ -122,4 +124,18 @@ func runMembership(ctx context.Context, command string, args []string, password 
 		return m.until(ctx, m.leaving)
 	}
 	return m.until(ctx, m.joining)
+}
+
+func runList(ctx context.Context, args []string, out io.Writer) error {
+	f := flag.NewFlagSet("list", flag.ContinueOnError)
+	ensemble := f.String("ensemble", "", "HOST:PORT[,HOST:PORT...] where servers serve clients")
+	if err := parse(f, args, out); err != nil {
+		return err
+	}
+	config, err := askOnce(ctx, *ensemble)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, config)
+	return nil
 }

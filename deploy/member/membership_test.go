@@ -122,9 +122,20 @@ func TestGivingUpSaysWhy(t *testing.T) {
 	for range 100 {
 		e.outcomes = append(e.outcomes, zk.NewConfigNoQuorum)
 	}
-	code, out := play(t, "secret", "join", "--servers=2", "--member="+string(pods), "--ensemble="+e.addr, "--timeout=50ms")
+	code, out := play(t, "secret", "join", "--servers=2", "--member="+string(pods), "--ensemble="+nobody+","+e.addr, "--timeout=50ms")
 	if code != exitFailed || !strings.Contains(out, "gave up: reconfiguration: NewConfigNoQuorum") {
 		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}
+
+func TestMembersAreListedAsAServerHasThem(t *testing.T) {
+	e := listen(t, pods, 2, "secret")
+	code, out := play(t, "", "list", "--ensemble="+e.addr)
+	if want := line(1) + "\n" + line(2) + "\nversion=100000000\n"; code != 0 || out != want {
+		t.Errorf("exit code %d:\n%swant\n%s", code, out, want)
+	}
+	if code, out := play(t, "", "list", "--ensemble="+nobody); code != exitFailed || !strings.Contains(out, "refused") {
+		t.Errorf("exit code %d: %s", code, out)
 	}
 }
 
