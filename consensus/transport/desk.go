@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
 	"time"
@@ -32,6 +33,7 @@ type peer struct {
 	retryAt time.Time
 	retries int
 	pokedAt time.Time // when this server, whose id is smaller, last asked to be dialled
+	poked   int       // how often since there was a connection
 }
 
 // attempt is one try to reach a peer.
@@ -59,6 +61,12 @@ const (
 	retryMax     = 5 * time.Second
 	lastingAfter = time.Second // a connection that lived so long was a good one
 )
+
+// pokesMax is how often a larger server is asked in vain before that is told.
+const pokesMax = 3
+
+// errNotDialledBack is why a larger server is not connected whose port can be reached.
+var errNotDialledBack = errors.New("its election port is reached but it does not connect back: see whether it can reach this server's")
 
 // strangersMax bounds the servers in no configuration whose connections are kept.
 const strangersMax = 64
@@ -229,6 +237,9 @@ func (d *desk) dialled(p *peer, a *attempt, c net.Conn, at quorum.HostPort, err 
 		// The larger id's connection survives: this one only asked p to dial back.
 		d.t.open.close(c)
 		p.pokedAt = time.Now()
+		if p.poked++; p.poked >= pokesMax && p.conn == nil && d.t.opt.Unreached != nil {
+			d.t.opt.Unreached(p.id, errNotDialledBack)
+		}
 		d.dialLater(p, pokeWait) // unless it has come by then: it may have been about to end
 	case err == nil && p.conn != nil && p.conn.begun > a.begun:
 		d.t.open.close(c)
@@ -238,6 +249,9 @@ func (d *desk) dialled(p *peer, a *attempt, c net.Conn, at quorum.HostPort, err 
 	case d.ctx.Err() == nil:
 		d.t.log.Debug().Err(err).Int64("peer", int64(p.id)).Msg("election port not reached")
 		if p.conn == nil && len(p.dialing) == 0 {
+			if d.t.opt.Unreached != nil {
+				d.t.opt.Unreached(p.id, err)
+			}
 			d.t.opt.Handler.PeerDown(p.id)
 		}
 	}
@@ -248,7 +262,7 @@ func (d *desk) establish(p *peer, c net.Conn, at quorum.HostPort) {
 	if p.conn != nil {
 		p.conn.close()
 	}
-	p.retryAt, p.pokedAt = time.Time{}, time.Time{}
+	p.retryAt, p.pokedAt, p.poked = time.Time{}, time.Time{}, 0
 	p.conn = newPeerConn(d.t, p.id, c, at)
 	d.t.log.Debug().Int64("peer", int64(p.id)).Stringer("addr", c.RemoteAddr()).Msg("election connection")
 	d.t.opt.Handler.PeerUp(p.id)

@@ -70,6 +70,10 @@ type Options struct {
 	AcceptedLinksMax     int           // links of learners at once; 1,024
 	UnintroducedMax      int           // connections per port that have not said who they are; 256: the oldest goes
 
+	// Unreached, if it is not nil, is told why a server's election port could not be reached, before PeerDown is. It must
+	// not wait.
+	Unreached func(server quorum.ServerID, err error)
+
 	// WriteTree writes a view as the stream behind a MsgSnap, ReadTree reads one and nothing behind it: package
 	// storage/snapshot. They run in the link's goroutines and end when writing or reading fails.
 	WriteTree func(ctx context.Context, w io.Writer, v *tree.View) error
