@@ -118,6 +118,7 @@ const (
 	AuthRefused                           // Client, Text: the scheme
 	RoleTaken                             // Role, Zxid: epoch and 0, Server: the leader: it is established
 	RoleLost                              // Text: the reason
+	LeaderElected                         // Role, Server: the leader; what follows is discovery and synchronisation
 )
 
 // Note is a fact for logs and metrics; what it means is in the kind.

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"paddock/consensus"
 	"paddock/internal/zk"
 	"paddock/server/request"
 	"paddock/server/session"
@@ -14,8 +15,46 @@ func (r *Replica) Tree() *tree.Tree { return r.tree }
 // Watches is the table of watches, for reading between two steps.
 func (r *Replica) Watches() *watch.Table { return r.watches }
 
+// Consensus is the consensus of this server, for reading between two steps.
+func (r *Replica) Consensus() *consensus.Core { return r.core }
+
 // Sessions is how many sessions are alive or being closed.
-func (r *Replica) Sessions() int { return r.sessions.Len() }
+func (r *Replica) Sessions() int {
+	if !r.leads() {
+		return r.tree.SessionCount()
+	}
+	return r.sessions.Len()
+}
+
+// Counts is what a member of an ensemble has done since the start.
+type Counts struct {
+	Proposed int64 // txns, as the leader
+	Decided  int64 // txns, as the leader
+	Followed int64 // proposals that came from a leader
+	Applied  int64 // txns that came from a leader and were committed
+}
+
+// ProposalSizes are of the proposals of this server since it leads, in bytes of the payload; -1 before the first.
+type ProposalSizes struct{ Last, Min, Max int64 }
+
+// Counts is what has been done so far.
+func (r *Replica) Counts() Counts { return r.counts }
+
+// Proposals are the sizes of what this server has proposed since it leads, or ResetProposals.
+func (r *Replica) Proposals() ProposalSizes { return r.sizes }
+
+// ResetProposals forgets the sizes of proposals.
+func (r *Replica) ResetProposals() { r.sizes = ProposalSizes{-1, -1, -1} }
+
+// proposed counts a proposal of this server.
+func (r *Replica) proposed(bytes int64) {
+	r.counts.Proposed++
+	s := &r.sizes
+	if s.Last = bytes; s.Min < 0 || bytes < s.Min {
+		s.Min = bytes
+	}
+	s.Max = max(s.Max, bytes)
+}
 
 // Expiries lists the sessions by the moment they expire unless they are heard of.
 func (r *Replica) Expiries() []session.Bucket { return r.sessions.Buckets() }

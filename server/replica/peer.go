@@ -120,6 +120,7 @@ func (r *Replica) lead(a *consensus.Action, eff Effects) {
 	}
 	r.fuzzy = min(r.fuzzy, r.logged)
 	r.showConfig()
+	r.ResetProposals()
 	r.prep = prep.New(r.cfg.Prep, r.cfg.Auth, r.tree)
 	r.sessions = session.New(r.cfg.TickMS)
 	r.openSessions()
@@ -142,7 +143,7 @@ func (r *Replica) follow(a *consensus.Action, eff Effects) {
 
 // lose stops serving. The clients find another server, or this one when it serves again.
 func (r *Replica) lose(reason string, eff Effects) {
-	r.serving = false
+	r.serving, r.role = false, consensus.Looking
 	for _, id := range slices.Sorted(maps.Keys(r.clients)) {
 		r.close(r.clients[id], request.CloseNotServing, eff)
 	}

@@ -78,6 +78,10 @@ type Replica struct {
 	nowMS   int64
 	wallMS  int64
 
+	counts Counts
+	sizes  ProposalSizes
+	role   consensus.Role // as it was last told
+
 	snapshots snapshots
 	doomed    doomed
 	throttle  throttle
@@ -107,7 +111,8 @@ func New(cfg Config, t *tree.Tree, nowMS, wallMS int64) (*Replica, error) {
 	r.snapshots.init(cfg)
 	r.doomed.checkedMS = nowMS
 	r.throttle.init(cfg.Throttle, cfg.Seed, nowMS)
-	r.logged = t.Zxid()
+	r.logged, r.role = t.Zxid(), core.Role()
+	r.ResetProposals()
 	if cfg.Core == nil {
 		r.serving = true
 		r.openSessions()
@@ -216,6 +221,7 @@ func (r *Replica) propose(f *inflight, eff Effects) {
 	z := f.rec.Header.Zxid
 	r.flying.Push(*f)
 	r.logged = z
+	r.proposed(int64(len(payload)))
 	r.core.Step(consensus.Event{Kind: consensus.Propose, NowMS: r.nowMS, Zxid: z, Payload: payload}, &r.actions)
 	r.act(eff)
 }
@@ -238,6 +244,15 @@ func (r *Replica) act(eff Effects) {
 	for i := range do {
 		r.do(&do[i], eff)
 	}
+	r.tellRole(eff)
+}
+
+// tellRole tells when a server that looked has found who leads.
+func (r *Replica) tellRole(eff Effects) {
+	was, now := r.role, r.core.Role()
+	if r.role = now; was == consensus.Looking && now != was && r.cfg.Core != nil {
+		eff.Note(Note{Kind: LeaderElected, Role: now, Server: r.core.Leader()})
+	}
 }
 
 // append logs a txn. One that this server did not propose itself flies from here on.
@@ -252,6 +267,9 @@ func (r *Replica) append(e consensus.Entry, eff Effects) {
 	invariant.Check(err == nil, "what is logged can be read", int64(e.Zxid), int64(len(e.Payload)))
 	r.flying.Push(f)
 	r.logged = e.Zxid
+	if r.core.Role() == consensus.Following {
+		r.counts.Followed++
+	}
 }
 
 // commit applies and answers everything up to z.
@@ -261,6 +279,11 @@ func (r *Replica) commit(z zk.Zxid, eff Effects) {
 	for r.flying.Len() > 0 && r.flying.Front().rec.Header.Zxid <= z {
 		f := r.flying.Front()
 		if f.rec.Header.Zxid > r.tree.Zxid() {
+			if r.leads() {
+				r.counts.Decided++
+			} else {
+				r.counts.Applied++
+			}
 			r.apply(f, eff) // may add to what is flying
 		}
 		r.flying.Pop()
