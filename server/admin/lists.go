@@ -16,18 +16,11 @@ func (w *Words) dump() []byte {
 	if !ok {
 		return nil
 	}
-	slices.SortFunc(s.Buckets, func(x, y Bucket) int { return x.Expires.Compare(y.Expires) })
-	n := 0
-	for i := range s.Buckets {
-		n += len(s.Buckets[i].Sessions)
-	}
-	b := fmt.Appendf(nil, "SessionTracker dump:\nSession Sets (%d)/(%d):\n", len(s.Buckets), n)
-	for _, k := range s.Buckets {
-		b = appendExpiry(b, len(k.Sessions), k.Expires)
-		slices.Sort(k.Sessions)
-		for _, id := range k.Sessions {
-			b = append(appendHex(append(b, '\t'), id), '\n')
-		}
+	var b []byte
+	if s.Learner {
+		b = known(s.Known)
+	} else {
+		b = expiries(s.Buckets)
 	}
 	b = fmt.Appendf(b, "ephemeral nodes dump:\nSessions with Ephemerals (%d):\n", len(s.Ephemerals))
 	slices.SortFunc(s.Ephemerals, func(x, y Ephemerals) int { return cmp.Compare(x.Session, y.Session) })
@@ -36,6 +29,34 @@ func (w *Words) dump() []byte {
 		b = appendPaths(b, e.Paths)
 	}
 	return w.dumpConnections(append(b, "Connections dump:\n"...))
+}
+
+// known lists the sessions of a server that does not expire them.
+func known(list []Session) []byte {
+	slices.SortFunc(list, func(x, y Session) int { return cmp.Compare(x.ID, y.ID) })
+	b := fmt.Appendf(nil, "SessionTracker dump:\nGlobal Sessions(%d):\n", len(list))
+	for _, s := range list {
+		b = fmt.Appendf(appendHex(b, s.ID), "\t%dms\n", s.TimeoutMS)
+	}
+	return b
+}
+
+// expiries lists sessions by when they expire.
+func expiries(buckets []Bucket) []byte {
+	slices.SortFunc(buckets, func(x, y Bucket) int { return x.Expires.Compare(y.Expires) })
+	n := 0
+	for i := range buckets {
+		n += len(buckets[i].Sessions)
+	}
+	b := fmt.Appendf(nil, "SessionTracker dump:\nSession Sets (%d)/(%d):\n", len(buckets), n)
+	for _, k := range buckets {
+		b = appendExpiry(b, len(k.Sessions), k.Expires)
+		slices.Sort(k.Sessions)
+		for _, id := range k.Sessions {
+			b = append(appendHex(append(b, '\t'), id), '\n')
+		}
+	}
+	return b
 }
 
 // dumpConnections lists when connections are given up, those of one second together. A server that does not know says

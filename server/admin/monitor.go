@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"fmt"
 	"strconv"
 
 	"paddock/internal/metrics"
@@ -18,6 +19,12 @@ func (w *Words) mntr() []byte {
 	m := monitor{}
 	m.text("version", w.version)
 	m.text("server_state", s.Mode)
+	if s.Member != nil {
+		m.text("peer_state", s.Member.PeerState)
+		if s.Member.IsObserver {
+			m.whole("observer_master_id", s.Member.MasterID)
+		}
+	}
 	m.whole("ephemerals_count", s.Ephemerals)
 	m.whole("num_alive_connections", s.Connections)
 	m.mean("avg_latency", s.MeanLatencyMS)
@@ -42,10 +49,42 @@ func (w *Words) mntr() []byte {
 	m.whole("outstanding_tls_handshake", 0)
 	m.whole("min_client_response_size", s.MinReplyBytes)
 	m.whole("non_mtls_local_conn_count", 0)
+	m.ensemble(&s)
 	for _, metric := range w.metrics.All() {
 		m.metric(&metric)
 	}
+	if s.Leading != nil {
+		m.handlers(s.Leading.Learners)
+	}
 	return m.b
+}
+
+// ensemble is what only members have, and what only a leader has.
+func (m *monitor) ensemble(s *Server) {
+	if s.Member != nil {
+		m.whole("quorum_size", s.Member.Voters)
+	}
+	l := s.Leading
+	if l == nil {
+		return
+	}
+	m.whole("learners", int64(len(l.Learners)))
+	m.whole("synced_followers", l.SyncedFollowers)
+	m.whole("synced_non_voting_followers", l.SyncedOthers)
+	m.whole("synced_observers", l.SyncedObservers)
+	m.whole("pending_syncs", l.PendingSyncs)
+	m.whole("leader_uptime", l.Uptime.Milliseconds())
+	m.whole("last_proposal_size", l.LastProposalBytes)
+	m.whole("min_proposal_size", l.MinProposalBytes)
+	m.whole("max_proposal_size", l.MaxProposalBytes)
+}
+
+// handlers are ZooKeeper's figures of the queue to each learner, which nothing here counts.
+func (m *monitor) handlers(learners []int64) {
+	for _, id := range learners {
+		m.metric(&metrics.Metric{Name: fmt.Sprintf("%d_learner_handler_qp_size", id), Summary: new(metrics.Summary)})
+		m.metric(&metrics.Metric{Name: fmt.Sprintf("%d_learner_handler_qp_time_ms", id), Quantiles: true, Summary: new(metrics.Summary)})
+	}
 }
 
 // monitor is the text of mntr.

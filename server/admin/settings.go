@@ -15,7 +15,7 @@ func (w *Words) conf() []byte {
 	if !ok {
 		return nil
 	}
-	return fmt.Appendf(nil, `clientPort=%d
+	b := fmt.Appendf(nil, `clientPort=%d
 secureClientPort=%d
 dataDir=%s
 dataDirSize=%d
@@ -29,6 +29,15 @@ clientPortListenBacklog=%d
 serverId=%d
 `, c.ClientPort, c.SecureClientPort, c.DataDir, c.DataDirBytes, c.DataLogDir, c.DataLogBytes, c.TickMS, c.MaxClientCnxns,
 		c.MinSessionMS, c.MaxSessionMS, c.ListenBacklog, c.ServerID)
+	if m := c.Member; m != nil {
+		peerType := 0
+		if m.Observer {
+			peerType = 1
+		}
+		b = fmt.Appendf(b, "initLimit=%d\nsyncLimit=%d\nelectionAlg=3\nelectionPort=%d\nquorumPort=%d\npeerType=%d\nmembership: \n%s",
+			m.InitLimit, m.SyncLimit, m.ElectionPort, m.QuorumPort, peerType, m.Membership)
+	}
+	return b
 }
 
 func (w *Words) dirs() []byte {

@@ -69,6 +69,29 @@ type Server struct {
 
 	DropProbability float64 // of the connection throttle, 0 to 1
 	AuthFailed      int64   // attempts to authenticate that failed
+
+	Member  *Member  // nil for a server on its own
+	Leading *Leading // nil for one that does not lead
+}
+
+// Member is what a member of an ensemble has to tell.
+type Member struct {
+	PeerState  string // "leading - broadcast", "following - broadcast" or "observing - broadcast"
+	Voters     int64
+	MasterID   int64 // of an observer: the server it learns from
+	IsObserver bool
+}
+
+// Leading is what a leader has to tell. Sizes are in bytes, -1 before the first.
+type Leading struct {
+	Learners        []int64 // ids of all that are connected, ascending
+	SyncedFollowers int64   // that vote
+	SyncedOthers    int64   // that follow and do not vote
+	SyncedObservers int64
+	PendingSyncs    int64
+	Uptime          time.Duration // of the leadership
+
+	LastProposalBytes, MinProposalBytes, MaxProposalBytes int64
 }
 
 // Connection is one connection of a client. Counts are since it was opened or ResetConnections.
@@ -96,8 +119,17 @@ type Connection struct {
 
 // Sessions are the sessions of a server and what they own. Times are printed in their own location.
 type Sessions struct {
+	// A server that follows or observes does not know when sessions expire: it has Known, the others have Buckets.
+	Learner    bool
+	Known      []Session
 	Buckets    []Bucket
 	Ephemerals []Ephemerals
+}
+
+// Session is one session and its timeout.
+type Session struct {
+	ID        zk.SessionID
+	TimeoutMS int32
 }
 
 // Bucket is the sessions that expire at one time.
@@ -137,6 +169,15 @@ type Conf struct {
 	MaxSessionMS     int64
 	ListenBacklog    int // -1 for the system's limit
 	ServerID         int64
+	Member           *MemberConf // nil for a server on its own
+}
+
+// MemberConf is what a member of an ensemble runs with.
+type MemberConf struct {
+	InitLimit, SyncLimit     int // ticks
+	ElectionPort, QuorumPort int
+	Observer                 bool
+	Membership               string // the configuration in force, a line per server and its version
 }
 
 // TreeDigest is the digest of the tree after a txn.

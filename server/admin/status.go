@@ -32,7 +32,11 @@ func (w *Words) status(clients bool) []byte {
 	b = fmt.Appendf(b, "/%d\nReceived: %d\nSent: %d\nConnections: %d\nOutstanding: %d\nZxid: ",
 		s.MaxLatencyMS, s.Received, s.Sent, s.Connections, s.Outstanding)
 	b = appendHex(b, s.Zxid)
-	return fmt.Appendf(b, "\nMode: %s\nNode count: %d\n", s.Mode, s.Znodes)
+	b = fmt.Appendf(b, "\nMode: %s\nNode count: %d\n", s.Mode, s.Znodes)
+	if l := s.Leading; l != nil {
+		b = fmt.Appendf(b, "Proposal sizes last/min/max: %d/%d/%d\n", l.LastProposalBytes, l.MinProposalBytes, l.MaxProposalBytes)
+	}
+	return b
 }
 
 // cons lists the connections with all that is known of them.
