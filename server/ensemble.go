@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net"
+	"strconv"
+	"syscall"
 
 	"paddock/consensus"
 	"paddock/consensus/election"
@@ -15,6 +18,7 @@ import (
 	"paddock/server/config"
 	"paddock/server/driver"
 	"paddock/server/grpcapi"
+	"paddock/server/juteapi"
 	"paddock/server/replica"
 	"paddock/storage/datadir"
 	"paddock/storage/snapshot"
@@ -25,6 +29,8 @@ import (
 type ensemble struct {
 	transport *transport.Transport
 	driver    *driver.Driver // set before the transport runs
+	members   *members
+	metrics   *serverMetrics
 }
 
 // coreConfig is what consensus starts from.
@@ -55,10 +61,11 @@ func configIn(payload []byte) string {
 // newEnsemble makes the connections to the other members; they are opened by run.
 func (s *server) newEnsemble(dir *datadir.Dir) (*ensemble, error) {
 	c := s.cfg
-	e := &ensemble{}
+	self := quorum.ServerID(c.ServerID)
+	e := &ensemble{metrics: s.metrics, members: newMembers(s.log, s.metrics, self, c.Members.Membership)}
 	var err error
 	e.transport, err = transport.New(transport.Options{
-		Self: quorum.ServerID(c.ServerID), Handler: peerEvents{e}, Log: s.log, Committed: c.Members.Membership,
+		Self: self, Handler: peerEvents{e}, Unreached: e.members.unreached, Log: s.log, Committed: c.Members.Membership,
 		TickTime: c.TickTime, InitLimit: c.Members.InitLimit, SyncLimit: c.Members.SyncLimit, ConnectLimit: c.Members.ConnectLimit,
 		ElectionDialTimeout: c.Members.ElectionConnectTimeout, ElectionReadTimeout: c.Members.ElectionReadTimeout,
 		ElectionBindRetries: c.Members.ElectionBindRetries, ListenOnAllIPs: c.Members.ListenOnAllIPs, MultiAddress: c.Members.MultiAddress,
@@ -121,16 +128,19 @@ var _ transport.Handler = peerEvents{}
 
 // Notified implements transport.Handler.
 func (e peerEvents) Notified(from quorum.ServerID, n *election.Notification) {
+	e.members.heard(from, n.Role)
 	e.driver.Consensus(consensus.Event{Kind: consensus.Notified, Server: from, Notification: n}, nil)
 }
 
 // PeerUp implements transport.Handler.
 func (e peerEvents) PeerUp(id quorum.ServerID) {
+	e.members.up(id)
 	e.driver.Consensus(consensus.Event{Kind: consensus.PeerUp, Server: id}, nil)
 }
 
 // PeerDown implements transport.Handler.
 func (e peerEvents) PeerDown(id quorum.ServerID) {
+	e.members.down(id)
 	e.driver.Consensus(consensus.Event{Kind: consensus.PeerDown, Server: id}, nil)
 }
 
@@ -173,6 +183,9 @@ func (e peerEvents) LinkDown(link consensus.LinkID, _ error) {
 func (e *ensemble) Do(a *consensus.Action) {
 	switch a.Kind {
 	case consensus.Send:
+		if a.Message.Kind == consensus.MsgDiff {
+			e.metrics.diffs.Inc()
+		}
 		e.transport.Send(a.Link, a.Message)
 	case consensus.SendLog:
 		e.transport.SendLog(a.Link, a.Zxid, a.To)
@@ -189,14 +202,30 @@ func (e *ensemble) Do(a *consensus.Action) {
 
 // SendSnap implements driver.Peers.
 func (e *ensemble) SendSnap(link consensus.LinkID, v *tree.View) bool {
+	e.metrics.snaps.Inc()
 	return e.transport.SendSnap(link, v)
 }
 
 // runTransport serves the other members until ctx ends; a listener that fails ends the server.
 func (s *server) runTransport(ctx context.Context, e *ensemble) {
 	if err := e.transport.Run(ctx); err != nil {
-		s.fail(err)
+		s.fail(listenProblem(err))
 	}
+}
+
+// listenProblem names the process that has a port of this member.
+func listenProblem(err error) error {
+	var l *transport.ListenError
+	if !errors.As(err, &l) || !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	_, text, _ := net.SplitHostPort(l.Address)
+	port, _ := strconv.Atoi(text)
+	pid, process, _ := juteapi.PortHolder(port)
+	if l.Door == transport.ElectionDoor {
+		return config.ElectionPortTaken(l.Address, pid, process)
+	}
+	return config.QuorumPortTaken(l.Address, pid, process)
 }
 
 // reconfigText is the configuration in a reconfiguration.
@@ -209,7 +238,7 @@ func reconfigText(payload []byte) string {
 }
 
 // roleChanged follows what the replica notes: whether it serves, and as what. It is called by the owner.
-func (s *server) roleChanged(n replica.Note) {
+func (s *server) roleChanged(e *ensemble, n replica.Note) {
 	switch n.Kind {
 	case replica.RoleTaken:
 		s.role.Store(&n)
@@ -218,4 +247,5 @@ func (s *server) roleChanged(n replica.Note) {
 		s.role.Store(nil)
 		s.setState(grpcapi.StateLooking)
 	}
+	e.members.observe(n)
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"sync"
 	"time"
 
 	"paddock/internal/metrics"
@@ -23,6 +24,18 @@ type serverMetrics struct {
 	mismatch  *metrics.Counter
 	authFail  *metrics.Counter // not of the registry: mntr has it among the figures of the server
 	ahead     *metrics.Counter
+
+	// Of members of an ensemble.
+	looking                              *metrics.Counter
+	diffs, snaps                         *metrics.Counter // sent to learners
+	proposed, decided, followed, applied *metrics.Counter
+	elections                            *metrics.Timer // from looking to a leader
+	unavailable                          *metrics.Timer // from looking to serving
+	leaderless                           *metrics.Timer // the same, of leaders
+	followerSync                         *metrics.Timer // from a leader to serving
+	observerSync                         *metrics.Timer
+	counting                             sync.Mutex // guards counted
+	counted                              replica.Counts
 }
 
 func newMetrics() *serverMetrics {
@@ -34,6 +47,11 @@ func newMetrics() *serverMetrics {
 		opened: r.Counter("connection_request_count"), rejected: r.Counter("connection_rejected"),
 		expired:  r.Counter("stale_sessions_expired"),
 		mismatch: r.Counter("digest_mismatches_count"), authFail: new(metrics.Counter), ahead: r.Counter("client_zxid_ahead"),
+		looking: r.Counter("looking_count"), diffs: r.Counter("diff_count"), snaps: r.Counter("snap_count"),
+		proposed: r.Counter("proposal_count"), decided: r.Counter("commit_count"),
+		followed: r.Counter("learner_proposal_received_count"), applied: r.Counter("learner_commit_received_count"),
+		elections: r.Timer("election_time"), unavailable: r.Timer("unavailable_time"), leaderless: r.Timer("leader_unavailable_time"),
+		followerSync: r.Timer("follower_sync_time"), observerSync: r.Timer("observer_sync_time"),
 	}
 }
 
@@ -44,6 +62,17 @@ func (m *serverMetrics) latency(op zk.OpCode, took time.Duration) {
 	} else {
 		m.read.Observe(took)
 	}
+}
+
+// catchUp counts what a member has done since it was last called.
+func (m *serverMetrics) catchUp(c replica.Counts) {
+	m.counting.Lock()
+	defer m.counting.Unlock()
+	m.proposed.Add(c.Proposed - m.counted.Proposed)
+	m.decided.Add(c.Decided - m.counted.Decided)
+	m.followed.Add(c.Followed - m.counted.Followed)
+	m.applied.Add(c.Applied - m.counted.Applied)
+	m.counted = c
 }
 
 // count is called by the owner for every note.

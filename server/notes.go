@@ -85,7 +85,7 @@ func (n *notes) run(ctx context.Context) {
 func noteLevel(k replica.NoteKind) zerolog.Level {
 	switch k {
 	case replica.SessionOpened, replica.SessionRenewed, replica.SessionRefused, replica.SessionEnded, replica.ClientThrottled,
-		replica.AuthRefused, replica.ContainersExpired:
+		replica.AuthRefused, replica.ContainersExpired, replica.LeaderElected:
 		return zerolog.DebugLevel
 	case replica.SessionExpired, replica.RoleTaken:
 		return zerolog.InfoLevel
@@ -110,6 +110,7 @@ var noteTexts = map[replica.NoteKind]string{
 	replica.AuthRefused:       "credentials refused",
 	replica.RoleTaken:         "serving in the ensemble",
 	replica.RoleLost:          "not serving: looking for a leader",
+	replica.LeaderElected:     "leader elected",
 }
 
 // noteTextKeys say what the text of a note is.
@@ -136,7 +137,7 @@ func (n *notes) write(note replica.Note) {
 	if note.Count != 0 {
 		e = e.Int("count", note.Count)
 	}
-	if note.Kind == replica.RoleTaken {
+	if note.Kind == replica.RoleTaken || note.Kind == replica.LeaderElected {
 		e = e.Stringer("role", note.Role)
 	}
 	if note.Server != 0 {

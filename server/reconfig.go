@@ -73,6 +73,7 @@ func (k *configuration) changed(a *consensus.Action) {
 		k.log.Info().Stringer("version", a.Config.Version).Str("servers", a.Config.IDs()).Msg("configuration of the ensemble in force")
 	}
 	k.peers.transport.SetConfig(k.committed, k.seen)
+	k.peers.members.config.Store(k.committed)
 	if own, ok := k.committed.Server(quorum.ServerID(k.cfg.ServerID)); ok && own.Client.Port != 0 && a.Kind == consensus.Configured {
 		k.mu.Lock()
 		k.client = own.Client

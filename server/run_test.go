@@ -330,7 +330,7 @@ func TestProblemsOfAStart(t *testing.T) {
 		"the directory is missing and not to be made": {[]string{"dataDir=" + filepath.Join(t.TempDir(), "no"), "zookeeper.datadir.autocreate=false"}, config.ExitDataDir, []string{"does not exist and autocreate is off"}},
 		"the directory is a file":                     {[]string{"dataDir=" + file}, config.ExitDataDir, []string{file, "not a directory"}},
 		"a new database is not to be made":            {[]string{"db.autocreate=false"}, config.ExitUnexpected, []string{"is empty and db.autocreate=false", "initialize"}},
-		"an ensemble":                                 {[]string{"server.1=127.0.0.1:1:2", "server.2=127.0.0.1:3:4", "myid=1", "initLimit=5", "syncLimit=5"}, config.ExitConfig, []string{"an ensemble of 2 servers is not served yet"}},
+		"the election port is taken":                  {[]string{"server.1=127.0.0.1:28881:" + taken, "server.2=127.0.0.1:3:4", "myid=1", "initLimit=5", "syncLimit=5", "electionPortBindRetry=1"}, config.ExitElectionPort, []string{"election port 127.0.0.1:" + taken + " is taken by " + pid}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, notices := load(t, t.TempDir(), c.args...)
@@ -351,7 +351,7 @@ func TestProblemsOfAStart(t *testing.T) {
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("more than one line: %q", err)
 			}
-			if cfg.DataDir != used.dir && !strings.Contains(name, "missing") && !strings.Contains(name, "file") && name != "an ensemble" {
+			if cfg.DataDir != used.dir && !strings.Contains(name, "missing") && !strings.Contains(name, "file") && !strings.Contains(name, "election") {
 				again, _ := load(t, cfg.DataDir) // nothing is left locked
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()

@@ -137,6 +137,7 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 		defer closed.Wait()
 		defer stopPeers() // after the owner, so that what it says last is sent
 		closed.Go(func() { s.runTransport(peers, l.peers) })
+		closed.Go(func() { l.peers.members.watch(peers) })
 	}
 
 	if err := s.openClientPort(l, doors); err != nil {
@@ -150,6 +151,8 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 	}
 	if l.peers == nil {
 		s.setState(grpcapi.StateServing)
+	} else {
+		s.state.CompareAndSwap(uint32(grpcapi.StateStarting), uint32(grpcapi.StateLooking))
 	}
 	s.wg.Go(func() { s.keepUp(ctx, l) })
 
@@ -221,11 +224,15 @@ var levels = map[config.Level]zerolog.Level{
 	config.Info: zerolog.InfoLevel, config.Warn: zerolog.WarnLevel, config.Error: zerolog.ErrorLevel,
 }
 
-// logServing is the line that says that clients may come.
+// logServing is the line that says that clients may come, or that they may as soon as the ensemble has a leader.
 func (s *server) logServing(l *live) {
 	e := s.log.Info().Str("version", s.opt.Version).Dur("took_ms", time.Since(s.began))
 	if l.client != nil {
 		e = e.Stringer("client_port", l.client.Addr())
+	}
+	if l.peers != nil {
+		e.Msg("ready; clients are served once there is a leader")
+		return
 	}
 	e.Msg("serving")
 }

@@ -32,6 +32,7 @@ func (s *server) status() grpcapi.Status {
 		return st
 	}
 	st.Mode = s.mode()
+	s.addEnsemble(&st, l)
 	if l.client != nil {
 		st.ClientAddresses = []string{l.client.Addr().String()}
 		addClient(&st, l)

@@ -159,7 +159,7 @@ func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, erro
 		s.warnUnwritable()
 		opt.Disk, opt.Peers, opt.Configured = l.disk, l.peers, l.configuration.changed
 		opt.FindInLog = func(z, durable zk.Zxid) (zk.Zxid, bool) { return s.findInLog(dir, z, durable) }
-		opt.Observe = func(n replica.Note) { s.roleChanged(n); s.notes.observe(n) }
+		opt.Observe = func(n replica.Note) { s.roleChanged(l.peers, n); s.notes.observe(n) }
 		opt.TickEvery = memberTickEvery
 	}
 	l.driver = driver.New(opt)

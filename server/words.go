@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"paddock/consensus"
+	"paddock/consensus/quorum"
 	"paddock/server/admin"
 	"paddock/server/config"
 	"paddock/server/driver"
@@ -60,8 +61,49 @@ func (w words) Server() (admin.Server, bool) {
 		out.Znodes = int64(t.Znodes()) + 1 // ZooKeeper counts the root twice
 		out.DropProbability = r.DropProbability()
 		out.Watches, out.Sessions = watchCount(r), int64(r.Sessions())
+		w.addMember(&out, r)
 	})
 	return out, ok
+}
+
+// addMember tells what only members of an ensemble have to tell.
+func (w words) addMember(out *admin.Server, r *replica.Replica) {
+	if w.l.peers == nil {
+		return
+	}
+	w.metrics.catchUp(r.Counts())
+	core := r.Consensus()
+	out.Member = &admin.Member{
+		PeerState: peerWords[core.Role()] + " - " + core.Stage().String(), Voters: int64(len(core.Ensemble().Voters())),
+		MasterID: int64(core.Leader()), IsObserver: core.Role() == consensus.Observing,
+	}
+	since, ok := w.l.peers.members.leading()
+	if !ok || core.Role() != consensus.Leading {
+		return
+	}
+	sizes := r.Proposals()
+	l := &admin.Leading{
+		PendingSyncs: int64(core.PendingSyncs()), Uptime: time.Since(since),
+		LastProposalBytes: sizes.Last, MinProposalBytes: sizes.Min, MaxProposalBytes: sizes.Max,
+	}
+	for _, x := range core.Learners() {
+		l.Learners = append(l.Learners, int64(x.Server))
+		switch {
+		case !x.Synced:
+		case x.Observer:
+			l.SyncedObservers++
+		case core.Ensemble().IsVoter(x.Server):
+			l.SyncedFollowers++
+		default:
+			l.SyncedOthers++
+		}
+	}
+	out.Leading = l
+}
+
+// peerWords are ZooKeeper's words for what a member does.
+var peerWords = map[consensus.Role]string{
+	consensus.Looking: "looking", consensus.Leading: "leading", consensus.Following: "following", consensus.Observing: "observing",
 }
 
 // mode is what the server is.
@@ -113,6 +155,11 @@ func connection(c *juteapi.ConnStats) admin.Connection {
 // Sessions implements admin.Source.
 func (w words) Sessions() (out admin.Sessions, ok bool) {
 	ok = w.l.inspect(func(r *replica.Replica, _ *driver.Stats) {
+		if out.Learner = w.l.peers != nil && r.Consensus().Role() != consensus.Leading; out.Learner {
+			for _, s := range r.Tree().Sessions() {
+				out.Known = append(out.Known, admin.Session{ID: s.ID, TimeoutMS: s.TimeoutMS})
+			}
+		}
 		for _, b := range r.Expiries() {
 			out.Buckets = append(out.Buckets, admin.Bucket{Expires: w.l.driver.Wall(b.ExpiresAtMS), Sessions: b.Sessions})
 		}
@@ -154,6 +201,9 @@ func (w words) Conf() (admin.Conf, bool) {
 		TickMS: c.TickTime.Milliseconds(), MaxClientCnxns: w.l.client.MaxClientCnxns(), MinSessionMS: c.MinSessionTimeout.Milliseconds(),
 		MaxSessionMS: c.MaxSessionTimeout.Milliseconds(), ListenBacklog: c.Client.ListenBacklog, ServerID: serverID(c),
 	}
+	if w.l.peers != nil {
+		out.Member = w.memberConf()
+	}
 	u, err := w.l.dir.Usage()
 	if err != nil {
 		w.log.Warn().Err(err).Msg("cannot measure the data directory")
@@ -165,6 +215,16 @@ func (w words) Conf() (admin.Conf, bool) {
 		out.DataLogBytes = out.DataDirBytes
 	}
 	return out, true
+}
+
+// memberConf is what a member of an ensemble runs with.
+func (w words) memberConf() *admin.MemberConf {
+	m, c := &w.cfg.Members, w.l.peers.members.config.Load()
+	out := &admin.MemberConf{InitLimit: m.InitLimit, SyncLimit: m.SyncLimit, Observer: m.Observer, Membership: c.String()}
+	if me, ok := c.Server(quorum.ServerID(w.cfg.ServerID)); ok {
+		out.ElectionPort, out.QuorumPort, out.Observer = me.Addresses[0].ElectionPort, me.Addresses[0].QuorumPort, me.Observer
+	}
+	return out
 }
 
 // serverID is 0 for a server that was given none.
@@ -191,5 +251,9 @@ func (w words) ResetConnections() { w.l.client.ResetConnections() }
 // ResetServer implements admin.Source.
 func (w words) ResetServer() {
 	w.l.client.ResetStats()
-	w.l.inspect(func(_ *replica.Replica, ds *driver.Stats) { ds.Reset() })
+	w.l.inspect(func(r *replica.Replica, ds *driver.Stats) {
+		ds.Reset()
+		r.ResetProposals()
+		w.metrics.catchUp(r.Counts())
+	})
 }

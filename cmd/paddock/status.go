@@ -175,6 +175,9 @@ func printStatus(out io.Writer, st *grpcapi.Status) {
 	if len(st.ClientAddresses) > 0 {
 		line("Clients on", "%s", strings.Join(st.ClientAddresses, ", "))
 	}
+	if st.Ensemble != nil {
+		printEnsemble(line, st.Ensemble)
+	}
 	if st.State == grpcapi.StateServing || st.State == grpcapi.StateReadOnly {
 		line("Zxid", "%s", st.Zxid)
 		line("Znodes", "%d, %d of them ephemeral, %s", st.Znodes, st.Ephemerals, bytesText(st.DataBytes))
@@ -188,6 +191,57 @@ func printStatus(out io.Writer, st *grpcapi.Status) {
 	for _, w := range st.Warnings {
 		line("Warning", "%s", w)
 	}
+}
+
+// printEnsemble tells of the leader and of each member.
+func printEnsemble(line func(name, format string, args ...any), e *grpcapi.Ensemble) {
+	since := "since " + e.Since.Local().Format(time.DateTime)
+	switch {
+	case !e.HasLeader:
+		line("Leader", "none %s; the last epoch was %d", since, e.Epoch)
+	case e.Stage != stageBroadcast:
+		line("Leader", "server %d, not established (%s) %s", e.Leader, e.Stage, since)
+	default:
+		line("Leader", "server %d, epoch %d, %s", e.Leader, e.Epoch, since)
+	}
+	for i := range e.Members {
+		m := &e.Members[i]
+		line(fmt.Sprintf("Server %d", m.ServerID), "%s", memberText(m, e.HasLeader && e.Stage == stageBroadcast))
+	}
+}
+
+// stageBroadcast is the stage of a member that serves.
+const stageBroadcast = "broadcast"
+
+// memberText is one member in a line.
+func memberText(m *grpcapi.Member, serving bool) string {
+	words := []string{strings.Join(m.Addresses, "|")}
+	switch {
+	case !m.Connected:
+		words = append(words, fmt.Sprintf("missing for %v (%s)", time.Since(m.Since).Round(time.Second), m.Problem))
+	case m.Problem != "":
+		words = append(words, m.Problem)
+	case m.Role != 0:
+		words = append(words, m.Role.String())
+	default:
+		words = append(words, "connected")
+	}
+	if !m.Voter {
+		words = append(words, "does not vote")
+	}
+	switch {
+	case !serving || !m.Connected:
+	case m.Behind > 0:
+		words = append(words, fmt.Sprintf("%d transactions behind", m.Behind))
+	case m.Behind == 0 && m.Synced:
+		words = append(words, "synced")
+	case m.Behind == 0:
+		words = append(words, "synchronising")
+	}
+	if m.Self {
+		words = append(words, "this server")
+	}
+	return strings.Join(words, ", ")
 }
 
 // bytesText is a size as people read it.

@@ -52,6 +52,11 @@ func ElectionPortTaken(address string, pid int, process string) Problem {
 	return Problem{Problem: fmt.Sprintf("election port %s is taken%s", address, holder(pid, process)), Fix: "stop that process", Exit: ExitElectionPort}
 }
 
+// QuorumPortTaken is for the address of the own quorum port.
+func QuorumPortTaken(address string, pid int, process string) Problem {
+	return Problem{Problem: fmt.Sprintf("quorum port %s is taken%s", address, holder(pid, process)), Fix: "stop that process", Exit: ExitUnexpected}
+}
+
 // OwnNameUnresolved is a warning, repeated once a minute while the server waits for its own name.
 func OwnNameUnresolved(host string) Notice {
 	return Notice{Level: Warn, Message: "cannot resolve own name " + host, Fix: "trying again until it resolves"}

@@ -56,12 +56,68 @@ func (s *Status) proto() *paddockv1.Status {
 		Storage:  s.Storage.proto(),
 		Refusal:  s.Refusal,
 		Warnings: s.Warnings,
+		Ensemble: s.Ensemble.proto(),
 	}
+}
+
+// proto is the ensemble as a message; nil if there is none.
+func (e *Ensemble) proto() *paddockv1.Ensemble {
+	if e == nil {
+		return nil
+	}
+	m := &paddockv1.Ensemble{
+		Epoch: e.Epoch, LeaderId: e.Leader, HasLeader: e.HasLeader, Stage: e.Stage, SinceUnixMs: unixMS(e.Since), Round: e.Round,
+		ConfigVersion: uint64(e.ConfigVersion), QuorumReached: e.QuorumReached, CommittedZxid: uint64(e.Committed),
+	}
+	for i := range e.Members {
+		x := &e.Members[i]
+		m.Members = append(m.Members, &paddockv1.Member{
+			ServerId: x.ServerID, Voter: x.Voter, Self: x.Self, Addresses: x.Addresses, ClientAddress: x.ClientAddress,
+			Role: paddockv1.MemberRole(x.Role), Connected: x.Connected, SinceUnixMs: unixMS(x.Since), Problem: x.Problem,
+			Synced: x.Synced, Behind: x.Behind,
+		})
+	}
+	return m
+}
+
+// ensembleFromProto is the inverse of Ensemble.proto.
+func ensembleFromProto(m *paddockv1.Ensemble) *Ensemble {
+	if m == nil {
+		return nil
+	}
+	e := &Ensemble{
+		Epoch: m.GetEpoch(), Leader: m.GetLeaderId(), HasLeader: m.GetHasLeader(), Stage: m.GetStage(), Since: fromUnixMS(m.GetSinceUnixMs()),
+		Round: m.GetRound(), ConfigVersion: zk.Zxid(m.GetConfigVersion()), QuorumReached: m.GetQuorumReached(), Committed: zk.Zxid(m.GetCommittedZxid()),
+	}
+	for _, x := range m.GetMembers() {
+		e.Members = append(e.Members, Member{
+			ServerID: x.GetServerId(), Voter: x.GetVoter(), Self: x.GetSelf(), Addresses: x.GetAddresses(), ClientAddress: x.GetClientAddress(),
+			Role: MemberRole(x.GetRole()), Connected: x.GetConnected(), Since: fromUnixMS(x.GetSinceUnixMs()), Problem: x.GetProblem(),
+			Synced: x.GetSynced(), Behind: x.GetBehind(),
+		})
+	}
+	return e
+}
+
+// unixMS is 0 for a zero time.
+func unixMS(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// fromUnixMS is the inverse of unixMS, in UTC.
+func fromUnixMS(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
 }
 
 // proto is the storage part as a message.
 func (s *Storage) proto() *paddockv1.Storage {
-	m := &paddockv1.Storage{
+	return &paddockv1.Storage{
 		Snapshots:          s.Snapshots,
 		SnapshotBytes:      s.SnapshotBytes,
 		Logs:               s.Logs,
@@ -69,11 +125,8 @@ func (s *Storage) proto() *paddockv1.Storage {
 		NewestSnapshotZxid: uint64(s.NewestSnapshot),
 		DiskFreeBytes:      s.DiskFreeBytes,
 		DiskTotalBytes:     s.DiskTotalBytes,
+		LastPurgeUnixMs:    unixMS(s.LastPurge),
 	}
-	if !s.LastPurge.IsZero() {
-		m.LastPurgeUnixMs = s.LastPurge.UnixMilli()
-	}
-	return m
 }
 
 // fromProto is the inverse of Status.proto, to the precision of the message. Times are UTC.
@@ -105,12 +158,13 @@ func fromProto(m *paddockv1.Status) Status {
 		Storage:  storageFromProto(m.GetStorage()),
 		Refusal:  m.GetRefusal(),
 		Warnings: m.GetWarnings(),
+		Ensemble: ensembleFromProto(m.GetEnsemble()),
 	}
 }
 
 // storageFromProto is the inverse of Storage.proto.
 func storageFromProto(m *paddockv1.Storage) Storage {
-	s := Storage{
+	return Storage{
 		Snapshots:      m.GetSnapshots(),
 		SnapshotBytes:  m.GetSnapshotBytes(),
 		Logs:           m.GetLogs(),
@@ -118,11 +172,8 @@ func storageFromProto(m *paddockv1.Storage) Storage {
 		NewestSnapshot: zk.Zxid(m.GetNewestSnapshotZxid()),
 		DiskFreeBytes:  m.GetDiskFreeBytes(),
 		DiskTotalBytes: m.GetDiskTotalBytes(),
+		LastPurge:      fromUnixMS(m.GetLastPurgeUnixMs()),
 	}
-	if ms := m.GetLastPurgeUnixMs(); ms != 0 {
-		s.LastPurge = time.UnixMilli(ms).UTC()
-	}
-	return s
 }
 
 // String is the state as `paddock status` prints it.
@@ -158,5 +209,21 @@ func (m Mode) String() string {
 		return "observer"
 	default:
 		return "none"
+	}
+}
+
+// String is the role in ZooKeeper's words.
+func (r MemberRole) String() string {
+	switch r {
+	case MemberLooking:
+		return "looking"
+	case MemberFollower:
+		return "follower"
+	case MemberLeader:
+		return "leader"
+	case MemberObserver:
+		return "observer"
+	default:
+		return "unknown"
 	}
 }

@@ -33,6 +33,12 @@ func full() Status {
 		Storage: Storage{Snapshots: 3, SnapshotBytes: 900, Logs: 2, LogBytes: 128 << 20, NewestSnapshot: 0x100000002,
 			DiskFreeBytes: 5 << 30, DiskTotalBytes: 10 << 30, LastPurge: time.UnixMilli(1795227086203).UTC()},
 		Refusal: "none", Warnings: []string{"forceSync=no: a power failure loses acknowledged writes"},
+		Ensemble: &Ensemble{Epoch: 5, Leader: 2, HasLeader: true, Stage: "broadcast", Since: time.UnixMilli(1795227086203).UTC(), Round: 831,
+			ConfigVersion: 0x100000000, QuorumReached: true, Committed: 0x500000007, Members: []Member{
+				{ServerID: 1, Voter: true, Addresses: []string{"a:2888:3888"}, ClientAddress: "a:2181", Role: MemberFollower, Connected: true,
+					Since: time.UnixMilli(1795227086204).UTC(), Synced: true, Behind: 3},
+				{ServerID: 2, Voter: true, Self: true, Role: MemberLeader, Behind: BehindUnknown, Problem: "timeout"},
+			}},
 	}
 }
 

@@ -59,6 +59,49 @@ type Status struct {
 	Storage         Storage       // on disk
 	Refusal         string        // why clients are not served, with the remedy; "" when serving
 	Warnings        []string      // what an operator should change, one sentence each
+	Ensemble        *Ensemble     // nil for a server on its own
+}
+
+// Ensemble is what one server knows of the ensemble it is a member of.
+type Ensemble struct {
+	Epoch         int64
+	Leader        int64 // meaningful if HasLeader
+	HasLeader     bool
+	Stage         string    // "election", "discovery", "synchronization" or "broadcast"
+	Since         time.Time // of serving, or not
+	Round         int64     // of elections
+	ConfigVersion zk.Zxid
+	QuorumReached bool // whether the voters that are reached are enough
+	Committed     zk.Zxid
+	Members       []Member // by id, this server included
+}
+
+// MemberRole is what a member last said that it is.
+type MemberRole uint8
+
+// The roles; the zero value is unknown.
+const (
+	MemberLooking MemberRole = iota + 1
+	MemberFollower
+	MemberLeader
+	MemberObserver
+)
+
+// BehindUnknown is Member.Behind where it is not known.
+const BehindUnknown = -1
+
+// Member is one server of an ensemble as another, or itself, sees it.
+type Member struct {
+	ServerID      int64
+	Voter, Self   bool
+	Addresses     []string // host:quorumPort:electionPort
+	ClientAddress string   // "" if the configuration does not say
+	Role          MemberRole
+	Connected     bool
+	Since         time.Time // of being connected, or not
+	Problem       string    // why it is not
+	Synced        bool
+	Behind        int64 // txns; BehindUnknown
 }
 
 // Latency is how long requests took from frame to reply.

@@ -154,6 +154,67 @@ func (ServerMode) EnumDescriptor() ([]byte, []int) {
 	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{1}
 }
 
+// MemberRole is what a member last said that it is.
+type MemberRole int32
+
+const (
+	// It has said nothing yet, or cannot be reached.
+	MemberRole_MEMBER_ROLE_UNSPECIFIED MemberRole = 0
+	// It looks for a leader.
+	MemberRole_MEMBER_ROLE_LOOKING MemberRole = 1
+	// It follows the leader, and votes.
+	MemberRole_MEMBER_ROLE_FOLLOWER MemberRole = 2
+	// It leads.
+	MemberRole_MEMBER_ROLE_LEADER MemberRole = 3
+	// It follows the leader, and does not vote.
+	MemberRole_MEMBER_ROLE_OBSERVER MemberRole = 4
+)
+
+// Enum value maps for MemberRole.
+var (
+	MemberRole_name = map[int32]string{
+		0: "MEMBER_ROLE_UNSPECIFIED",
+		1: "MEMBER_ROLE_LOOKING",
+		2: "MEMBER_ROLE_FOLLOWER",
+		3: "MEMBER_ROLE_LEADER",
+		4: "MEMBER_ROLE_OBSERVER",
+	}
+	MemberRole_value = map[string]int32{
+		"MEMBER_ROLE_UNSPECIFIED": 0,
+		"MEMBER_ROLE_LOOKING":     1,
+		"MEMBER_ROLE_FOLLOWER":    2,
+		"MEMBER_ROLE_LEADER":      3,
+		"MEMBER_ROLE_OBSERVER":    4,
+	}
+)
+
+func (x MemberRole) Enum() *MemberRole {
+	p := new(MemberRole)
+	*p = x
+	return p
+}
+
+func (x MemberRole) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MemberRole) Descriptor() protoreflect.EnumDescriptor {
+	return file_paddock_v1_admin_proto_enumTypes[2].Descriptor()
+}
+
+func (MemberRole) Type() protoreflect.EnumType {
+	return &file_paddock_v1_admin_proto_enumTypes[2]
+}
+
+func (x MemberRole) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MemberRole.Descriptor instead.
+func (MemberRole) EnumDescriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{2}
+}
+
 // GetStatusRequest has no parameters.
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -285,7 +346,9 @@ type Status struct {
 	Refusal string `protobuf:"bytes,21,opt,name=refusal,proto3" json:"refusal,omitempty"`
 	// What an operator should change, one sentence each: configuration that was accepted with reservations,
 	// and conditions that will become a problem, such as a disk that is nearly full.
-	Warnings      []string `protobuf:"bytes,22,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Warnings []string `protobuf:"bytes,22,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// The ensemble as this server sees it; absent for a server on its own.
+	Ensemble      *Ensemble `protobuf:"bytes,23,opt,name=ensemble,proto3" json:"ensemble,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -474,6 +537,276 @@ func (x *Status) GetWarnings() []string {
 	return nil
 }
 
+func (x *Status) GetEnsemble() *Ensemble {
+	if x != nil {
+		return x.Ensemble
+	}
+	return nil
+}
+
+// Ensemble is what one server knows of the ensemble it is a member of.
+type Ensemble struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The epoch of the current leader, or, while there is none, the last one that this server was part of.
+	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// The id of the server that leads; meaningful only if has_leader is true.
+	LeaderId int64 `protobuf:"varint,2,opt,name=leader_id,json=leaderId,proto3" json:"leader_id,omitempty"`
+	// Whether this server leads, or follows or observes a leader.
+	HasLeader bool `protobuf:"varint,3,opt,name=has_leader,json=hasLeader,proto3" json:"has_leader,omitempty"`
+	// How far this server is: "election", "discovery", "synchronization" or "broadcast". It serves in the last only.
+	Stage string `protobuf:"bytes,4,opt,name=stage,proto3" json:"stage,omitempty"`
+	// Milliseconds since 1970 (UTC): since when it has served, or has not.
+	SinceUnixMs int64 `protobuf:"varint,5,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
+	// The number of the last election, as far as this server knows.
+	Round int64 `protobuf:"varint,6,opt,name=round,proto3" json:"round,omitempty"`
+	// The version of the ensemble's configuration: the zxid of the transaction that set it.
+	ConfigVersion uint64 `protobuf:"varint,7,opt,name=config_version,json=configVersion,proto3" json:"config_version,omitempty"`
+	// Whether the voters that this server reaches, itself included, are enough for a quorum.
+	QuorumReached bool `protobuf:"varint,8,opt,name=quorum_reached,json=quorumReached,proto3" json:"quorum_reached,omitempty"`
+	// The zxid of the newest transaction known to be committed.
+	CommittedZxid uint64 `protobuf:"varint,9,opt,name=committed_zxid,json=committedZxid,proto3" json:"committed_zxid,omitempty"`
+	// All servers of the configuration, by id, the one that is asked included.
+	Members       []*Member `protobuf:"bytes,10,rep,name=members,proto3" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ensemble) Reset() {
+	*x = Ensemble{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ensemble) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ensemble) ProtoMessage() {}
+
+func (x *Ensemble) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ensemble.ProtoReflect.Descriptor instead.
+func (*Ensemble) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Ensemble) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Ensemble) GetLeaderId() int64 {
+	if x != nil {
+		return x.LeaderId
+	}
+	return 0
+}
+
+func (x *Ensemble) GetHasLeader() bool {
+	if x != nil {
+		return x.HasLeader
+	}
+	return false
+}
+
+func (x *Ensemble) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *Ensemble) GetSinceUnixMs() int64 {
+	if x != nil {
+		return x.SinceUnixMs
+	}
+	return 0
+}
+
+func (x *Ensemble) GetRound() int64 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *Ensemble) GetConfigVersion() uint64 {
+	if x != nil {
+		return x.ConfigVersion
+	}
+	return 0
+}
+
+func (x *Ensemble) GetQuorumReached() bool {
+	if x != nil {
+		return x.QuorumReached
+	}
+	return false
+}
+
+func (x *Ensemble) GetCommittedZxid() uint64 {
+	if x != nil {
+		return x.CommittedZxid
+	}
+	return 0
+}
+
+func (x *Ensemble) GetMembers() []*Member {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+// Member is one server of the ensemble, as the server that is asked sees it.
+type Member struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	ServerId int64 `protobuf:"varint,1,opt,name=server_id,json=serverId,proto3" json:"server_id,omitempty"`
+	// Whether it votes, by the configuration.
+	Voter bool `protobuf:"varint,2,opt,name=voter,proto3" json:"voter,omitempty"`
+	// Whether it is the server that is asked.
+	Self bool `protobuf:"varint,3,opt,name=self,proto3" json:"self,omitempty"`
+	// Where other members reach it, as host:quorumPort:electionPort.
+	Addresses []string `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// Where clients reach it, as host:port; empty if the configuration does not say.
+	ClientAddress string `protobuf:"bytes,5,opt,name=client_address,json=clientAddress,proto3" json:"client_address,omitempty"`
+	// What it is.
+	Role MemberRole `protobuf:"varint,6,opt,name=role,proto3,enum=paddock.v1.MemberRole" json:"role,omitempty"`
+	// Whether there is a connection to it.
+	Connected bool `protobuf:"varint,7,opt,name=connected,proto3" json:"connected,omitempty"`
+	// Milliseconds since 1970 (UTC): since when it is connected, or missing.
+	SinceUnixMs int64 `protobuf:"varint,8,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
+	// Why it is not connected; empty if it is.
+	Problem string `protobuf:"bytes,9,opt,name=problem,proto3" json:"problem,omitempty"`
+	// Whether it has the leader's history and serves. Only the leader knows that of others.
+	Synced bool `protobuf:"varint,10,opt,name=synced,proto3" json:"synced,omitempty"`
+	// How many transactions it is behind what is committed. Only the leader knows that of others; -1 stands for unknown.
+	Behind        int64 `protobuf:"varint,11,opt,name=behind,proto3" json:"behind,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Member) Reset() {
+	*x = Member{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Member) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Member) ProtoMessage() {}
+
+func (x *Member) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Member.ProtoReflect.Descriptor instead.
+func (*Member) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Member) GetServerId() int64 {
+	if x != nil {
+		return x.ServerId
+	}
+	return 0
+}
+
+func (x *Member) GetVoter() bool {
+	if x != nil {
+		return x.Voter
+	}
+	return false
+}
+
+func (x *Member) GetSelf() bool {
+	if x != nil {
+		return x.Self
+	}
+	return false
+}
+
+func (x *Member) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *Member) GetClientAddress() string {
+	if x != nil {
+		return x.ClientAddress
+	}
+	return ""
+}
+
+func (x *Member) GetRole() MemberRole {
+	if x != nil {
+		return x.Role
+	}
+	return MemberRole_MEMBER_ROLE_UNSPECIFIED
+}
+
+func (x *Member) GetConnected() bool {
+	if x != nil {
+		return x.Connected
+	}
+	return false
+}
+
+func (x *Member) GetSinceUnixMs() int64 {
+	if x != nil {
+		return x.SinceUnixMs
+	}
+	return 0
+}
+
+func (x *Member) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *Member) GetSynced() bool {
+	if x != nil {
+		return x.Synced
+	}
+	return false
+}
+
+func (x *Member) GetBehind() int64 {
+	if x != nil {
+		return x.Behind
+	}
+	return 0
+}
+
 // Latency is how long requests took from the arrival of the frame to the reply. All zero before the first request.
 type Latency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -489,7 +822,7 @@ type Latency struct {
 
 func (x *Latency) Reset() {
 	*x = Latency{}
-	mi := &file_paddock_v1_admin_proto_msgTypes[3]
+	mi := &file_paddock_v1_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -501,7 +834,7 @@ func (x *Latency) String() string {
 func (*Latency) ProtoMessage() {}
 
 func (x *Latency) ProtoReflect() protoreflect.Message {
-	mi := &file_paddock_v1_admin_proto_msgTypes[3]
+	mi := &file_paddock_v1_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -514,7 +847,7 @@ func (x *Latency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Latency.ProtoReflect.Descriptor instead.
 func (*Latency) Descriptor() ([]byte, []int) {
-	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Latency) GetMinUs() int64 {
@@ -563,7 +896,7 @@ type Storage struct {
 
 func (x *Storage) Reset() {
 	*x = Storage{}
-	mi := &file_paddock_v1_admin_proto_msgTypes[4]
+	mi := &file_paddock_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -575,7 +908,7 @@ func (x *Storage) String() string {
 func (*Storage) ProtoMessage() {}
 
 func (x *Storage) ProtoReflect() protoreflect.Message {
-	mi := &file_paddock_v1_admin_proto_msgTypes[4]
+	mi := &file_paddock_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -588,7 +921,7 @@ func (x *Storage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Storage.ProtoReflect.Descriptor instead.
 func (*Storage) Descriptor() ([]byte, []int) {
-	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Storage) GetSnapshots() int64 {
@@ -655,7 +988,7 @@ const file_paddock_v1_admin_proto_rawDesc = "" +
 	"paddock.v1\x1a\x1cgoogle/api/annotations.proto\"\x12\n" +
 	"\x10GetStatusRequest\"?\n" +
 	"\x11GetStatusResponse\x12*\n" +
-	"\x06status\x18\x01 \x01(\v2\x12.paddock.v1.StatusR\x06status\"\xfe\x05\n" +
+	"\x06status\x18\x01 \x01(\v2\x12.paddock.v1.StatusR\x06status\"\xb0\x06\n" +
 	"\x06Status\x12-\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x17.paddock.v1.ServerStateR\x05state\x12*\n" +
 	"\x04mode\x18\x02 \x01(\x0e2\x16.paddock.v1.ServerModeR\x04mode\x12\x18\n" +
@@ -681,7 +1014,34 @@ const file_paddock_v1_admin_proto_rawDesc = "" +
 	"\alatency\x18\x13 \x01(\v2\x13.paddock.v1.LatencyR\alatency\x12-\n" +
 	"\astorage\x18\x14 \x01(\v2\x13.paddock.v1.StorageR\astorage\x12\x18\n" +
 	"\arefusal\x18\x15 \x01(\tR\arefusal\x12\x1a\n" +
-	"\bwarnings\x18\x16 \x03(\tR\bwarnings\"P\n" +
+	"\bwarnings\x18\x16 \x03(\tR\bwarnings\x120\n" +
+	"\bensemble\x18\x17 \x01(\v2\x14.paddock.v1.EnsembleR\bensemble\"\xcf\x02\n" +
+	"\bEnsemble\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x1b\n" +
+	"\tleader_id\x18\x02 \x01(\x03R\bleaderId\x12\x1d\n" +
+	"\n" +
+	"has_leader\x18\x03 \x01(\bR\thasLeader\x12\x14\n" +
+	"\x05stage\x18\x04 \x01(\tR\x05stage\x12\"\n" +
+	"\rsince_unix_ms\x18\x05 \x01(\x03R\vsinceUnixMs\x12\x14\n" +
+	"\x05round\x18\x06 \x01(\x03R\x05round\x12%\n" +
+	"\x0econfig_version\x18\a \x01(\x04R\rconfigVersion\x12%\n" +
+	"\x0equorum_reached\x18\b \x01(\bR\rquorumReached\x12%\n" +
+	"\x0ecommitted_zxid\x18\t \x01(\x04R\rcommittedZxid\x12,\n" +
+	"\amembers\x18\n" +
+	" \x03(\v2\x12.paddock.v1.MemberR\amembers\"\xcc\x02\n" +
+	"\x06Member\x12\x1b\n" +
+	"\tserver_id\x18\x01 \x01(\x03R\bserverId\x12\x14\n" +
+	"\x05voter\x18\x02 \x01(\bR\x05voter\x12\x12\n" +
+	"\x04self\x18\x03 \x01(\bR\x04self\x12\x1c\n" +
+	"\taddresses\x18\x04 \x03(\tR\taddresses\x12%\n" +
+	"\x0eclient_address\x18\x05 \x01(\tR\rclientAddress\x12*\n" +
+	"\x04role\x18\x06 \x01(\x0e2\x16.paddock.v1.MemberRoleR\x04role\x12\x1c\n" +
+	"\tconnected\x18\a \x01(\bR\tconnected\x12\"\n" +
+	"\rsince_unix_ms\x18\b \x01(\x03R\vsinceUnixMs\x12\x18\n" +
+	"\aproblem\x18\t \x01(\tR\aproblem\x12\x16\n" +
+	"\x06synced\x18\n" +
+	" \x01(\bR\x06synced\x12\x16\n" +
+	"\x06behind\x18\v \x01(\x03R\x06behind\"P\n" +
 	"\aLatency\x12\x15\n" +
 	"\x06min_us\x18\x01 \x01(\x03R\x05minUs\x12\x17\n" +
 	"\amean_us\x18\x02 \x01(\x01R\x06meanUs\x12\x15\n" +
@@ -709,7 +1069,14 @@ const file_paddock_v1_admin_proto_rawDesc = "" +
 	"\x16SERVER_MODE_STANDALONE\x10\x01\x12\x16\n" +
 	"\x12SERVER_MODE_LEADER\x10\x02\x12\x18\n" +
 	"\x14SERVER_MODE_FOLLOWER\x10\x03\x12\x18\n" +
-	"\x14SERVER_MODE_OBSERVER\x10\x042t\n" +
+	"\x14SERVER_MODE_OBSERVER\x10\x04*\x8e\x01\n" +
+	"\n" +
+	"MemberRole\x12\x1b\n" +
+	"\x17MEMBER_ROLE_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13MEMBER_ROLE_LOOKING\x10\x01\x12\x18\n" +
+	"\x14MEMBER_ROLE_FOLLOWER\x10\x02\x12\x16\n" +
+	"\x12MEMBER_ROLE_LEADER\x10\x03\x12\x18\n" +
+	"\x14MEMBER_ROLE_OBSERVER\x10\x042t\n" +
 	"\fAdminService\x12d\n" +
 	"\tGetStatus\x12\x1c.paddock.v1.GetStatusRequest\x1a\x1d.paddock.v1.GetStatusResponse\"\x1a\x82\xd3\xe4\x93\x02\x14b\x06status\x12\n" +
 	"/v1/statusB\"Z paddock/gen/paddock/v1;paddockv1b\x06proto3"
@@ -726,30 +1093,36 @@ func file_paddock_v1_admin_proto_rawDescGZIP() []byte {
 	return file_paddock_v1_admin_proto_rawDescData
 }
 
-var file_paddock_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_paddock_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_paddock_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_paddock_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_paddock_v1_admin_proto_goTypes = []any{
 	(ServerState)(0),          // 0: paddock.v1.ServerState
 	(ServerMode)(0),           // 1: paddock.v1.ServerMode
-	(*GetStatusRequest)(nil),  // 2: paddock.v1.GetStatusRequest
-	(*GetStatusResponse)(nil), // 3: paddock.v1.GetStatusResponse
-	(*Status)(nil),            // 4: paddock.v1.Status
-	(*Latency)(nil),           // 5: paddock.v1.Latency
-	(*Storage)(nil),           // 6: paddock.v1.Storage
+	(MemberRole)(0),           // 2: paddock.v1.MemberRole
+	(*GetStatusRequest)(nil),  // 3: paddock.v1.GetStatusRequest
+	(*GetStatusResponse)(nil), // 4: paddock.v1.GetStatusResponse
+	(*Status)(nil),            // 5: paddock.v1.Status
+	(*Ensemble)(nil),          // 6: paddock.v1.Ensemble
+	(*Member)(nil),            // 7: paddock.v1.Member
+	(*Latency)(nil),           // 8: paddock.v1.Latency
+	(*Storage)(nil),           // 9: paddock.v1.Storage
 }
 var file_paddock_v1_admin_proto_depIdxs = []int32{
-	4, // 0: paddock.v1.GetStatusResponse.status:type_name -> paddock.v1.Status
+	5, // 0: paddock.v1.GetStatusResponse.status:type_name -> paddock.v1.Status
 	0, // 1: paddock.v1.Status.state:type_name -> paddock.v1.ServerState
 	1, // 2: paddock.v1.Status.mode:type_name -> paddock.v1.ServerMode
-	5, // 3: paddock.v1.Status.latency:type_name -> paddock.v1.Latency
-	6, // 4: paddock.v1.Status.storage:type_name -> paddock.v1.Storage
-	2, // 5: paddock.v1.AdminService.GetStatus:input_type -> paddock.v1.GetStatusRequest
-	3, // 6: paddock.v1.AdminService.GetStatus:output_type -> paddock.v1.GetStatusResponse
-	6, // [6:7] is the sub-list for method output_type
-	5, // [5:6] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	8, // 3: paddock.v1.Status.latency:type_name -> paddock.v1.Latency
+	9, // 4: paddock.v1.Status.storage:type_name -> paddock.v1.Storage
+	6, // 5: paddock.v1.Status.ensemble:type_name -> paddock.v1.Ensemble
+	7, // 6: paddock.v1.Ensemble.members:type_name -> paddock.v1.Member
+	2, // 7: paddock.v1.Member.role:type_name -> paddock.v1.MemberRole
+	3, // 8: paddock.v1.AdminService.GetStatus:input_type -> paddock.v1.GetStatusRequest
+	4, // 9: paddock.v1.AdminService.GetStatus:output_type -> paddock.v1.GetStatusResponse
+	9, // [9:10] is the sub-list for method output_type
+	8, // [8:9] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_paddock_v1_admin_proto_init() }
@@ -762,8 +1135,8 @@ func file_paddock_v1_admin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_paddock_v1_admin_proto_rawDesc), len(file_paddock_v1_admin_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   5,
+			NumEnums:      3,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,0 +1,111 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"paddock/consensus"
+	"paddock/consensus/quorum"
+	"paddock/server/grpcapi"
+	"paddock/server/replica"
+)
+
+// three is server 1 of three, and what it logs.
+func three(t *testing.T) (*members, *bytes.Buffer) {
+	t.Helper()
+	c, err := quorum.ParseConfig("server.1=a:2888:3888:participant\nserver.2=b:2888:3888:participant\nserver.3=c:2888:3888:participant\nversion=0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &bytes.Buffer{}
+	return newMembers(zerolog.New(log), newMetrics(), 1, c), log
+}
+
+var refused = &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+
+func TestRefusalNamesWhoIsMissing(t *testing.T) {
+	m, _ := three(t)
+	m.unreached(2, refused)
+	m.unreached(3, &net.OpError{Op: "dial", Err: &net.DNSError{Name: "c", IsNotFound: true}})
+	for _, part := range []string{"no quorum: looking for a leader", "1 of 3 voters reached", "server 2 at b:3888 (connection refused, for 0s)",
+		"server 3 at c:3888 (c: the name does not resolve"} {
+		if why := m.why(); !strings.Contains(why, part) {
+			t.Errorf("%q does not say %q", why, part)
+		}
+	}
+	m.up(2)
+	if why := m.why(); !strings.HasPrefix(why, "electing a leader") || strings.Contains(why, "server 2") || !strings.Contains(why, "2 of 3 voters") {
+		t.Errorf("with a quorum connected it says %q", why)
+	}
+	m.observe(replica.Note{Kind: replica.LeaderElected, Role: consensus.Following, Server: 2})
+	if why := m.why(); !strings.HasPrefix(why, "joining server 2") {
+		t.Errorf("with a leader it says %q", why)
+	}
+	m.observe(replica.Note{Kind: replica.RoleLost, Text: "the leader is silent"})
+	if why := m.why(); !strings.HasSuffix(why, "the last role ended: the leader is silent") {
+		t.Errorf("after a role it says %q", why)
+	}
+}
+
+func TestAPeerIsComplainedOfOnce(t *testing.T) {
+	m, log := three(t)
+	for range 100 {
+		m.unreached(2, refused)
+	}
+	if n := strings.Count(log.String(), "server cannot be reached"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, log)
+	}
+	m.up(2)
+	m.unreached(2, errors.New("anything"))
+	if n := strings.Count(log.String(), "server reached again"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, log)
+	}
+	if n := strings.Count(log.String(), "server cannot be reached"); n != 2 {
+		t.Errorf("%d lines:\n%s", n, log)
+	}
+	m.complain()
+	if strings.Contains(log.String(), "not serving") {
+		t.Error("an election that has just begun is complained of")
+	}
+	m.since = m.since.Add(-2 * lookingAfter)
+	m.complain()
+	m.complain()
+	if n := strings.Count(log.String(), "not serving"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, log)
+	}
+	m.told = m.told.Add(-2 * time.Minute)
+	m.complain()
+	if n := strings.Count(log.String(), "not serving"); n != 2 {
+		t.Errorf("%d lines after a minute:\n%s", n, log)
+	}
+}
+
+func TestALeaderTellsOfItsLearners(t *testing.T) {
+	m, _ := three(t)
+	m.up(2)
+	m.heard(2, consensus.Following)
+	m.up(3)
+	m.heard(3, consensus.Following)
+	m.observe(replica.Note{Kind: replica.RoleTaken, Role: consensus.Leading, Server: 1})
+	e := &grpcapi.Ensemble{Committed: 0x100000009}
+	m.fill(e, []consensus.Learner{{Server: 2, Synced: true, Acked: 0x100000005}}, 0x100000009)
+	if me := e.Members[0]; !me.Self || me.Role != grpcapi.MemberLeader || !me.Synced || me.Behind != 0 {
+		t.Errorf("itself: %+v", me)
+	}
+	if two := e.Members[1]; two.Role != grpcapi.MemberFollower || !two.Synced || two.Behind != 4 || two.Problem != "" {
+		t.Errorf("a follower: %+v", two)
+	}
+	if three := e.Members[2]; three.Role != 0 || three.Synced || three.Problem == "" || three.Behind != grpcapi.BehindUnknown {
+		t.Errorf("one that does not follow: %+v", three)
+	}
+	if !e.QuorumReached {
+		t.Error("no quorum")
+	}
+}
