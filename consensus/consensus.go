@@ -3,6 +3,7 @@ package consensus
 import (
 	"errors"
 	"fmt"
+	"sort"
 
 	"paddock/consensus/election"
 	"paddock/consensus/quorum"
@@ -137,6 +138,7 @@ func New(cfg Config) (*Core, error) {
 	c.dropUnlogged()
 	if ids := cfg.Ensemble.Voters(); !cfg.Distributed && len(ids) == 1 && ids[0] == cfg.Self && len(cfg.Ensemble.Servers) == 1 {
 		c.alone, c.role, c.logged = true, Leading, max(c.logged, 0)
+		c.history.init(&cfg)
 		return c, nil
 	}
 	if epoch := cfg.LastZxid.Epoch(); epoch > cfg.CurrentEpoch {
@@ -150,6 +152,19 @@ func New(cfg Config) (*Core, error) {
 		IntervalMinMS: cfg.ElectionIntervalMinMS, IntervalMaxMS: cfg.ElectionIntervalMaxMS,
 	})
 	return c, err
+}
+
+// Oldest is the zxid that memory goes back to: Since answers from there on.
+func (c *Core) Oldest() zk.Zxid { return c.history.after }
+
+// Since is what was committed after z, as far back as memory goes: false if it does not go that far. The slice is valid until
+// the next step; what its entries refer to never changes.
+func (c *Core) Since(z zk.Zxid) ([]Entry, bool) {
+	if z < c.history.after {
+		return nil, false
+	}
+	all := c.history.since(z)
+	return all[:sort.Search(len(all), func(i int) bool { return all[i].Zxid > c.committed })], true
 }
 
 // Role is what the server is now.

@@ -95,6 +95,7 @@ func (c *Core) propose(z zk.Zxid, payload []byte, out *Actions) {
 	invariant.Check(z == c.NextZxid(), "a proposal follows the one before it", int64(z), int64(c.logged))
 	if c.alone {
 		c.logged = z
+		c.history.push(Entry{z, payload}, c.committed)
 		out.Append = append(out.Append, Entry{z, payload})
 		return
 	}

@@ -105,15 +105,27 @@ func readLog(ctx context.Context, dir *datadir.Dir, after, to zk.Zxid, f func(zk
 	}
 }
 
+// readHistory calls f for the records in (after, to], where after need not be the zxid of a record.
+func readHistory(ctx context.Context, dir *datadir.Dir, after, to zk.Zxid, f func(zk.Zxid, []byte) error) error {
+	span, ok, err := dir.FindHistory(after, to, 0)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return driver.ErrHistoryGone
+	}
+	return readLog(ctx, dir, span.After, to, f)
+}
+
 // findInLog answers consensus.FindInLog: a stretch of the log serves if it is shorter than what a snapshot would cost.
 //
 // ZooKeeper compatibility: a third of the newest snapshot, snapshotSizeFactor.
-func (s *server) findInLog(dir *datadir.Dir, z, durable zk.Zxid) (found zk.Zxid, ok bool) {
+func (s *server) findInLog(dir *datadir.Dir, z, until zk.Zxid) (found zk.Zxid, ok bool) {
 	limit := int64(1 << 20)
 	if u, err := dir.Usage(); err == nil {
 		limit = max(limit, u.NewestBytes/3)
 	}
-	span, ok, err := dir.FindHistory(z, durable, limit)
+	span, ok, err := dir.FindHistory(z, until, limit)
 	if err != nil {
 		s.log.Warn().Err(err).Stringer("zxid", z).Msg("cannot look for history in the log; a learner is sent a snapshot instead")
 		return 0, false

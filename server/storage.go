@@ -149,6 +149,9 @@ func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, erro
 		TickEvery: min(max(s.cfg.TickTime/ticksPerTick, tickEveryMin), tickEveryMax),
 		Snapshot:  func(ctx context.Context, v *tree.View) error { return s.writeSnapshot(ctx, dir, v) },
 	}
+	opt.ReadLog = func(ctx context.Context, after, to zk.Zxid, f func(zk.Zxid, []byte) error) error {
+		return readHistory(ctx, dir, after, to, f)
+	}
 	if s.cfg.Distributed() {
 		if l.peers, err = s.newEnsemble(dir); err != nil {
 			return nil, errors.Join(err, l.disk.Close())
@@ -158,7 +161,7 @@ func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, erro
 		}
 		s.warnUnwritable()
 		opt.Disk, opt.Peers, opt.Configured = l.disk, l.peers, l.configuration.changed
-		opt.FindInLog = func(z, durable zk.Zxid) (zk.Zxid, bool) { return s.findInLog(dir, z, durable) }
+		opt.FindInLog = func(z, until zk.Zxid) (zk.Zxid, bool) { return s.findInLog(dir, z, until) }
 		opt.Observe = func(n replica.Note) { s.roleChanged(l.peers, n); s.notes.observe(n) }
 		opt.TickEvery = memberTickEvery
 	}

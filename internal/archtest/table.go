@@ -48,7 +48,7 @@ var table = []Row{
 		Modules: []string{"github.com/rs/zerolog"}},
 	{Path: "server/config", Ring: Edge, Imports: []string{"consensus/quorum", "internal/zk"}},
 	{Path: "server/driver", Ring: Driver,
-		Imports: []string{"consensus", "internal/queue", "internal/zk", "server/replica", "server/request", "storage/tree"},
+		Imports: []string{"consensus", "internal/queue", "internal/txn", "internal/zk", "server/replica", "server/request", "storage/tree"},
 		Modules: []string{"github.com/rs/zerolog"}},
 	{Path: "server/juteapi", Ring: Edge,
 		Imports: []string{"internal/jute", "internal/zk", "server/request"},

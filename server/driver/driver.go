@@ -42,11 +42,14 @@ type Options struct {
 	Latency func(op zk.OpCode, d time.Duration)
 	// Synced is called by the syncer after every fsync of the log, with how long it took. May be nil.
 	Synced func(time.Duration)
-	// Disk, Peers and FindInLog are only needed in an ensemble. FindInLog answers consensus.FindInLog, of a log that is
-	// durable up to a zxid, and may take its time.
+	// Disk, Peers and FindInLog are only needed in an ensemble. FindInLog answers consensus.FindInLog and may take its time;
+	// what is newer than until is in memory.
 	Disk      Disk
 	Peers     Peers
-	FindInLog func(z, durable zk.Zxid) (found zk.Zxid, ok bool)
+	FindInLog func(z, until zk.Zxid) (found zk.Zxid, ok bool)
+	// ReadLog calls f for each txn in the log, newer than after and not newer than to, which is durable. It returns
+	// ErrHistoryGone if the log does not go back that far, and f's error. f does not keep payload.
+	ReadLog func(ctx context.Context, after, to zk.Zxid, f func(z zk.Zxid, payload []byte) error) error
 	// Configured is called by the owner when a configuration of the ensemble was proposed or committed. May be nil.
 	Configured func(*consensus.Action)
 	// TickEvery is how often the replica is told the time.
@@ -223,9 +226,6 @@ func (d *Driver) control(l *letter) {
 		}
 		d.log.waiting -= l.weight
 		for i := range l.events {
-			if ev := &l.events[i]; ev.Kind == replica.Durable {
-				d.log.durable = ev.Zxid
-			}
 			d.step(l.events[i])
 		}
 	case fromPeer:

@@ -28,7 +28,6 @@ type logState struct {
 	pending logBatch    // appended since the syncer was last given something
 	roll    bool        // the next append starts a new file
 	busy    bool        // the syncer has a batch
-	durable zk.Zxid     // the newest that was reported
 	waiting int64       // bytes appended and not yet durable
 	back    chan []byte // buffers that the syncer is done with
 }

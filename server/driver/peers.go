@@ -46,9 +46,9 @@ func (d effects) Peer(a *consensus.Action) {
 	case consensus.SetAcceptedEpoch, consensus.SetCurrentEpoch:
 		d.log.assign(task{kind: a.Kind, epoch: a.Epoch})
 	case consensus.FindInLog:
-		link, z, durable := a.Link, a.Zxid, d.log.durable
+		link, z, oldest := a.Link, a.Zxid, d.opt.Replica.Oldest()
 		d.wg.Go(func() { // ends with the reading of the log
-			found, ok := d.opt.FindInLog(z, durable)
+			found, ok := d.opt.FindInLog(z, oldest)
 			d.Consensus(consensus.Event{Kind: consensus.LogFound, Link: link, Zxid: found, OK: ok}, nil)
 		})
 	case consensus.Configured, consensus.SeenConfig:

@@ -67,5 +67,11 @@ func (r *Replica) SessionOf(c request.ClientID) zk.SessionID {
 	return 0
 }
 
+// Since is what was committed after z and is applied, as far back as memory goes; see consensus.Core.Since.
+func (r *Replica) Since(z zk.Zxid) ([]consensus.Entry, bool) { return r.core.Since(z) }
+
+// Oldest is the zxid from which on Since answers.
+func (r *Replica) Oldest() zk.Zxid { return r.core.Oldest() }
+
 // DropProbability is the share of connections that the throttle refuses at random, 0 to 1.
 func (r *Replica) DropProbability() float64 { return r.throttle.drop }
