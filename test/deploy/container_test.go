@@ -177,7 +177,7 @@ func TestTheImageServesAsAUserWithoutRights(t *testing.T) {
 	// The chart's probes ask the same server.
 	c := render(t, nil, false).set.Spec.Template.Spec.Containers[0]
 	for _, path := range []string{c.StartupProbe.HTTPGet.Path, c.LivenessProbe.HTTPGet.Path, c.ReadinessProbe.HTTPGet.Path} {
-		p.until(t, path, func() bool { code, _ := get(t, httpPort, path); return code == 200 })
+		p.until(t, path, func() bool { code, _ := get(t, "127.0.0.1:"+strconv.Itoa(httpPort), path); return code == 200 })
 	}
 	if code := p.stop(t); code != 0 {
 		t.Errorf("stopped with exit code %d", code)

@@ -168,9 +168,9 @@ func listed(t *testing.T) map[string]bool {
 	port := freePort(t)
 	p := start(t, exec.Command(paddockBinary(t), "serve", "dataDir="+t.TempDir(), "clientPort="+strconv.Itoa(port), "grpcPort=0", "httpPort=0",
 		"4lw.commands.whitelist=mntr"))
-	p.until(t, "serving", func() bool { return strings.Contains(word(port, "mntr"), "zk_") })
+	p.until(t, "serving", func() bool { return strings.Contains(word("127.0.0.1", port, "mntr"), "zk_") })
 	names := map[string]bool{"up": true}
-	for line := range strings.Lines(word(port, "mntr")) {
+	for line := range strings.Lines(word("127.0.0.1", port, "mntr")) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(line, "zk_"), "\t")
 		names[name] = true
 		if summary, ok := strings.CutPrefix(name, "cnt_"); ok {

@@ -152,12 +152,12 @@ func (p *process) until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// get asks for a path over HTTP; 0 means no answer.
-func get(t *testing.T, port int, path string) (int, string) {
+// get asks HOST:PORT for a path over HTTP; 0 means no answer.
+func get(t *testing.T, addr, path string) (int, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", port, path), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,8 +171,8 @@ func get(t *testing.T, port int, path string) (int, string) {
 }
 
 // word asks a four-letter word; "" means no answer.
-func word(port int, word string) string {
-	nc, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), 5*time.Second)
+func word(host string, port int, word string) string {
+	nc, err := net.DialTimeout("tcp", net.JoinHostPort(host, strconv.Itoa(port)), 5*time.Second)
 	if err != nil {
 		return ""
 	}
