@@ -34,9 +34,9 @@ type ensemble struct {
 }
 
 // coreConfig is what consensus starts from.
-func coreConfig(c *config.Config, seen *quorum.Config, rec *datadir.Recovered) *consensus.Config {
+func coreConfig(c *config.Config, rec *datadir.Recovered) *consensus.Config {
 	out := &consensus.Config{
-		Ensemble: c.Members.Membership, LastSeen: seen, Distributed: true, Reconfig: c.Members.ReconfigEnabled, ConfigIn: configIn,
+		Ensemble: c.Members.Membership, LastSeen: loggedConfig(c, rec.Tree), Distributed: true, Reconfig: c.Members.ReconfigEnabled, ConfigIn: configIn,
 		LastZxid: rec.LastZxid(), AcceptedEpoch: rec.Epochs.Accepted, CurrentEpoch: rec.Epochs.Current,
 		TickMS: c.TickTime.Milliseconds(), InitLimit: int64(c.Members.InitLimit), SyncLimit: int64(c.Members.SyncLimit),
 		ElectionIntervalMinMS: c.Members.NotificationMin.Milliseconds(), ElectionIntervalMaxMS: c.Members.NotificationMax.Milliseconds(),
@@ -45,6 +45,20 @@ func coreConfig(c *config.Config, seen *quorum.Config, rec *datadir.Recovered) *
 		out.Recent = append(out.Recent, consensus.Entry{Zxid: r.Zxid, Payload: r.Payload})
 	}
 	return out
+}
+
+// loggedConfig is the configuration that the recovered history ends with, if it is newer than the committed one. The file
+// of the configuration proposed last does not count here: its txn may have been dropped since.
+func loggedConfig(c *config.Config, t *tree.Tree) *quorum.Config {
+	ref, ok := t.Find(zk.ConfigPath)
+	if !ok || !c.Members.ReconfigEnabled {
+		return nil
+	}
+	seen, err := quorum.ParseConfig(string(t.Data(ref)))
+	if err != nil || seen.Version <= c.Members.Membership.Version {
+		return nil
+	}
+	return seen
 }
 
 // typeOffset is where a logged txn has its type: behind session, cxid, zxid and time.

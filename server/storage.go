@@ -211,11 +211,7 @@ func (s *server) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 		ContainerPerMinute:   int64(c.Znodes.ContainerPerMinute),
 	}
 	if c.Distributed() {
-		seen, err := s.lastSeen()
-		if err != nil {
-			return replica.Config{}, err
-		}
-		out.ServerID, out.Core = quorum.ServerID(c.ServerID), coreConfig(c, seen, rec)
+		out.ServerID, out.Core = quorum.ServerID(c.ServerID), coreConfig(c, rec)
 	}
 	if c.Auth.Enforce {
 		out.EnforceSchemes = c.Auth.EnforceSchemes
