@@ -74,4 +74,3 @@ func TestChangesComeFromMemoryAndFromTheLog(t *testing.T) {
 		r.stop()
 	})
 }
-
