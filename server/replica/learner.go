@@ -63,7 +63,10 @@ func (r *Replica) askSession(c *client, eff Effects) {
 }
 
 // askRenewal asks the leader whether a client's session is alive. Only one client at a time can be it.
+//
+// What was to be said of the session in the name of an earlier connection would give it that one's timeout again.
 func (r *Replica) askRenewal(c *client, eff Effects) {
+	r.learner.touched[c.session] = c.timeout
 	r.learner.asking[c.session] = c.id
 	r.tellLeader(&consensus.Message{Kind: consensus.MsgRevalidate, Zxid: consensus.NoZxid, Session: c.session, TimeoutMS: c.timeout}, eff)
 }

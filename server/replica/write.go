@@ -76,12 +76,13 @@ func (r *Replica) fire(ch *tree.Change, eff Effects) {
 
 func (r *Replica) sessionOpened(f *inflight, eff Effects) {
 	s := f.rec.Header.Session
-	if r.serving && !r.leads() {
-		r.learner.touched[s] = f.rec.Txn.TimeoutMS // so that the leader hears of it from where it is attached
-	}
 	c := r.client(f.client)
 	if c == nil || c.session != s {
 		return // the connection went away meanwhile; the session will expire
+	}
+	if !r.leads() {
+		// Only from where it is attached: from elsewhere it might come when the session has another timeout already.
+		r.learner.touched[s] = f.rec.Txn.TimeoutMS
 	}
 	eff.Note(Note{Kind: SessionOpened, Client: c.id, Session: s, TimeoutMS: c.timeout})
 	r.connected(c, eff)
