@@ -57,7 +57,7 @@ func (p *process) reply(id request.ClientID, r *zk.Reply) {
 // Event implements replica.Effects. It checks watch order and watch-before-reply.
 func (p *process) Event(id request.ClientID, ev *zk.Event) {
 	p.noticeCommits()
-	if p.plantEventToClient(id, ev) {
+	if p.plantTold(id, ev) {
 		p.tell(id, ev)
 	}
 }

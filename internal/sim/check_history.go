@@ -162,7 +162,7 @@ func (h *history) write(d *draft, rec *txn.Record) {
 		h.turnedAway(d, c, why)
 		return
 	}
-	if xid < h.lastXid[s] {
+	if xid < h.lastXid[s] && c.req.Op != zk.OpCloseSession { // the end of a session comes from wherever it was asked for
 		e.fail("session-fifo: session %v has done its request %d and now does %d", s, h.lastXid[s], xid)
 	}
 	h.lastXid[s] = xid
@@ -249,6 +249,9 @@ func (h *history) sends(p *process, a *consensus.Action) {
 		if pr.current != epoch {
 			e.fail("epoch-before-ack: server %d sends NEWLEADER of epoch %d before it is durable", p.m.id, epoch)
 		}
+		if end := p.ends[a.Link]; end != nil {
+			end.l.ends[1-end.side].given = max(min(e.model.last(), p.logged), 0)
+		}
 	case consensus.MsgAckEpoch:
 		if m.Epoch == consensus.NoEpoch || m.Zxid == consensus.NoZxid || p.ends[a.Link] == nil {
 			return
@@ -263,6 +266,8 @@ func (h *history) sends(p *process, a *consensus.Action) {
 		switch {
 		case m.Zxid.Counter() == 0 && pr.current != epoch:
 			e.fail("newleader-after-history: server %d joins epoch %d before it is durable", p.m.id, epoch)
+		case m.Zxid.Counter() == 0 && p.ends[a.Link] != nil && pr.onDisk < p.ends[a.Link].given:
+			e.fail("newleader-after-history: server %d joins epoch %d with history up to %v, and its leader had %v", p.m.id, epoch, pr.onDisk, p.ends[a.Link].given)
 		case m.Zxid.Counter() != 0 && pr.onDisk < m.Zxid:
 			e.fail("ack-after-durable: server %d acknowledges %v, and has %v durably", p.m.id, m.Zxid, pr.onDisk)
 		}

@@ -121,9 +121,15 @@ func (t *tenure) ended(p *process, st *sessionState, s zk.SessionID) {
 			if u.session != s || u.at == nil || !u.at.open {
 				continue
 			}
+			timeout := int64(u.at.timeout)
 			for _, c := range u.contacts {
-				if c > e.calmMS && c < e.nowMS-quietLagMS && e.nowMS-c < int64(u.at.timeout) {
-					e.fail("ephemerals-die-with-session: session %v ends %d ms after its client was heard by a server, its timeout is %d", s, e.nowMS-c, u.at.timeout)
+				if c.server != u.at.p.m { // its last word to the leader may come late, with the timeout from there
+					timeout = min(timeout, int64(c.timeoutMS))
+				}
+			}
+			for _, c := range u.contacts {
+				if c.atMS > e.calmMS && c.atMS < e.nowMS-quietLagMS && e.nowMS-c.atMS < timeout {
+					e.fail("ephemerals-die-with-session: session %v ends %d ms after its client was heard by a server, its timeout is %d", s, e.nowMS-c.atMS, timeout)
 				}
 			}
 		}

@@ -14,7 +14,7 @@ import (
 // EnsembleOptions select a run of several servers.
 type EnsembleOptions struct {
 	Seed  uint64
-	Bug   EnsembleBug
+	Plant Exhibit
 	Trace io.Writer // takes every line of the trace; may be nil
 }
 

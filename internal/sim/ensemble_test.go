@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -12,9 +13,11 @@ import (
 	"testing"
 )
 
+var plantFlag = flag.Int("exhibit", 0, "plant this mistake in an ensemble, by its number")
+
 func TestEnsembleSimulation(t *testing.T) {
 	if *seedFlag >= 0 {
-		opt := EnsembleOptions{Seed: uint64(*seedFlag)}
+		opt := EnsembleOptions{Seed: uint64(*seedFlag), Plant: Exhibit(*plantFlag)}
 		if testing.Verbose() {
 			opt.Trace = os.Stdout
 		}
@@ -38,7 +41,7 @@ func TestEnsembleSimulation(t *testing.T) {
 				if seed >= uint64(*runsFlag) || t.Failed() {
 					return
 				}
-				out := RunEnsemble(EnsembleOptions{Seed: seed})
+				out := RunEnsemble(EnsembleOptions{Seed: seed, Plant: Exhibit(*plantFlag)})
 				mu.Lock()
 				for what, n := range out.Counts {
 					counts[what] += n

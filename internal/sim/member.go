@@ -204,7 +204,7 @@ func (m *member) boot(d *disk) error {
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	rec, err := dir.Recover(datadir.RecoverOptions{RecentMax: e.plan.recentTxns, Member: true})
+	rec, err := m.recover(dir)
 	if err != nil {
 		return errors.Join(fmt.Errorf("recover: %w", err), dir.Close())
 	}

@@ -31,6 +31,9 @@ type linkEnd struct {
 	closed bool
 	queue  []packet
 	moving bool
+
+	announced, upToDate bool    // NEWLEADER and UPTODATE were sent
+	given               zk.Zxid // what was decided then
 }
 
 // packet is what is on its way: a message, a snapshot, a part of the log, or the end of the connection.

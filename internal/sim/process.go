@@ -102,19 +102,15 @@ func (p *process) step(ev replica.Event) {
 	if !p.alive() {
 		return
 	}
-	if !p.plantEvent(&ev) {
-		return
-	}
 	ev.NowMS, ev.WallMS = p.nowMS(), p.wallMS()
-	if p.e.opt.Bug == MuseumSessionsByWallClock {
-		ev.NowMS = ev.WallMS - wallStart/2
-	}
+	p.plantEvent(&ev)
 	if ev.Kind != replica.Tick {
 		p.m.note("<- %v", &ev)
 	}
 	p.event = &ev
 	p.r.Step(&ev, p)
 	p.event = nil
+	p.releaseHeld()
 	p.settle()
 	p.handOver()
 }
@@ -206,7 +202,11 @@ func (p *process) Peer(a *consensus.Action) {
 func (p *process) SendSnap(link consensus.LinkID, v *tree.View) {
 	p.m.note("-> send-snap on %d at %v", link, v.Zxid())
 	p.e.count("SNAP")
-	if !p.send(link, packet{m: &consensus.Message{Kind: consensus.MsgSnap, Zxid: v.Zxid()}, view: v}) {
+	z := v.Zxid()
+	if p.e.has(exhibitSnapAhead) {
+		z--
+	}
+	if !p.send(link, packet{m: &consensus.Message{Kind: consensus.MsgSnap, Zxid: z}, view: v}) {
 		p.in(0, func() { p.step(replica.Event{Kind: replica.SnapSent, View: v}) })
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"paddock/consensus"
 	"paddock/internal/zk"
 	"paddock/server/replica"
-	"paddock/storage/datadir"
 	"paddock/storage/snapshot"
 	"paddock/storage/tree"
 	"paddock/storage/vfs"
@@ -64,7 +63,6 @@ func (q *processQueue) append(p *process, z zk.Zxid, payload []byte) {
 // assign puts a task behind all that was appended.
 func (p *process) assign(t diskTask) {
 	p.queue.pending = append(p.queue.pending, diskPart{task: &t})
-	p.plantOrder()
 }
 
 // handOver gives the disk what has gathered, unless it is at work.
@@ -259,12 +257,14 @@ func (p *process) do(t *diskTask) (ev replica.Event, err error) {
 	switch t.kind {
 	case consensus.SetAcceptedEpoch:
 		ev.Core.Kind = consensus.AcceptedEpochDurable
-		if p.e.opt.Bug != MuseumAcceptedEpochNotWritten {
+		if !p.e.has(exhibitEpochNotWritten) {
 			err = p.dir.SetAcceptedEpoch(t.epoch)
 		}
 	case consensus.SetCurrentEpoch:
 		ev.Core.Kind = consensus.CurrentEpochDurable
-		err = p.dir.SetCurrentEpoch(t.epoch)
+		if !p.e.has(exhibitCurrentEpochNotWritten) {
+			err = p.dir.SetCurrentEpoch(t.epoch)
+		}
 	case consensus.Truncate:
 		ev.Core.Kind = consensus.Truncated
 		ev.Tree, err = p.truncate(t.zxid, t.reload)
@@ -282,7 +282,12 @@ func (p *process) truncate(z zk.Zxid, reload bool) (*tree.Tree, error) {
 	}
 	p.e.count("truncated")
 	var t *tree.Tree
-	if reload = reload || p.e.opt.Bug == MuseumTruncateKeepsSnapshots; reload {
+	if reload && p.e.has(exhibitTruncateKeepsTree) {
+		_, err := p.plantTruncate(z)
+		p.openLog(z)
+		return nil, err
+	}
+	if reload || p.e.has(exhibitTruncateKeepsSnapshots) {
 		p.e.count("truncated and reloaded")
 		rec, err := p.plantTruncate(z)
 		if err == nil {
@@ -305,10 +310,8 @@ func (p *process) install(v *tree.View) error {
 		return err
 	}
 	p.e.count("installed")
-	if p.e.opt.Bug != MuseumSnapshotNotStored {
-		if _, err := p.dir.Install(context.Background(), v, snapshot.WriteOptions{}); err != nil {
-			return err
-		}
+	if err := p.plantInstall(v); err != nil {
+		return err
 	}
 	p.openLog(v.Zxid())
 	return nil
@@ -327,7 +330,7 @@ func (p *process) Snapshot(v *tree.View) {
 	q.writing = true
 	p.m.note("snapshot at %v", v.Zxid())
 	t := newTask(taskSnapshot, func() error {
-		_, err := p.dir.WriteSnapshot(context.Background(), v, snapshot.WriteOptions{})
+		_, err := p.dir.WriteSnapshot(background, v, snapshot.WriteOptions{})
 		return err
 	})
 	p.views[t] = v
@@ -388,6 +391,4 @@ func (p *process) findInLog(link consensus.LinkID, z zk.Zxid) {
 	})
 }
 
-func (p *process) recoverOptions() datadir.RecoverOptions {
-	return datadir.RecoverOptions{RecentMax: -1}
-}
+var background = context.Background()

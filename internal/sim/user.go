@@ -11,9 +11,9 @@ type user struct {
 	caller // its session outlives connections and servers
 	e      *ensemble
 
-	at       *attach // its connection; nil for none
-	sinceMS  int64   // when it connected, or sent the oldest request that is not answered
-	contacts []int64 // when servers that serve have heard of its session of late
+	at       *attach   // its connection; nil for none
+	sinceMS  int64     // when it connected, or sent the oldest request that is not answered
+	contacts []contact // of its session, of late
 }
 
 // attach is one connection, as the server knows it. The user may have left it long before the server notices.
@@ -169,7 +169,7 @@ func (u *user) submit(n int) {
 				return
 			}
 			if a.p.serving && u.at == a && a.open {
-				u.contact()
+				u.contact(a)
 			}
 			a.p.tenure().heard(a)
 			a.p.step(replica.Event{Kind: replica.Request, Client: a.id, Request: req})
@@ -181,10 +181,17 @@ func (u *user) submit(n int) {
 	}
 }
 
+// contact is a moment in which a server that serves has heard of a session.
+type contact struct {
+	atMS      int64
+	timeoutMS int32
+	server    *member
+}
+
 // contact notes that a server has heard of the user.
-func (u *user) contact() {
-	u.contacts = append(u.contacts, u.e.nowMS)
-	for len(u.contacts) > 0 && u.contacts[0] < u.e.nowMS-maxSessionMS {
+func (u *user) contact(a *attach) {
+	u.contacts = append(u.contacts, contact{u.e.nowMS, a.timeout, a.p.m})
+	for len(u.contacts) > 0 && u.contacts[0].atMS < u.e.nowMS-maxSessionMS {
 		u.contacts = u.contacts[1:]
 	}
 }
@@ -225,7 +232,7 @@ func (p *process) Connected(id request.ClientID, r *zk.ConnectResponse) {
 	if a.u.session != r.Session {
 		a.u.session, a.u.contacts = r.Session, nil
 	}
-	a.u.contact()
+	a.u.contact(a)
 	for _, c := range a.sent {
 		e.index(r.Session, c)
 	}
