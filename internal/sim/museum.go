@@ -25,7 +25,6 @@ const (
 	exhibitSessionsByWallClock
 	exhibitTouchesLost
 	exhibitCloseNotLogged
-	exhibitSeenNotCompared
 	exhibitRequestTwice
 	exhibitRepliesSwapped
 	exhibitEventAfterReply
@@ -79,7 +78,6 @@ var labels = []label{
 	{exhibitSessionsByWallClock, "ZOOKEEPER-1366", "sessions expire by the clock on the wall", "", 20},
 	{exhibitTouchesLost, "etcd 9888", "a leader does not hear which sessions are alive elsewhere", "", 20},
 	{exhibitCloseNotLogged, "ZOOKEEPER-2355", "a learner's log lacks what a closed session takes with it", "", 50},
-	{exhibitSeenNotCompared, "ClickHouse Keeper", "a client moves to a server that is behind it", "", 50},
 	{exhibitRequestTwice, "ClickHouse Keeper", "a request is carried out twice", "", 20},
 	{exhibitRepliesSwapped, "ZOOKEEPER-2024", "a reply overtakes the one before", "", 20},
 	{exhibitEventAfterReply, "ClickHouse Keeper", "an event follows the reply that shows its change", "", 20},

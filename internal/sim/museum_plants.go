@@ -70,10 +70,6 @@ func (p *process) plantEvent(ev *replica.Event) {
 	case p.e.has(exhibitSessionsByWallClock):
 		ev.NowMS = max(p.plant.nowMS, p.wallMS()-wallStart+1<<32)
 		p.plant.nowMS = ev.NowMS
-	case p.e.has(exhibitSeenNotCompared) && ev.Kind == replica.Connect:
-		req := *ev.Connect
-		req.LastZxidSeen = 0
-		ev.Connect = &req
 	case p.e.has(exhibitTouchesLost) && ev.Kind == replica.Consensus && ev.Core.Message != nil && ev.Core.Message.Touched != nil:
 		core, m := *ev.Core, *ev.Core.Message
 		m.Touched = []consensus.Touch{}

@@ -221,6 +221,9 @@ func (p *process) Connected(id request.ClientID, r *zk.ConnectResponse) {
 		e.fail("client %d gets session %v with timeout %d, expected %v with %d", a.u.n, r.Session, r.TimeoutMS, a.asked, a.timeout)
 	}
 	a.open = true
+	for _, c := range a.sent {
+		e.index(r.Session, c)
+	}
 	if a.left {
 		return // its requests die with it, or do not: whoever asks for this session next will see
 	}
@@ -233,9 +236,6 @@ func (p *process) Connected(id request.ClientID, r *zk.ConnectResponse) {
 		a.u.session, a.u.contacts = r.Session, nil
 	}
 	a.u.contact(a)
-	for _, c := range a.sent {
-		e.index(r.Session, c)
-	}
 	e.tenure.established(p, a)
 }
 
