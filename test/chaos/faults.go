@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +24,9 @@ type world struct {
 	volumes []*volume
 	brief   time.Duration // what a fault lasts at least; at most four times that
 }
+
+// observing is put before the kind of a server that is to be an observer.
+const observing = "observing "
 
 // newWorld describes an ensemble with a server of each kind, whose ids are 1, 2, 3, …, in a network of the test's own, and starts
 // none of them. The test must run apart.
@@ -41,7 +45,12 @@ func newWorld(t *testing.T, kinds []string, seed uint64, extra ...string) *world
 	lines := append([]string{"tickTime=500", "initLimit=20", "syncLimit=4", "maxSessionTimeout=60000"}, extra...)
 	for i, kind := range kinds {
 		host := fmt.Sprint(subnet, memberID(i))
-		lines = append(lines, fmt.Sprintf("server.%d=%s:2888:3888", i+1, host))
+		kind, observes := strings.CutPrefix(kind, observing)
+		role := ""
+		if observes {
+			role = ":observer"
+		}
+		lines = append(lines, fmt.Sprintf("server.%d=%s:%d:%d%s", i+1, host, quorumPort, electionPort, role))
 		dir := t.TempDir()
 		v, err := newVolume(filepath.Join(dir, "disk"))
 		must(err)
@@ -53,8 +62,11 @@ func newWorld(t *testing.T, kinds []string, seed uint64, extra ...string) *world
 		must(s.do(func() error { return w.net.plug(memberID(i)) }))
 		must(errors.Join(os.MkdirAll(p.data, 0o755), os.WriteFile(filepath.Join(p.data, "myid"), fmt.Appendln(nil, i+1), 0o644)))
 	}
-	for _, p := range w.members {
-		p.extra = lines
+	for i, p := range w.members {
+		p.extra = slices.Clone(lines)
+		if strings.HasPrefix(kinds[i], observing) {
+			p.extra = append(p.extra, "peerType=observer")
+		}
 	}
 	w.net.run()
 	return w

@@ -68,6 +68,7 @@ func plantObjects(servers []*process, number int) error {
 // newCrew lets hands loose on objects that were made.
 func newCrew(servers []*process, number int, seed uint64) *crew {
 	c := &crew{history: newHistory(), number: number, stop: make(chan struct{})}
+	c.java = slices.ContainsFunc(servers, func(p *process) bool { return p.kind == java })
 	works := []func(*hand, *crew){registerWork, registerWork, registerWork, registerWork, setWork, setWork, setWork,
 		lockWork, lockWork, lockWork, bankWork, bankWork, bankWork, watchWork, followWork}
 	for i := range handsAll {

@@ -35,6 +35,7 @@ func (d *deed) String() string {
 // history is what some hands did at the same time, and what they found wrong at once.
 type history struct {
 	began time.Time
+	java  bool // ZooKeeper's servers are members: its sync does not make sure that the leader still leads
 
 	mu     sync.Mutex // guards all below
 	deeds  []*deed

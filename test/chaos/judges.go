@@ -21,7 +21,7 @@ func (h *history) judge() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	errs := slices.Clone(h.wrongs)
-	errs = append(errs, judgeOrder(h.deeds), judgeReads(h.deeds), judgeLocks(h.deeds), judgeSums(h.deeds), judgeModels(h.deeds))
+	errs = append(errs, judgeOrder(h.deeds), judgeReads(h.deeds), judgeLocks(h.deeds), judgeSums(h.deeds), judgeModels(h.deeds, !h.java))
 	return errors.Join(errs...)
 }
 
@@ -208,13 +208,13 @@ func balance(data []byte) (n int) {
 // thinkingTime bounds how long porcupine may look for an order of one object's history.
 const thinkingTime = 2 * time.Minute
 
-// judgeModels has porcupine look for an order of all writes and synced reads of each register, each set and each bank.
-func judgeModels(deeds []*deed) error {
+// judgeModels has porcupine look for an order of all writes of each register, each set and each bank, and all synced reads if asked to.
+func judgeModels(deeds []*deed, synced bool) error {
 	objects := map[string][]porcupine.Operation{}
 	models := map[string]porcupine.Model{}
 	for _, d := range deeds {
 		path, m := modelOf(d)
-		if path == "" || d.reply == nil && !d.isWrite() {
+		if path == "" || !d.isWrite() && (d.reply == nil || !synced) {
 			continue
 		}
 		ret := d.ret

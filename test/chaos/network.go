@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -130,10 +131,24 @@ type network struct {
 	paths map[[2]byte]path
 	rng   *rand.Rand
 	lost  int
+	young map[conversation]bool // of learners with leaders, in which no transfer has begun
+	syncs []transfer
+}
+
+// conversation is a connection to a quorum port.
+type conversation struct {
+	leader, learner byte
+	port            [2]byte // the learner's
+}
+
+// transfer is how a leader synchronised a learner.
+type transfer struct {
+	leader, learner byte
+	kind            string
 }
 
 func newNetwork(seed uint64) *network {
-	return &network{ports: map[byte]*os.File{}, paths: map[[2]byte]path{}, rng: rand.New(rand.NewPCG(seed, 2))}
+	return &network{ports: map[byte]*os.File{}, paths: map[[2]byte]path{}, young: map[conversation]bool{}, rng: rand.New(rand.NewPCG(seed, 2))}
 }
 
 // plug gives the namespace of the calling thread an address in the network.
@@ -199,6 +214,9 @@ func (n *network) carry(frame []byte) {
 	if lost {
 		n.lost++
 	}
+	if !lost {
+		n.overhear(frame)
+	}
 	n.mu.Unlock()
 	if lost {
 		return
@@ -209,6 +227,50 @@ func (n *network) carry(frame []byte) {
 	}
 	late := append([]byte(nil), frame...)
 	time.AfterFunc(wait, func() { out.Write(late) }) //nolint:errcheck // as above
+}
+
+const (
+	quorumPort   = 2888
+	electionPort = 3888
+)
+
+// kinds are the quorum packets with which a leader says what it will send, by the lowest byte of their type.
+var kinds = map[byte]string{13: "DIFF", 14: "TRUNC", 15: "SNAP"}
+
+// overhear notes how leaders synchronise learners: the first packet of one of the kinds in a conversation. Such a packet is a type, a zxid
+// and two lengths of -1.
+func (n *network) overhear(frame []byte) {
+	const tcp, syn, packet = 6, 2, 20
+	head := int(frame[0]&15) * 4
+	if frame[9] != tcp || len(frame) < head+20 {
+		return
+	}
+	segment := frame[head:]
+	switch quorumPort {
+	case int(binary.BigEndian.Uint16(segment[2:])):
+		if segment[13]&syn != 0 {
+			n.young[conversation{frame[19], frame[15], [2]byte(segment)}] = true
+		}
+	case int(binary.BigEndian.Uint16(segment)):
+		c := conversation{frame[15], frame[19], [2]byte(segment[2:])}
+		data := segment[segment[12]>>4*4:]
+		for i := 0; n.young[c] && i+packet <= len(data); i++ {
+			kind := kinds[data[i+3]]
+			if kind != "" && data[i]|data[i+1]|data[i+2] == 0 && binary.BigEndian.Uint64(data[i+12:]) == 1<<64-1 {
+				delete(n.young, c)
+				n.syncs = append(n.syncs, transfer{c.leader, c.learner, kind})
+			}
+		}
+	}
+}
+
+// overheard returns the transfers since it was last called.
+func (n *network) overheard() []transfer {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := n.syncs
+	n.syncs = nil
+	return list
 }
 
 // set changes the direction from one host to another.
