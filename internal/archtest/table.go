@@ -85,7 +85,8 @@ var table = []Row{
 	{Path: "test/tour", Ring: Test},
 	{Path: "test/oracle", Ring: Test},
 	{Path: "test/bench", Ring: Test, Imports: []string{"internal/bench", "internal/client", "internal/zk"}},
-	{Path: "test/chaos", Ring: Test, Imports: []string{"internal/client", "internal/jute", "internal/zk"}},
+	{Path: "test/chaos", Ring: Test, Imports: []string{"internal/client", "internal/jute", "internal/zk"},
+		Modules: []string{"github.com/anishathalye/porcupine"}},
 }
 
 // longFiles are the files that may be longer than the others, each with its reason.

@@ -130,10 +130,8 @@ func (w *world) cut(apart func(from, to int) bool) {
 func (w *world) restore() {
 	w.t.Helper()
 	w.net.heal()
-	for _, p := range w.members {
-		if p.alive() {
-			p.cmd.Process.Signal(syscall.SIGCONT) //nolint:errcheck // it may end at this moment
-		}
+	for i := range w.members {
+		w.send(i, syscall.SIGCONT)
 	}
 	w.launch(w.t)
 	w.await(w.t)
@@ -223,11 +221,18 @@ var faults = []fault{
 // stopped lets servers do nothing for a while.
 func (w *world) stopped(list ...int) {
 	for _, i := range list {
-		w.must(w.members[i].cmd.Process.Signal(syscall.SIGSTOP))
+		w.send(i, syscall.SIGSTOP)
 	}
 	w.pause()
 	for _, i := range list {
-		w.must(w.members[i].cmd.Process.Signal(syscall.SIGCONT))
+		w.send(i, syscall.SIGCONT)
+	}
+}
+
+// send gives a server a signal, if it runs.
+func (w *world) send(i int, sig syscall.Signal) {
+	if err := w.members[i].cmd.Process.Signal(sig); !errors.Is(err, os.ErrProcessDone) {
+		w.must(err)
 	}
 }
 

@@ -52,6 +52,14 @@ func (w *world) round(i int, f fault, seed uint64) {
 	w.must(c.progress(40))
 	lost, began := w.net.dropped(), time.Now()
 	f.run(w)
+	const inARow = 4 // one round in so many has three faults, and no rest between them
+	if w.rng.IntN(inARow) == 0 {
+		for range 2 {
+			next := faults[w.rng.IntN(len(faults))]
+			next.run(w)
+			f.name += "; " + next.name
+		}
+	}
 	lasted := time.Since(began)
 	w.restore()
 	back := time.Since(began) - lasted
