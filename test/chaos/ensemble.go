@@ -19,12 +19,13 @@ import (
 type ensemble struct{ members []*process }
 
 // assemble describes an ensemble with a server of each kind, whose ids are 1, 2, 3, … in that order. None is started.
-// They end with the test.
+// They end with the test. A kind may have a role, as in "java:observer".
 func assemble(t *testing.T, kinds []string, extra ...string) *ensemble {
 	t.Helper()
 	e := &ensemble{}
 	lines := append([]string{"tickTime=500", "initLimit=20", "syncLimit=10"}, extra...)
 	for i, kind := range kinds {
+		kind, role, _ := strings.Cut(kind, ":")
 		dir := t.TempDir()
 		p, err := newProcess(kind, filepath.Join(dir, "data"), dir)
 		if err != nil {
@@ -36,7 +37,11 @@ func assemble(t *testing.T, kinds []string, extra ...string) *ensemble {
 				t.Fatal(err)
 			}
 		}
-		lines = append(lines, fmt.Sprintf("server.%d=127.0.0.1:%d:%d", i+1, ports[0], ports[1]))
+		line := fmt.Sprintf("server.%d=127.0.0.1:%d:%d", i+1, ports[0], ports[1])
+		if role != "" {
+			line += ":" + role
+		}
+		lines = append(lines, line)
 		if err := errors.Join(os.MkdirAll(p.data, 0o755), os.WriteFile(filepath.Join(p.data, "myid"), fmt.Appendln(nil, i+1), 0o644)); err != nil {
 			t.Fatal(err)
 		}

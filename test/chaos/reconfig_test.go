@@ -4,8 +4,12 @@ package chaos
 
 import (
 	"fmt"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"paddock/internal/client"
 	"paddock/internal/zk"
@@ -122,4 +126,156 @@ func TestReconfigRemovesTheLeader(t *testing.T) {
 			restartAll(t, e, rest...)
 		})
 	}
+}
+
+// TestReconfigChangesRoles makes a voter an observer and a voter again, the leader too, in the same process.
+func TestReconfigChangesRoles(t *testing.T) {
+	for _, kinds := range [][]string{
+		{paddock, paddock, paddock, paddock},
+		{java, paddock, java, paddock},
+		{paddock, java, paddock, java},
+	} {
+		t.Run(strings.Join(kinds, " "), func(t *testing.T) {
+			e := newElastic(t)
+			e.start(kinds...)
+			for _, id := range []int{e.leading(), 3} {
+				line := e.lines[id-1]
+				e.reconfigure(e.members[id%4], zk.Members{Joining: strings.Replace(line, ":participant", ":observer", 1)})
+				e.configured(1, 2, 3, 4)
+				if err := e.members[id-1].await("observer"); err != nil {
+					t.Fatal(err)
+				}
+				writeThroughAll(t, e.ensemble, fmt.Sprint("observed-", id))
+				e.reconfigure(e.members[id-1], zk.Members{Joining: line})
+				e.configured(1, 2, 3, 4)
+				for deadline := time.Now().Add(startDeadline); e.members[id-1].mode() != "follower"; <-time.After(pollEvery) {
+					if time.Now().After(deadline) {
+						t.Fatalf("server %d is %s", id, e.members[id-1].mode())
+					}
+				}
+				writeThroughAll(t, e.ensemble, fmt.Sprint("votes-", id))
+			}
+			e.agree(t)
+		})
+	}
+}
+
+// leading is the id of the leader.
+func (e *elastic) leading() int {
+	e.t.Helper()
+	for i, p := range e.members {
+		if p.alive() && p.mode() == "leader" {
+			return i + 1
+		}
+	}
+	e.t.Fatal("nobody leads")
+	return 0
+}
+
+// TestReconfigReachesWhoIsAway: a server that is down while the others change learns of it when it comes back, by whatever it is
+// told first; one that was removed meanwhile follows without a vote. Its clients are told by their watches.
+func TestReconfigReachesWhoIsAway(t *testing.T) {
+	for _, kinds := range [][]string{
+		{paddock, paddock, paddock, paddock},
+		{java, paddock, paddock, java},
+		{paddock, java, java, paddock},
+	} {
+		t.Run(strings.Join(kinds, " "), func(t *testing.T) {
+			e := newElastic(t)
+			e.start(kinds[:3]...)
+			e.join(kinds[3], "participant")
+			if err := e.members[1].kill(); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.serves(); err != nil {
+				t.Fatal(err)
+			}
+			told := e.watchConfig(1, 3, 4)
+			e.reconfigure(e.members[0], zk.Members{Joining: e.lines[3]})
+			e.configured(1, 2, 3, 4)
+			told()
+			if err := e.members[1].launch(); err != nil {
+				t.Fatal(err)
+			}
+			e.await(t)
+			e.configured(1, 2, 3, 4)
+
+			// Removed while it is away, by a file that lists those who stay.
+			if err := e.members[1].kill(); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "members")
+			if err := os.WriteFile(file, []byte(strings.Join([]string{e.lines[0], e.lines[2], e.lines[3]}, "\n")), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if out := shell(t, e.members[2].addr(), "reconfig -file "+file); !strings.Contains(out, "Committed new configuration:") {
+				t.Fatalf("zkCli.sh: %s", out)
+			}
+			e.configured(1, 3, 4)
+			if err := e.members[1].launch(); err != nil {
+				t.Fatal(err)
+			}
+			e.await(t)
+			e.configured(1, 3, 4)
+			if mode := e.members[1].mode(); mode != "follower" {
+				t.Errorf("the one that was removed is %s", mode)
+			}
+			e.agree(t)
+		})
+	}
+}
+
+// watchConfig watches the configuration on some servers. The function returned waits until all are told of a change.
+func (e *elastic) watchConfig(ids ...int) func() {
+	e.t.Helper()
+	var conns []*client.Conn
+	for _, id := range ids {
+		c, err := dialServing(e.members[id-1])
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		do(e.t, c, &zk.Request{Op: zk.OpGetData, Path: zk.ConfigPath, Watch: true})
+		conns = append(conns, c)
+	}
+	return func() {
+		e.t.Helper()
+		for i, c := range conns {
+			select {
+			case ev, ok := <-c.Events():
+				if !ok || ev.Type != zk.NodeDataChanged || ev.Path != zk.ConfigPath {
+					e.t.Errorf("on server %d: %+v %v", ids[i], ev, ok)
+				}
+			case <-time.After(startDeadline):
+				e.t.Errorf("nobody is told on server %d", ids[i])
+			}
+			c.Abandon()
+		}
+	}
+}
+
+// TestReconfigMovesTheClientPort: a server goes on at the client port that its new line names; who is connected stays.
+func TestReconfigMovesTheClientPort(t *testing.T) {
+	e := newElastic(t)
+	e.start(paddock, java, paddock)
+	for _, id := range []int{1, 3} {
+		p := e.members[id-1]
+		c, err := dial(p.addr(), client.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := p.port
+		if p.port, err = freePort(); err != nil {
+			t.Fatal(err)
+		}
+		line := strings.Replace(e.lines[id-1], fmt.Sprint(";127.0.0.1:", before), fmt.Sprint(";127.0.0.1:", p.port), 1)
+		e.reconfigure(e.members[1], zk.Members{Joining: line})
+		e.configured(1, 2, 3)
+		do(t, c, &zk.Request{Op: zk.OpExists, Path: "/zookeeper"})
+		c.Abandon()
+		if now, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", before)); err == nil {
+			now.Close()
+			t.Errorf("server %d still listens at its old port", id)
+		}
+	}
+	restartAll(t, e, 1, 2, 3)
 }
