@@ -59,11 +59,13 @@ func (p *Prep) create(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 	if code := p.modeProblem(req); code != zk.OK {
 		return code
 	}
-	if by.State != zk.OK {
-		if req.Mode.IsEphemeral() && by.State == zk.UnknownSession {
-			return zk.SessionExpired
-		}
+	switch {
+	case by.State == zk.UnknownSession && req.Mode.IsEphemeral():
+		return zk.SessionExpired
+	case by.State != zk.OK:
 		return by.State
+	case by.Owning != zk.OK && req.Mode.IsEphemeral():
+		return by.Owning
 	}
 	if code := pathProblem(req.Path); code != zk.OK {
 		return code

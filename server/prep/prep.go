@@ -25,6 +25,7 @@ type Config struct {
 type Asker struct {
 	Session zk.SessionID
 	State   zk.Code // OK, UnknownSession, SessionExpired (closing) or SessionMoved (served elsewhere)
+	Owning  zk.Code // OK, or why the session can own no ephemerals: it is local to a server
 	IDs     []zk.ID
 	Cxid    int32
 	Zxid    zk.Zxid // the next of the leader

@@ -27,6 +27,8 @@ type pending struct {
 	xid   int32 // of a write
 	op    zk.OpCode
 	until zk.Zxid // answered once this is applied: the write's own txn; for a sync, what was proposed before it
+	// refuse is what a write that needs no txn is answered with: one that is refused, or the end of a local session (OK).
+	refuse zk.Code
 }
 
 // client is one connection.
@@ -38,7 +40,8 @@ type client struct {
 	timeout int32
 	state   clientState
 	old     bool
-	closing bool // a learner's client has asked for the end of its session
+	closing bool // a client of a learner, or of a local session, has asked for the end of its session
+	local   bool // its session is known here only
 	synced  int  // syncs that the leader has answered and that still wait behind other requests
 	gone    bool // closed by us or by it; nothing may be sent any more
 	queue   queue.Queue[pending]
@@ -104,7 +107,11 @@ func (r *Replica) connect(c *client, req *zk.ConnectRequest, eff Effects) {
 		r.close(c, request.CloseMalformed, eff)
 		return
 	}
-	if !r.serving {
+	switch {
+	case r.readOnly && !req.ReadOnly:
+		r.close(c, request.CloseNotReadOnly, eff)
+		return
+	case !r.serves() && !r.readOnly:
 		r.close(c, request.CloseNotServing, eff)
 		return
 	}
@@ -120,18 +127,22 @@ func (r *Replica) connect(c *client, req *zk.ConnectRequest, eff Effects) {
 	}
 	c.old = req.Old
 	c.timeout = session.Negotiate(req.TimeoutMS, r.cfg.MinSessionMS, r.cfg.MaxSessionMS)
-	if req.Session == 0 {
+	switch {
+	case r.readOnly:
+		r.connectReadOnly(c, req, eff)
+	case req.Session == 0:
 		r.openSession(c, eff)
-		return
+	default:
+		r.reattach(c, req, eff)
 	}
-	r.reattach(c, req, eff)
 }
 
 // openSession proposes a new session for c; it is told when the txn is applied.
 func (r *Replica) openSession(c *client, eff Effects) {
-	c.session = r.ids.Next()
-	for r.sessions.Known(c.session) {
-		c.session = r.ids.Next()
+	c.session = r.freshID()
+	if r.cfg.LocalSessions {
+		r.openLocal(c, eff)
+		return
 	}
 	c.state = connecting
 	r.attached[c.session] = c
@@ -156,6 +167,8 @@ func (r *Replica) reattach(c *client, req *zk.ConnectRequest, eff Effects) {
 	c.session = req.Session
 	password := req.Session.Password()
 	switch right := slices.Equal(req.Password, password[:]); {
+	case right && r.renewLocal(c, eff):
+		return
 	case right && !r.leads():
 		c.state = connecting
 		r.attached[c.session] = c
@@ -182,7 +195,7 @@ func (r *Replica) refuse(c *client, eff Effects) {
 func (r *Replica) connected(c *client, eff Effects) {
 	c.state = open
 	eff.Connected(c.id, &zk.ConnectResponse{
-		TimeoutMS: c.timeout, Session: c.session, Password: c.session.Password(), Old: c.old,
+		TimeoutMS: c.timeout, Session: c.session, Password: c.session.Password(), Old: c.old, ReadOnly: r.readOnly,
 	})
 	for _, e := range c.early {
 		if !c.gone {

@@ -119,6 +119,8 @@ const (
 	RoleTaken                             // Role, Zxid: epoch and 0, Server: the leader: it is established
 	RoleLost                              // Text: the reason
 	LeaderElected                         // Role, Server: the leader; what follows is discovery and synchronisation
+	ReadOnlyBegun                         // no quorum for a while: reads are served
+	ReadOnlyEnded                         // a leader is found
 )
 
 // Note is a fact for logs and metrics; what it means is in the kind.

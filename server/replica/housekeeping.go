@@ -5,6 +5,7 @@ import (
 
 	"paddock/consensus"
 	"paddock/internal/zk"
+	"paddock/server/request"
 )
 
 // tick does what is due: sessions that have expired, containers and TTL znodes that have had their time.
@@ -13,6 +14,10 @@ func (r *Replica) tick(eff Effects) {
 	if r.cfg.Core != nil {
 		r.core.Step(consensus.Event{Kind: consensus.Tick, NowMS: r.nowMS}, &r.actions)
 		r.act(eff)
+	}
+	r.beginReadOnly(eff)
+	if r.serving || r.readOnly {
+		r.expireLocals(eff)
 	}
 	if !r.leads() || !r.core.CanPropose() {
 		return
@@ -27,6 +32,10 @@ func (r *Replica) tick(eff Effects) {
 
 // expire ends a session that is not being ended yet.
 func (r *Replica) expire(s zk.SessionID, eff Effects) {
+	if r.local.Known(s) {
+		r.endLocal(s, request.CloseSessionExpired, eff)
+		return
+	}
 	if r.leads() && r.sessions.Known(s) && !r.sessions.IsClosing(s) {
 		r.sessions.SetClosing(s)
 		r.proposeClose(s, eff)

@@ -71,7 +71,7 @@ func (r *Replica) asked(link consensus.LinkID, q *consensus.ForwardedRequest, ef
 		r.sessions.SetClosing(q.Session)
 		r.prep.CloseSession(by, &f.rec)
 	default:
-		by.State = r.sessionState(q.Session, owner)
+		by.State, by.Owning = r.remoteState(q.Session, owner)
 		req := decodeBody(q)
 		r.prep.Judge(req, by, &f.rec)
 	}
@@ -85,6 +85,16 @@ func (r *Replica) sessionState(s zk.SessionID, owner session.Owner) zk.Code {
 		return zk.SessionExpired
 	}
 	return code
+}
+
+// remoteState is what prep is told of a session of a learner's client, and of the ephemerals that it may own. A session that is
+// not known may be local to the learner, where there are such; this server gave its own ids to no client of a learner.
+func (r *Replica) remoteState(s zk.SessionID, owner session.Owner) (state, owning zk.Code) {
+	state = r.sessionState(s, owner)
+	if state == zk.SessionExpired && r.cfg.LocalSessions && !r.sessions.Known(s) && uint8(s>>56) != uint8(r.cfg.ServerID) {
+		return zk.OK, zk.SessionExpired
+	}
+	return state, zk.OK
 }
 
 // decodeBody makes a request of what was forwarded.

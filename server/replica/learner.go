@@ -134,7 +134,7 @@ func (r *Replica) claim(f *inflight) {
 		}
 		return
 	}
-	if c.queue.Len() == 0 {
+	if c.queue.Len() == 0 || h.Type == zk.OpCreateSession { // which makes a local session global
 		return
 	}
 	p := c.queue.Front()

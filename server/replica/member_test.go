@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"paddock/consensus"
+	"paddock/consensus/election"
 	"paddock/consensus/quorum"
 	"paddock/internal/jute"
 	"paddock/internal/txn"
@@ -134,5 +135,17 @@ func TestAServerOnItsOwnHasNoConfigurationToChange(t *testing.T) {
 		if rep := w.send(w.connect(), zk.Request{Xid: 1, Op: zk.OpReconfig, Members: &zk.Members{}}); rep.Err != want {
 			t.Errorf("%v: %v", on, rep.Err)
 		}
+	}
+}
+
+// decide has a server of three follow another, by what that and the third say.
+func (m *member) decide(leader quorum.ServerID) {
+	for _, from := range []quorum.ServerID{leader, 5 - leader} {
+		role := consensus.Following
+		if from == leader {
+			role = consensus.Leading
+		}
+		n := &election.Notification{Role: role, Vote: election.Vote{Leader: leader, Zxid: 0, Round: 1, Epoch: 0}, Version: 2}
+		m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.Notified, Server: from, Notification: n}})
 	}
 }

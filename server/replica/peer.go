@@ -1,9 +1,6 @@
 package replica
 
 import (
-	"maps"
-	"slices"
-
 	"paddock/consensus"
 	"paddock/consensus/quorum"
 	"paddock/internal/queue"
@@ -124,6 +121,7 @@ func (r *Replica) lead(a *consensus.Action, eff Effects) {
 	r.prep = prep.New(r.cfg.Prep, r.cfg.Auth, r.tree)
 	r.sessions = session.New(r.cfg.TickMS)
 	r.openSessions()
+	r.keepLocals()
 	r.doomed = doomed{checkedMS: r.nowMS}
 	eff.Note(Note{Kind: RoleTaken, Role: r.core.Role(), Zxid: zk.Zxid(a.Epoch << 32), Server: r.cfg.ServerID})
 	r.closeOrphans(eff)
@@ -136,6 +134,7 @@ func (r *Replica) follow(a *consensus.Action, eff Effects) {
 		r.fuzzy = r.logged // whatever the snapshot may have of later txns was proposed before it was complete
 	}
 	r.showConfig()
+	r.keepLocals()
 	r.learner = learner{touched: map[zk.SessionID]int32{}, asking: map[zk.SessionID]request.ClientID{}}
 	r.sessions = session.New(r.cfg.TickMS)
 	eff.Note(Note{Kind: RoleTaken, Role: r.core.Role(), Zxid: zk.Zxid(a.Epoch << 32), Server: a.Server})
@@ -144,9 +143,8 @@ func (r *Replica) follow(a *consensus.Action, eff Effects) {
 // lose stops serving. The clients find another server, or this one when it serves again.
 func (r *Replica) lose(reason string, eff Effects) {
 	r.serving, r.role = false, consensus.Looking
-	for _, id := range slices.Sorted(maps.Keys(r.clients)) {
-		r.close(r.clients[id], request.CloseNotServing, eff)
-	}
+	r.lookingMS = r.nowMS
+	r.closeAll(request.CloseNotServing, eff)
 	r.waiting = queue.Queue[wait]{}
 	r.learner = learner{}
 	eff.Note(Note{Kind: RoleLost, Text: reason})

@@ -45,6 +45,8 @@ func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 		r.reply = zk.Reply{Xid: req.Xid, Op: req.Op, Err: zk.SessionClosedRequireSaslAuth}
 		eff.Reply(c.id, at, &r.reply)
 		r.close(c, request.CloseAuthRequired, eff)
+	case r.readOnly && req.Op != zk.OpCloseSession && (req.Op == zk.OpSync || req.Op == zk.OpCheck || req.Op.IsWrite() && req.Op.FromClient()):
+		r.answerHere(c, req, zk.NotReadOnly, at, eff)
 	case req.Op.IsWrite() && req.Op.FromClient():
 		r.write(c, req, at, eff)
 	case req.Op == zk.OpSync && !r.leads():
@@ -62,6 +64,9 @@ func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 
 // touch keeps a client's session alive. It tells whether it is, and whether it is attached elsewhere by now.
 func (r *Replica) touch(c *client) (alive, moved bool) {
+	if c.local {
+		return r.local.Touch(c.session, c.timeout, r.nowMS) && !c.closing, false
+	}
 	if !r.leads() {
 		r.learner.touched[c.session] = c.timeout
 		return !c.closing, false
@@ -86,8 +91,12 @@ func (r *Replica) drain(c *client, eff Effects) {
 		case p.until > r.tree.Zxid():
 			return
 		}
-		req, ids, at := p.req, p.ids, p.at
+		req, ids, at, refuse := p.req, p.ids, p.at, p.refuse
 		c.queue.Pop()
+		if req.Op == zk.OpCloseSession || refuse != zk.OK {
+			r.answerHere(c, req, refuse, at, eff)
+			continue
+		}
 		r.read(c, req, ids, at, eff)
 	}
 }

@@ -37,6 +37,13 @@ type Config struct {
 	LogFileBytes  int64 // a new log file begins after so many bytes; 0 for only with a snapshot
 	Seed          uint64
 
+	// LocalSessions makes new sessions local to this server, UpgradeSessions global when they are to own an ephemeral.
+	LocalSessions, UpgradeSessions bool
+	// ReadOnlyAfterMS is how long a member looks for a leader before it serves reads alone; 0 for never.
+	ReadOnlyAfterMS int64
+	// LeaderApart keeps clients away while this server leads.
+	LeaderApart bool
+
 	ContainerCheckMS     int64
 	ContainerNeverUsedMS int64 // 0 leaves containers alone that never had a child
 	ContainerPerMinute   int64
@@ -57,7 +64,9 @@ type Replica struct {
 	core     *consensus.Core
 	tree     *tree.Tree
 	prep     *prep.Prep
-	sessions *session.Tracker
+	sessions *session.Tracker       // of the ensemble; a leader's business
+	local    *session.Tracker       // of this server alone
+	localMS  map[zk.SessionID]int32 // their timeouts
 	watches  *watch.Table
 	clients  map[request.ClientID]*client
 	recent   *client                  // found last; requests and replies of one client come in runs
@@ -68,8 +77,11 @@ type Replica struct {
 	logged  zk.Zxid               // the newest that was flying, or the tree's
 	waiting queue.Queue[wait]     // by zxid: clients with a sync at the head of what waits
 	serving bool                  // the role is established
-	learner learner
-	arrived *tree.Tree // came with the message that is being stepped
+	// readOnly: no quorum has been found since lookingMS, and reads are served without.
+	readOnly  bool
+	lookingMS int64
+	learner   learner
+	arrived   *tree.Tree // came with the message that is being stepped
 	// fuzzy is the zxid up to which the tree may hold effects of txns that it has yet to apply, because a leader that is not
 	// Paddock wrote its snapshot while it went on. Digests before that tell nothing.
 	fuzzy   zk.Zxid
@@ -104,9 +116,10 @@ func New(cfg Config, t *tree.Tree, nowMS, wallMS int64) (*Replica, error) {
 		cfg.Prep.Ensemble = core
 	}
 	r := &Replica{
-		cfg: cfg, core: core, tree: t, prep: prep.New(cfg.Prep, cfg.Auth, t), sessions: session.New(cfg.TickMS), watches: watch.New(),
+		cfg: cfg, core: core, tree: t, prep: prep.New(cfg.Prep, cfg.Auth, t), sessions: session.New(cfg.TickMS), local: session.New(cfg.TickMS), localMS: map[zk.SessionID]int32{},
+		watches: watch.New(),
 		clients: map[request.ClientID]*client{}, attached: map[zk.SessionID]*client{},
-		ids: session.NewIDs(int64(cfg.ServerID), wallMS), nowMS: nowMS, wallMS: wallMS,
+		ids: session.NewIDs(int64(cfg.ServerID), wallMS), nowMS: nowMS, wallMS: wallMS, lookingMS: nowMS,
 	}
 	r.snapshots.init(cfg)
 	r.doomed.checkedMS = nowMS
@@ -229,6 +242,9 @@ func (r *Replica) propose(f *inflight, eff Effects) {
 // act carries out what consensus wants. The actions are empty again before anything is committed: a commit that opens a
 // session takes up what its client has sent meanwhile, which may propose.
 func (r *Replica) act(eff Effects) {
+	if r.readOnly && r.core.Role() != consensus.Looking {
+		r.endReadOnly(eff) // before the tree may change under its clients
+	}
 	for _, e := range r.actions.Append {
 		r.append(e, eff)
 	}
@@ -310,9 +326,13 @@ func (r *Replica) release(eff Effects) {
 
 // asker is what prep needs to know of a client's request.
 func (r *Replica) asker(c *client, xid int32) prep.Asker {
-	return prep.Asker{
+	by := prep.Asker{
 		Session: c.session, State: zk.OK, IDs: c.ids, Cxid: xid, Zxid: r.core.NextZxid(), TimeMS: r.wallMS,
 	}
+	if c.local {
+		by.Owning = zk.EphemeralOnLocalSession
+	}
+	return by
 }
 
 // own is the asker of what the server does by itself, in the name of session s (or 0).

@@ -9,6 +9,9 @@ import (
 
 // write judges and proposes a client's write. Its answer waits in the client's queue.
 func (r *Replica) write(c *client, req *zk.Request, at int64, eff Effects) {
+	if c.local && r.writeLocally(c, req, at, eff) {
+		return
+	}
 	switch {
 	case !r.leads():
 		r.forward(c, req, at, eff)
