@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 
 	"paddock/internal/zk"
 	"paddock/server/driver"
@@ -18,7 +19,10 @@ type disk struct {
 	*wal.Writer
 	dir     *datadir.Dir
 	options snapshot.WriteOptions // of a snapshot that a leader has sent
-	prepare func(*wal.Writer)     // keeps the log prepared, in a goroutine, until it is closed
+	report  func(error)           // of what keeps the log from being prepared
+	// preparing is the goroutine that keeps the log prepared. It ends with the log, and before the next one begins: both would
+	// prepare a file of the same name.
+	preparing sync.WaitGroup
 }
 
 var (
@@ -73,6 +77,15 @@ func (d *disk) Install(v *tree.View) error {
 
 // open begins a log that goes on after z.
 func (d *disk) open(z zk.Zxid) {
-	d.Writer = d.dir.Log(z)
-	d.prepare(d.Writer)
+	d.preparing.Wait()
+	w := d.dir.Log(z)
+	d.Writer = w
+	d.preparing.Go(func() { w.KeepPrepared(d.report) }) // ends when the log is closed
+}
+
+// Close ends the log.
+func (d *disk) Close() error {
+	err := d.Writer.Close()
+	d.preparing.Wait()
+	return err
 }

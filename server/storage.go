@@ -22,7 +22,6 @@ import (
 	"paddock/storage/snapshot"
 	"paddock/storage/tree"
 	"paddock/storage/vfs"
-	"paddock/storage/wal"
 )
 
 // openDir opens and locks the data directory.
@@ -140,9 +139,7 @@ func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, erro
 	if err != nil {
 		return nil, err
 	}
-	l := &live{dir: dir, disk: &disk{dir: dir, options: s.snapshotOptions(), prepare: func(w *wal.Writer) {
-		s.wg.Go(func() { w.KeepPrepared(s.reportPrepare) }) // ends when the log is closed
-	}}}
+	l := &live{dir: dir, disk: &disk{dir: dir, options: s.snapshotOptions(), report: s.reportPrepare}}
 	l.disk.open(rec.Tree.Zxid())
 	opt := driver.Options{
 		Logger: s.log, Replica: r, Log: l.disk, Observe: s.notes.observe, Latency: s.metrics.latency, Synced: s.notes.synced(s.cfg.Log.FsyncWarning),
