@@ -269,9 +269,11 @@ func (s *server) roleChanged(e *ensemble, n replica.Note) {
 	case replica.RoleTaken:
 		s.role.Store(&n)
 		s.setState(grpcapi.StateServing)
-	case replica.RoleLost:
+	case replica.RoleLost, replica.ReadOnlyEnded:
 		s.role.Store(nil)
 		s.setState(grpcapi.StateLooking)
+	case replica.ReadOnlyBegun:
+		s.setState(grpcapi.StateReadOnly)
 	}
 	e.members.observe(n)
 }

@@ -87,7 +87,7 @@ func noteLevel(k replica.NoteKind) zerolog.Level {
 	case replica.SessionOpened, replica.SessionRenewed, replica.SessionRefused, replica.SessionEnded, replica.ClientThrottled,
 		replica.AuthRefused, replica.ContainersExpired, replica.LeaderElected:
 		return zerolog.DebugLevel
-	case replica.SessionExpired, replica.RoleTaken:
+	case replica.SessionExpired, replica.RoleTaken, replica.ReadOnlyEnded:
 		return zerolog.InfoLevel
 	case replica.DigestMismatch:
 		return zerolog.ErrorLevel
@@ -111,6 +111,8 @@ var noteTexts = map[replica.NoteKind]string{
 	replica.RoleTaken:         "serving in the ensemble",
 	replica.RoleLost:          "not serving: looking for a leader",
 	replica.LeaderElected:     "leader elected",
+	replica.ReadOnlyBegun:     "no quorum: serving reads to clients that accept it",
+	replica.ReadOnlyEnded:     "a leader is found: no longer serving reads alone",
 }
 
 // noteTextKeys say what the text of a note is.

@@ -181,6 +181,9 @@ const (
 	memberTickEvery = 20 * time.Millisecond // consensus asks for one every 50 ms
 )
 
+// readOnlyAfterMin is how long a member looks for a leader at least before it serves reads alone, as ZooKeeper does.
+const readOnlyAfterMin = 2 * time.Second
+
 // standaloneID is what ZooKeeper makes session ids with when it serves alone, whatever myid says.
 const standaloneID = 1
 
@@ -209,6 +212,11 @@ func (s *server) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 	}
 	if c.Distributed() {
 		out.ServerID, out.Core = quorum.ServerID(c.ServerID), coreConfig(c, rec)
+		out.LocalSessions, out.UpgradeSessions = c.Sessions.Local, c.Sessions.LocalUpgrading
+		if c.Sessions.ReadOnlyMode {
+			out.ReadOnlyAfterMS = max(readOnlyAfterMin, c.TickTime).Milliseconds()
+		}
+		out.LeaderApart = !c.Members.LeaderServes
 	}
 	if c.Auth.Enforce {
 		out.EnforceSchemes = c.Auth.EnforceSchemes

@@ -36,10 +36,12 @@ type words struct {
 
 // State implements admin.Source.
 func (w words) State() admin.State {
-	switch grpcapi.State(w.state.Load()) {
-	case grpcapi.StateServing:
+	switch st := grpcapi.State(w.state.Load()); {
+	case st == grpcapi.StateServing && w.mode() == grpcapi.ModeLeader && !w.cfg.Members.LeaderServes:
+		return admin.StateNotServing // no clients, which is what is asked
+	case st == grpcapi.StateServing:
 		return admin.StateServing
-	case grpcapi.StateReadOnly:
+	case st == grpcapi.StateReadOnly:
 		return admin.StateReadOnly
 	default:
 		return admin.StateNotServing
@@ -54,6 +56,9 @@ func (w words) Server() (admin.Server, bool) {
 		MinLatencyMS: total.MinMS, MaxLatencyMS: total.MaxMS, MeanLatencyMS: total.AvgMS(),
 		Uptime: time.Since(w.began), AuthFailed: w.metrics.authFail.Value(),
 		LastReplyBytes: -1, MinReplyBytes: -1, MaxReplyBytes: -1,
+	}
+	if w.State() == admin.StateReadOnly {
+		out.Mode = "read-only"
 	}
 	ok := w.l.inspect(func(r *replica.Replica, _ *driver.Stats) {
 		t := r.Tree()
