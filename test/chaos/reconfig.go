@@ -208,6 +208,14 @@ func shell(t *testing.T, addr string, commands ...string) string {
 	return output(t, cmd)
 }
 
+// readOnlyShell is zkCli.sh for a server without a quorum.
+func readOnlyShell(addr string, commands ...string) *exec.Cmd {
+	cmd := exec.Command(zkCli, "-server", addr, "-r")
+	cmd.Env = append(os.Environ(), "JVMFLAGS=-Xmx64m -XX:+UseSerialGC -XX:TieredStopAtLevel=1")
+	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\nquit\n")
+	return cmd
+}
+
 // kazoo runs a Python program that finds a client zk, connected as the super user.
 func kazoo(t *testing.T, addr, program string) string {
 	t.Helper()
