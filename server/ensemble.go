@@ -48,14 +48,15 @@ func coreConfig(c *config.Config, rec *datadir.Recovered) *consensus.Config {
 }
 
 // loggedConfig is the configuration that the recovered history ends with, if it is newer than the committed one. The file
-// of the configuration proposed last does not count here: its txn may have been dropped since.
+// of the configuration proposed last does not count here: its txn may have been dropped since. Nor does one that no txn set,
+// which is the list of the static file under the version of an epoch: the list may have been changed since, by hand.
 func loggedConfig(c *config.Config, t *tree.Tree) *quorum.Config {
 	ref, ok := t.Find(zk.ConfigPath)
 	if !ok || !c.Members.ReconfigEnabled {
 		return nil
 	}
 	seen, err := quorum.ParseConfig(string(t.Data(ref)))
-	if err != nil || seen.Version <= c.Members.Membership.Version {
+	if err != nil || seen.Version <= c.Members.Membership.Version || seen.Version.Counter() == 0 {
 		return nil
 	}
 	return seen

@@ -28,34 +28,15 @@ type configuration struct {
 	live   *live // once the client port is open
 }
 
-// newConfiguration begins with what the files say.
-func (s *server) newConfiguration(peers *ensemble) (*configuration, error) {
+// newConfiguration begins with the committed configuration that the files say, and the newer one of the history, or nil.
+func (s *server) newConfiguration(peers *ensemble, seen *quorum.Config) *configuration {
 	c := s.cfg
 	k := &configuration{
-		server: s, files: config.Files{Static: c.File}, peers: peers, committed: c.Members.Membership, written: c.Members.DynamicFile != "",
+		server: s, files: config.Files{Static: c.File}, peers: peers, committed: c.Members.Membership, seen: seen, written: c.Members.DynamicFile != "",
 		client: quorum.HostPort{Host: c.Client.Address, Port: c.Client.Port},
 	}
-	var err error
-	if k.seen, err = s.lastSeen(); err != nil {
-		return nil, err
-	}
 	peers.transport.SetConfig(k.committed, k.seen)
-	return k, nil
-}
-
-// lastSeen is the configuration that was proposed last, if it is newer than the committed one.
-func (s *server) lastSeen() (*quorum.Config, error) {
-	if !s.cfg.Members.ReconfigEnabled || s.cfg.File == "" {
-		return nil, nil
-	}
-	seen, err := config.Files{Static: s.cfg.File}.ReadNext()
-	if err != nil {
-		return nil, config.Problem{File: s.cfg.File, Problem: err.Error(), Exit: config.ExitUnexpected}
-	}
-	if seen != nil && seen.Version <= s.cfg.Members.Membership.Version {
-		seen = nil
-	}
-	return seen, nil
+	return k
 }
 
 // changed takes a Configured or SeenConfig of consensus. The files are written before it returns, and so before anything is

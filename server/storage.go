@@ -153,9 +153,7 @@ func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, erro
 		if l.peers, err = s.newEnsemble(dir); err != nil {
 			return nil, errors.Join(err, l.disk.Close())
 		}
-		if l.configuration, err = s.newConfiguration(l.peers); err != nil {
-			return nil, errors.Join(err, l.disk.Close())
-		}
+		l.configuration = s.newConfiguration(l.peers, cfg.Core.LastSeen)
 		s.warnUnwritable()
 		opt.Disk, opt.Peers, opt.Configured = l.disk, l.peers, l.configuration.changed
 		opt.FindInLog = func(z, until zk.Zxid) (zk.Zxid, bool) { return s.findInLog(dir, z, until) }
