@@ -13,6 +13,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"paddock/internal/client"
+	"paddock/internal/zk"
 )
 
 // world is an ensemble whose servers have each a network namespace and a file system to themselves. Both can fail.
@@ -87,6 +90,28 @@ func (w *world) end() {
 			w.t.Error(err)
 		}
 	}
+}
+
+// bulk puts some weight into the tree, so that it takes a while to send.
+func (w *world) bulk() {
+	w.t.Helper()
+	const znodes, size = 1000, 2000
+	c, err := dial(w.members[0].addr(), client.Options{})
+	w.must(err)
+	errs := make(chan error, znodes)
+	for i := range znodes {
+		req := &zk.Request{Op: zk.OpCreate, Path: fmt.Sprint("/bulk-", i), Data: make([]byte, size), ACL: zk.OpenACL, TTLMS: -1}
+		c.Send(req, func(r *zk.Reply, err error) {
+			if err == nil && r.Err != zk.OK {
+				err = fmt.Errorf("create %s: %v", req.Path, r.Err)
+			}
+			errs <- err
+		})
+	}
+	for range znodes {
+		w.must(<-errs)
+	}
+	w.must(c.Close())
 }
 
 // pause lets a fault last.
@@ -166,6 +191,24 @@ var faults = []fault{
 		}
 	}},
 	{"the leader pauses", func(w *world) { w.stopped(w.leading()) }},
+	{"the leader pauses until another leads", func(w *world) {
+		w.restore() // or nobody may be able to
+		v := w.leading()
+		w.send(v, syscall.SIGSTOP)
+		w.succession(v)
+		w.pause()
+		w.send(v, syscall.SIGCONT)
+	}},
+	{"the leader, cut off from the others, pauses until another leads", func(w *world) {
+		w.restore() // or nobody may be able to
+		v := w.leading()
+		w.cut(func(i, j int) bool { return i == v || j == v })
+		w.send(v, syscall.SIGSTOP)
+		w.succession(v)
+		w.pause()
+		w.send(v, syscall.SIGCONT)
+		w.pause()
+	}},
 	{"a server pauses", func(w *world) { w.stopped(w.any()) }},
 	{"a majority pauses", func(w *world) { w.stopped(w.shuffled()[:len(w.members)/2+1]...) }},
 	{"halves, the leader in the smaller one", func(w *world) { w.halves(w.leading()) }},
@@ -208,6 +251,24 @@ var faults = []fault{
 	{"a disk stops", func(w *world) { w.frozen(w.any()) }},
 	{"a disk is full", func(w *world) { w.fullDisk(w.any()) }},
 	{"the leader's disk is full", func(w *world) { w.fullDisk(w.leading()) }},
+	{"a server is killed again and again as it comes back", func(w *world) {
+		p := w.members[w.victim()]
+		for range 5 {
+			w.must(p.kill())
+			w.must(p.launch())
+			<-time.After(time.Duration(w.rng.IntN(200)) * time.Millisecond)
+		}
+	}},
+	{"a server has lost its data", func(w *world) {
+		w.restore() // what is only there is not to be lost with it
+		w.must(w.catchUp())
+		p := w.members[w.victim()]
+		w.must(p.kill())
+		w.must(os.RemoveAll(filepath.Join(p.data, "version-2")))
+		w.pause()
+		w.launch(w.t)
+		w.must(p.await(""))
+	}},
 	{"the leader is cut off, and another is killed", func(w *world) {
 		v := w.leading()
 		w.cut(func(i, j int) bool { return i == v || j == v })
@@ -244,9 +305,16 @@ func (w *world) halves(who int) {
 			small = append(small, i)
 		}
 	}
+	led := w.leading() == who
 	w.cut(func(i, j int) bool { return slices.Contains(small, i) != slices.Contains(small, j) })
+	if led && w.quorum() {
+		w.succession(who) // the one that led believes for a while that it still does
+	}
 	w.pause()
 }
+
+// quorum tells whether all servers run, so that some must come to lead.
+func (w *world) quorum() bool { return len(w.running()) == len(w.members) }
 
 // every makes all directions between servers bad.
 func (w *world) every(p path) {

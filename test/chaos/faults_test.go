@@ -5,9 +5,13 @@ package chaos
 import (
 	"flag"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
+
+var faultFlag = flag.String("fault", "", "part of the name of the only faults that TestFaults draws from")
 
 var minutesFlag = flag.Float64("chaos.minutes", 0, "how long TestFaults goes on; 0 stands for 30, or a few faults with -short")
 
@@ -31,12 +35,16 @@ func TestFaults(t *testing.T) {
 				rounds := 1 << 30
 				if testing.Short() && *minutesFlag == 0 {
 					rounds = few
+				} else {
+					w.brief *= 2
 				}
 				w.launch(t)
 				w.await(t)
-				order := w.rng.Perm(len(faults))
+				w.bulk()
+				drawn := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !strings.Contains(f.name, *faultFlag) })
+				w.rng.Shuffle(len(drawn), func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
 				for i := 0; i < rounds && time.Now().Before(until) && !t.Failed(); i++ {
-					w.round(i, faults[order[i%len(order)]], s)
+					w.round(i, drawn[i%len(drawn)], s)
 				}
 			})
 		}
