@@ -109,6 +109,9 @@ func (h *history) decide(p *process, z zk.Zxid) {
 		if !h.config.Met(durable) {
 			e.fail("ack-after-durable: server %d commits %v, and no quorum has it durably", p.m.id, next)
 		}
+		if cfg, err := quorum.ParseConfig(configIn(payload)); err == nil && configIn(payload) != "" && !cfg.Met(durable) {
+			e.fail("joint-quorum: server %d commits %v, and no quorum of the new voters has it durably", p.m.id, next)
+		}
 		h.judge(next, payload)
 	}
 }
@@ -166,6 +169,10 @@ func (h *history) write(d *draft, rec *txn.Record) {
 		e.fail("session-fifo: session %v has done its request %d and now does %d", s, h.lastXid[s], xid)
 	}
 	h.lastXid[s] = xid
+	if c.req.Op == zk.OpReconfig {
+		h.reconfigured(d, c, rec)
+		return
+	}
 	want := d.judge(c.req)
 	c.want = &want
 	if want.Err == zk.OK && want.Op.IsCreate() {
@@ -224,16 +231,22 @@ func (h *history) replied(p *process, c *userCall, r *zk.Reply) {
 	}
 }
 
-// drops checks that a server that gives up a part of its log gives up nothing that is decided. z is where its log ends
-// from now on; with a snapshot it may end further.
+// drops checks that a server that gives up a part of its log gives up nothing that needs it: what is decided is durable
+// with a quorum of others. z is where its log ends from now on; with a snapshot it may end further.
+//
+// A leader has a learner that comes back truncate what is in flight, and sends it again; meanwhile it may be decided.
 func (h *history) drops(p *process, z zk.Zxid) {
 	if p.logged <= z {
 		return
 	}
 	for _, t := range h.e.model.between(z, p.logged) {
-		h.e.fail("trunc-same-epoch: server %d, with history up to %v, drops %v, which is decided", p.m.id, p.logged, t.z)
-		return
+		others := func(id quorum.ServerID) bool { return id != p.m.id && h.e.member(id).promises.onDisk >= t.z }
+		if !h.config.Met(others) {
+			h.e.fail("trunc-same-epoch: server %d, with history up to %v, drops %v, which is decided", p.m.id, p.logged, t.z)
+			return
+		}
 	}
+	p.m.promises.onDisk = min(p.m.promises.onDisk, z)
 }
 
 // sends checks that what a message promises is durable, and that no epoch is promised to two leaders.

@@ -67,7 +67,7 @@ func (e *ensemble) operate(m *member) {
 	if p == nil {
 		return
 	}
-	switch e.rng.IntN(4) {
+	switch e.rng.IntN(6) {
 	case 0:
 		p.post(func() { p.step(replica.Event{Kind: replica.SnapshotNow}) })
 	case 1:
@@ -86,6 +86,10 @@ func (e *ensemble) operate(m *member) {
 		if u.at != nil {
 			u.lose("another connection takes over") // and the server does not notice
 		}
+	case 4:
+		p.post(p.transfer)
+	case 5:
+		m.wipe()
 	}
 }
 

@@ -32,6 +32,7 @@ type ensemblePlan struct {
 	pauses       bool
 	reconfig     bool
 	rollover     uint32
+	wipes        bool
 }
 
 // Settings of every member, in milliseconds and ticks.
@@ -67,23 +68,37 @@ func makeEnsemblePlan(rng *rand.Rand) ensemblePlan {
 	if rng.IntN(10) == 0 {
 		p.faultsMS = 0
 	}
+	switch rng.IntN(8) {
+	case 0, 1:
+		p.reconfig = true
+		p.members = []string{"vvvn", "vvvnn", "vvvvo", "vvon"}[rng.IntN(4)]
+	case 2:
+		p.rollover = 60
+	case 3:
+		p.marker, p.wipes = true, true
+	}
 	return p
 }
 
 // config is a configuration with the given roles.
 func (p *ensemblePlan) config(members string, version zk.Zxid) (*quorum.Config, error) {
-	var b strings.Builder
-	for i, role := range members {
-		switch role {
-		case 'v':
-			fmt.Fprintf(&b, "server.%d=h%d:1:2:participant\n", i+1, i+1)
-		case 'o':
-			fmt.Fprintf(&b, "server.%d=h%d:1:2:observer\n", i+1, i+1)
-		}
-	}
-	cfg, err := quorum.ParseConfig(b.String())
+	cfg, err := quorum.ParseConfig(configText(members))
 	if err != nil {
 		return nil, err
 	}
 	return cfg.WithVersion(version), nil
+}
+
+// configText is the text of a configuration with the given roles.
+func configText(members string) string {
+	var b strings.Builder
+	for i, role := range members {
+		switch role {
+		case 'v':
+			fmt.Fprintf(&b, "server.%d=h%d:1:2:participant;2181\n", i+1, i+1)
+		case 'o':
+			fmt.Fprintf(&b, "server.%d=h%d:1:2:observer;2181\n", i+1, i+1)
+		}
+	}
+	return b.String()
 }

@@ -234,18 +234,19 @@ func (m *member) boot(d *disk) error {
 
 func (m *member) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 	e := m.e
-	a, err := auth.New(auth.Config{})
+	a, err := auth.New(auth.Config{SkipACL: e.plan.reconfig}) // so that every client may change the configuration
 	core := consensus.Config{
 		Ensemble: m.config, LastSeen: m.seen, Distributed: true, LastZxid: rec.LastZxid(), AcceptedEpoch: rec.Epochs.Accepted, CurrentEpoch: rec.Epochs.Current,
 		HistoryTxns: e.plan.historyTxns, HistoryBytes: e.plan.historyBytes, TickMS: memberTickMS, InitLimit: initLimit, SyncLimit: syncLimit,
 		ElectionIntervalMinMS: electionMinMS, ElectionIntervalMaxMS: electionMaxMS, RolloverAt: e.plan.rollover,
+		Reconfig: e.plan.reconfig, ConfigIn: configIn,
 	}
 	for _, r := range rec.Recent {
 		core.Recent = append(core.Recent, consensus.Entry{Zxid: r.Zxid, Payload: r.Payload})
 	}
 	m.plantCore(&core)
 	return replica.Config{
-		ServerID: m.id, Core: &core, Auth: a, Prep: prep.Config{ExtendedTypes: true}, TickMS: memberTickMS, MinSessionMS: minSessionMS,
+		ServerID: m.id, Core: &core, Auth: a, Prep: prep.Config{ExtendedTypes: true, Reconfig: e.plan.reconfig, StandaloneEnabled: true}, TickMS: memberTickMS, MinSessionMS: minSessionMS,
 		MaxSessionMS: maxSessionMS, SnapshotTxns: e.plan.snapshotTxns, LogFileBytes: e.plan.logFileBytes, Seed: e.rng.Uint64(),
 		ContainerCheckMS: containerEvery, ContainerNeverUsedMS: neverUsedMS, ContainerPerMinute: 1 << 20,
 	}, err
@@ -263,7 +264,7 @@ func (pr *promises) recovered(m *member, rec *datadir.Recovered) {
 	switch {
 	case rec.Epochs.Accepted < pr.accepted || rec.Epochs.Current < pr.current:
 		e.fail("epochs-grow: server %d comes back with epochs %+v and had %d and %d", m.id, rec.Epochs, pr.accepted, pr.current)
-	case z < pr.onDisk && pr.onDisk.Epoch() <= rec.Epochs.Current:
+	case max(z, 0) < pr.onDisk && pr.onDisk.Epoch() <= rec.Epochs.Current:
 		e.fail("ack-after-durable: server %d recovered to %v, and %v was reported durable\n%s", m.id, z, pr.onDisk, m.mem.Dump())
 	case z > 0 && z.Epoch() > rec.Epochs.Current:
 		e.fail("epochs-grow: server %d recovered to %v in epoch %d", m.id, z, rec.Epochs.Current)

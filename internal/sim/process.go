@@ -243,6 +243,7 @@ func (p *process) Note(n replica.Note) {
 		p.watches.restart(p.r.Tree().Zxid())
 	case replica.RoleLost:
 		p.m.note("role lost: %s", n.Text)
+		p.noticeCommits()
 		p.judgeReason(n.Text)
 		p.e.tenure.lost(p)
 		p.serving, p.leading = false, false

@@ -151,7 +151,12 @@ func (a *attach) lost(why string) {
 func (u *user) submit(n int) {
 	e, a := u.e, u.at
 	for range n {
-		req := e.request(&u.caller)
+		var req *zk.Request
+		if e.plan.reconfig && e.chance(60) {
+			req = e.reconfigure(u)
+		} else {
+			req = e.request(&u.caller)
+		}
 		c := &userCall{call: call{req: req}, u: u, a: a}
 		if req.Op == zk.OpSync && a.p.serving && a.p.epoch == e.history.epoch {
 			c.atLeast, c.epoch = e.model.last(), a.p.epoch
