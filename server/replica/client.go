@@ -144,6 +144,10 @@ func (r *Replica) openSession(c *client, eff Effects) {
 		r.openLocal(c, eff)
 		return
 	}
+	if r.leads() && !r.core.CanPropose() {
+		r.close(c, request.CloseNotServing, eff) // leadership is on its way to another server
+		return
+	}
 	c.state = connecting
 	r.attached[c.session] = c
 	if !r.leads() {

@@ -36,7 +36,7 @@ func (r *Replica) expire(s zk.SessionID, eff Effects) {
 		r.endLocal(s, request.CloseSessionExpired, eff)
 		return
 	}
-	if r.leads() && r.sessions.Known(s) && !r.sessions.IsClosing(s) {
+	if r.leads() && r.core.CanPropose() && r.sessions.Known(s) && !r.sessions.IsClosing(s) {
 		r.sessions.SetClosing(s)
 		r.proposeClose(s, eff)
 	}
@@ -75,7 +75,11 @@ func (d *doomed) sweep(r *Replica, eff Effects) {
 		return
 	}
 	n := min(int64(len(d.paths)), 1+(r.nowMS-d.deletedMS)*r.cfg.ContainerPerMinute/minuteMS)
-	for _, path := range d.paths[:n] {
+	for i, path := range d.paths[:n] {
+		if !r.core.CanPropose() {
+			n = int64(i) // the epoch is out of zxids
+			break
+		}
 		f := inflight{op: zk.OpDeleteContainer}
 		r.prep.Judge(&zk.Request{Op: zk.OpDeleteContainer, Path: path}, r.own(0), &f.rec)
 		r.propose(&f, eff)
