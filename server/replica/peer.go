@@ -109,7 +109,7 @@ func (r *Replica) forgetLogged(z zk.Zxid) {
 //
 // ZooKeeper compatibility: the tree is at the beginning of the epoch, which no txn has.
 func (r *Replica) lead(a *consensus.Action, eff Effects) {
-	r.serving = true
+	r.serving, r.leading = true, true
 	if r.cfg.Core != nil {
 		start := zk.Zxid(a.Epoch << 32)
 		r.tree.SetZxid(max(r.tree.Zxid(), start))
@@ -129,7 +129,7 @@ func (r *Replica) lead(a *consensus.Action, eff Effects) {
 
 // follow begins to serve as a learner.
 func (r *Replica) follow(a *consensus.Action, eff Effects) {
-	r.serving = true
+	r.serving, r.leading = true, false
 	if r.fuzzy == never {
 		r.fuzzy = r.logged // whatever the snapshot may have of later txns was proposed before it was complete
 	}
@@ -150,5 +150,6 @@ func (r *Replica) lose(reason string, eff Effects) {
 	eff.Note(Note{Kind: RoleLost, Text: reason})
 }
 
-// leads tells whether this server judges writes and watches over sessions.
-func (r *Replica) leads() bool { return r.serving && r.core.Role() == consensus.Leading }
+// leads tells whether this server judges writes and watches over sessions: from Lead until Lose. What consensus commits
+// while it gives the role up is still a leader's commit.
+func (r *Replica) leads() bool { return r.serving && r.leading }

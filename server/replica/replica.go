@@ -77,6 +77,7 @@ type Replica struct {
 	logged  zk.Zxid               // the newest that was flying, or the tree's
 	waiting queue.Queue[wait]     // by zxid: clients with a sync at the head of what waits
 	serving bool                  // the role is established
+	leading bool                  // and it is the leader's
 	// readOnly: no quorum has been found since lookingMS, and reads are served without.
 	readOnly  bool
 	lookingMS int64
@@ -127,7 +128,7 @@ func New(cfg Config, t *tree.Tree, nowMS, wallMS int64) (*Replica, error) {
 	r.logged, r.role = t.Zxid(), core.Role()
 	r.ResetProposals()
 	if cfg.Core == nil {
-		r.serving = true
+		r.serving, r.leading = true, true
 		r.openSessions()
 	}
 	return r, nil
