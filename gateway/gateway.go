@@ -25,7 +25,8 @@ const requestBytesMax = 4 << 20
 
 // Options are what the gateway may be told.
 type Options struct {
-	Logger zerolog.Logger // one debug line per request; the zero value logs nothing
+	Logger  zerolog.Logger // one debug line per request; the zero value logs nothing
+	Metrics http.Handler   // of /metrics; nil for none
 }
 
 // New makes the handler for these paths:
@@ -33,6 +34,7 @@ type Options struct {
 //	GET /v1/...        REST
 //	GET /openapi.json  the OpenAPI 2.0 document of what is under /v1
 //	GET /livez         200 while the process answers at all
+//	GET /metrics       Options.Metrics
 //	GET /readyz        200 while clients are served, otherwise 503 and the reason in one line
 //
 // Every other path is 404. The error is that of a contract that cannot be mapped, which a release never has.
@@ -51,6 +53,9 @@ func New(conn grpc.ClientConnInterface, o Options) (http.Handler, error) {
 	mux.Handle("/v1/", http.MaxBytesHandler(rest, requestBytesMax))
 	mux.HandleFunc("GET /openapi.json", serveOpenAPI)
 	mux.HandleFunc("GET /livez", serveLive)
+	if o.Metrics != nil {
+		mux.Handle("GET /metrics", o.Metrics)
+	}
 	mux.Handle("GET /readyz", &ready{health: healthpb.NewHealthClient(conn), admin: admin})
 	return logRequests(mux, o.Logger), nil
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"paddock/gateway"
+	"paddock/server/admin"
 	"paddock/server/config"
 	"paddock/server/grpcapi"
 	"paddock/server/juteapi"
@@ -77,7 +78,7 @@ func (s *server) openHTTP(d *doors) error {
 		return fmt.Errorf("HTTP port: connect to the server in %s: %w", s.cfg.DataDir, err)
 	}
 	d.conn = conn
-	handler, err := gateway.New(conn, gateway.Options{Logger: s.log})
+	handler, err := gateway.New(conn, gateway.Options{Logger: s.log, Metrics: admin.Scrape(s.liveWords)})
 	if err != nil {
 		return fmt.Errorf("HTTP port: %w", err)
 	}

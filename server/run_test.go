@@ -466,7 +466,7 @@ func TestTheHTTPPortAnswers(t *testing.T) {
 	port := freePort(t)
 	r := start(t, t.TempDir(), fmt.Sprint("httpPort=", port))
 	r.await("HTTP port open")
-	for _, path := range []string{"/livez", "/readyz", "/v1/status"} {
+	for _, path := range []string{"/livez", "/readyz", "/v1/status", "/metrics"} {
 		rep, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
 		if err != nil {
 			t.Fatal(err)

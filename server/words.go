@@ -21,11 +21,23 @@ const ZooKeeperVersion = "3.8.0"
 
 // fourLetter answers the words on the client port.
 func (s *server) fourLetter(l *live) func(string, func() (int64, bool)) []byte {
+	return s.words(l).Answer
+}
+
+// liveWords are the words of the server once it is live, else nil; also if it has no client port, whose figures most are.
+func (s *server) liveWords() *admin.Words {
+	if l := s.live.Load(); l != nil && l.client != nil {
+		return s.words(l)
+	}
+	return nil
+}
+
+func (s *server) words(l *live) *admin.Words {
 	return admin.New(admin.Options{
 		Source: words{s, l}, Enabled: s.cfg.Client.FourLetterWords, AllEnabled: s.cfg.Client.AllFourLetterWords,
 		Version: admin.Version{ZooKeeper: ZooKeeperVersion, Revision: "paddock-" + s.opt.Version, Built: s.opt.Built},
 		Metrics: s.metrics.registry,
-	}).Answer
+	})
 }
 
 // words implements admin.Source.

@@ -15,8 +15,23 @@ func (w *Words) mntr() []byte {
 	if !ok {
 		return nil
 	}
+	m := &monitor{}
+	w.figures(&s, m)
+	return m.b
+}
+
+// list takes figures one after the other, under ZooKeeper's names without prefix.
+type list interface {
+	text(key, v string)
+	whole(key string, v int64)
+	real(key string, v float64)
+	mean(key string, v float64)
+	metric(*metrics.Metric)
+}
+
+// figures lists all there is to tell of a server.
+func (w *Words) figures(s *Server, m list) {
 	open, most := openFiles()
-	m := monitor{}
 	m.text("version", w.version)
 	m.text("server_state", s.Mode)
 	if s.Member != nil {
@@ -49,18 +64,17 @@ func (w *Words) mntr() []byte {
 	m.whole("outstanding_tls_handshake", 0)
 	m.whole("min_client_response_size", s.MinReplyBytes)
 	m.whole("non_mtls_local_conn_count", 0)
-	m.ensemble(&s)
+	ensemble(s, m)
 	for _, metric := range w.metrics.All() {
 		m.metric(&metric)
 	}
 	if s.Leading != nil {
-		m.handlers(s.Leading.Learners)
+		handlers(s.Leading.Learners, m)
 	}
-	return m.b
 }
 
 // ensemble is what only members have, and what only a leader has.
-func (m *monitor) ensemble(s *Server) {
+func ensemble(s *Server, m list) {
 	if s.Member != nil {
 		m.whole("quorum_size", s.Member.Voters)
 	}
@@ -80,7 +94,7 @@ func (m *monitor) ensemble(s *Server) {
 }
 
 // handlers are ZooKeeper's figures of the queue to each learner, which nothing here counts.
-func (m *monitor) handlers(learners []int64) {
+func handlers(learners []int64, m list) {
 	for _, id := range learners {
 		m.metric(&metrics.Metric{Name: fmt.Sprintf("%d_learner_handler_qp_size", id), Summary: new(metrics.Summary)})
 		m.metric(&metrics.Metric{Name: fmt.Sprintf("%d_learner_handler_qp_time_ms", id), Quantiles: true, Summary: new(metrics.Summary)})
