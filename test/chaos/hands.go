@@ -17,7 +17,7 @@ import (
 const (
 	registers  = 3
 	elements   = 12 // names that a set may have
-	handsAll   = 15 // hands of one crew
+	handsAll   = 18 // hands of one crew
 	thinkTime  = 40 * time.Millisecond
 	watchEvery = 60 * time.Millisecond
 )
@@ -70,7 +70,8 @@ func newCrew(servers []*process, number int, seed uint64) *crew {
 	c := &crew{history: newHistory(), number: number, stop: make(chan struct{})}
 	c.java = slices.ContainsFunc(servers, func(p *process) bool { return p.kind == java })
 	works := []func(*hand, *crew){registerWork, registerWork, registerWork, registerWork, setWork, setWork, setWork,
-		lockWork, lockWork, lockWork, bankWork, bankWork, bankWork, watchWork, followWork}
+		lockWork, lockWork, lockWork, bankWork, bankWork, bankWork, watchWork, followWork,
+		readWork, readWork, readWork}
 	for i := range handsAll {
 		h := &hand{history: c.history, id: i, servers: servers, rng: rand.New(rand.NewPCG(seed, uint64(number*handsAll+i))), stop: c.stop}
 		c.wg.Go(func() { // end waits for it
@@ -146,6 +147,14 @@ func registerWork(h *hand, c *crew) {
 		if err == nil && r.Err == zk.OK {
 			versions[path] = r.Stat.Version
 		}
+		h.rest(thinkTime)
+	}
+}
+
+// readWork only reads behind syncs: no write keeps it from it when the leader that it asks does not lead any more.
+func readWork(h *hand, c *crew) {
+	for h.connect() {
+		h.syncThen(&zk.Request{Op: zk.OpGetData, Path: fmt.Sprintf("%s/%d%c", registerPath, c.number, 'a'+h.rng.IntN(registers))}) //nolint:errcheck // the history has it
 		h.rest(thinkTime)
 	}
 }
