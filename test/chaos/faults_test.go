@@ -20,7 +20,7 @@ var minutesFlag = flag.Float64("chaos.minutes", 0, "how long TestFaults goes on;
 func TestFaults(t *testing.T) {
 	apart(t, func(t *testing.T) {
 		s := seed(t)
-		for _, form := range [][2]int{{3, 8}, {5, 4}} {
+		for _, form := range [][2]int{{3, 7}, {5, 3}} {
 			size, few := form[0], form[1]
 			t.Run(fmt.Sprint(size, " servers"), func(t *testing.T) {
 				kinds := make([]string, size)

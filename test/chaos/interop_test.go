@@ -85,7 +85,7 @@ var interopScenes = []interopScene{
 	{name: "the leader writes what nobody hears", long: true, run: func(w *world) { w.deaf() }},
 	{name: "the leader writes what nobody hears, and comes back at once", quiet: true, run: func(w *world) { w.deaf() }},
 	{name: "a voter is away for long", long: true, run: func(w *world) { w.absence(0, 700, false) }},
-	{name: "the leader is killed", run: func(w *world) { w.must(w.members[w.leading()].kill()); w.pause() }},
+	{name: "the leader is killed", long: true, run: func(w *world) { w.must(w.members[w.leading()].kill()); w.pause() }},
 }
 
 // interop makes the last voter lead, and then lets something happen to the ensemble while a crew works, or before.
