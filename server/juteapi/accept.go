@@ -21,6 +21,9 @@ const (
 	rejectedDescriptors = "descriptors"
 )
 
+// limitKeys are the settings that connections are rejected by.
+var limitKeys = map[string]string{rejectedPerIP: "maxClientCnxns", rejectedAll: "maxCnxns"}
+
 // accept lets connections in until the server is closed (nil) or the listener fails for good. It does nothing that
 // could wait for a client.
 func (s *Server) accept() error {
@@ -174,7 +177,7 @@ func (s *Server) reject(nc net.Conn, reason, text string, ip netip.Addr) {
 	nc.Close()
 	s.opt.Hooks.Rejected(reason)
 	if more, ok := s.quiet.allow(reason+" "+ip.String(), s.now()); ok {
-		s.log.Warn().Str("err", text).Uint64("times", more).Str("remedy", "find what opens them, or raise the limit").
+		s.log.Warn().Str("err", text).Uint64("times", more).Str("remedy", "find what opens them, or raise "+limitKeys[reason]).
 			Msg("connection turned away")
 	}
 }
