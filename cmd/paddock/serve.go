@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,7 +19,7 @@ import (
 
 // serveFlags are those of serve.
 type serveFlags struct {
-	config, logLevel, logFormat, pprof string
+	config, myid, logLevel, logFormat, pprof string
 }
 
 func newServe() *cobra.Command {
@@ -36,6 +37,7 @@ func newServe() *cobra.Command {
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.config, "config", "", "path of a zoo.cfg")
+	fl.StringVar(&f.myid, "myid", "", "the server's id in its ensemble, or auto; it is written into the data directory if no id is there")
 	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	fl.StringVar(&f.logFormat, "log-format", "auto", "json, text, or auto: text on a terminal")
 	fl.StringVar(&f.pprof, "pprof", "", "address on which to offer Go's profiles, for example 127.0.0.1:6060")
@@ -46,6 +48,9 @@ func serve(c *cobra.Command, f serveFlags, args []string) error {
 	log, err := newLogger(c.ErrOrStderr(), f.logLevel, f.logFormat)
 	if err != nil {
 		return err
+	}
+	if f.myid != "" {
+		args = append(slices.Clip(args), "myid="+f.myid)
 	}
 	source := config.Source{File: f.config, Args: args}.FromEnvironment(os.Getenv).FromHost()
 	cfg, notices, err := config.Load(source)
