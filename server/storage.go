@@ -35,6 +35,15 @@ func (s *server) openDir() (*datadir.Dir, error) {
 	if err != nil {
 		return nil, s.dirProblem(err)
 	}
+	if c.Distributed() {
+		u, err := dir.Usage()
+		if err == nil {
+			err = spaceError(c, u)
+		}
+		if err != nil {
+			return nil, errors.Join(err, dir.Close())
+		}
+	}
 	if c.WriteMyID {
 		text := strconv.FormatInt(c.ServerID, 10) + "\n"
 		if err := vfs.WriteFileAtomic(vfs.OS{}, c.MyIDPath(), []byte(text)); err != nil {

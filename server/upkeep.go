@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"paddock/server/config"
+	"paddock/storage/datadir"
 	"paddock/storage/vfs"
 )
 
@@ -15,6 +17,14 @@ const measureEvery = 10 * time.Second
 const (
 	spaceLowShare  = 10 // free space is low below total/spaceLowShare
 	spaceWarnEvery = 10 * time.Minute
+	spaceLowEvery  = time.Second // instead of measureEvery
+)
+
+// A member of an ensemble stops before its disk is full, while there is still room to start again: the others go on.
+// It does below total/spaceLeastShare, or spaceLeastMax where that is less.
+const (
+	spaceLeastShare = 100
+	spaceLeastMax   = 64 << 20
 )
 
 // keepUp measures and purges until ctx ends.
@@ -36,12 +46,21 @@ func (s *server) keepUp(ctx context.Context, l *live) {
 				warned = now
 				s.log.Warn().Msg(low)
 			}
+			ticker.Reset(spaceLowEvery)
+		} else if !warned.IsZero() {
+			warned = time.Time{}
+			ticker.Reset(measureEvery)
 		}
 		if due {
 			purged = now
 			if s.purge(l) {
 				done = now
 				s.measure(l, done)
+			}
+		}
+		if u := s.usage.Load(); u != nil && l.peers != nil {
+			if err := spaceError(s.cfg, u.Usage); err != nil {
+				s.fail(err)
 			}
 		}
 		select {
@@ -81,6 +100,20 @@ func (s *server) purge(l *live) bool {
 		s.log.Info().Int("files", len(removed)).Msg("purged old snapshots and logs")
 	}
 	return err == nil
+}
+
+// spaceError is why a member may not go on with so little room; nil if it may.
+func spaceError(c *config.Config, u datadir.Usage) error {
+	for _, disk := range []struct {
+		key, dir string
+		space    vfs.Space
+	}{{"dataLogDir", c.DataLogDir, u.LogSpace}, {"dataDir", c.DataDir, u.Space}} {
+		least := min(disk.space.Total/spaceLeastShare, spaceLeastMax)
+		if disk.space.Total > 0 && disk.space.Free < least {
+			return config.DiskFull(disk.key, disk.dir, disk.space.Free, least)
+		}
+	}
+	return nil
 }
 
 // spaceWarning is "" while there is room.

@@ -52,6 +52,12 @@ func ElectionPortTaken(address string, pid int, process string) Problem {
 	return Problem{Problem: fmt.Sprintf("election port %s is taken%s", address, holder(pid, process)), Fix: "stop that process", Exit: ExitElectionPort}
 }
 
+// DiskFull is for a member whose disk has so few bytes free that it may not go on; least is the bound.
+func DiskFull(key, dir string, free, least int64) Problem {
+	return Problem{Key: key, Problem: fmt.Sprintf("the disk of %s has %d KiB free, less than the %d KiB that a member of an ensemble needs", dir, free>>10, least>>10),
+		Fix: "make room, then start this server again: it catches up from the others", Exit: ExitDataDir}
+}
+
 // QuorumPortTaken is for the address of the own quorum port.
 func QuorumPortTaken(address string, pid int, process string) Problem {
 	return Problem{Problem: fmt.Sprintf("quorum port %s is taken%s", address, holder(pid, process)), Fix: "stop that process", Exit: ExitUnexpected}
