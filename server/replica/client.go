@@ -42,6 +42,7 @@ type client struct {
 	old     bool
 	closing bool // a client of a learner, or of a local session, has asked for the end of its session
 	local   bool // its session is known here only
+	held    bool // something it asks waits until this leader may propose again
 	synced  int  // syncs that the leader has answered and that still wait behind other requests
 	gone    bool // closed by us or by it; nothing may be sent any more
 	queue   queue.Queue[pending]
@@ -113,6 +114,9 @@ func (r *Replica) connect(c *client, req *zk.ConnectRequest, eff Effects) {
 		return
 	case !r.serves() && !r.readOnly:
 		r.close(c, request.CloseNotServing, eff)
+		return
+	case r.holding():
+		r.hold(held{client: c, connect: req})
 		return
 	}
 	if !r.throttle.admit(r.nowMS, req.Session != 0) {

@@ -25,10 +25,11 @@ const (
 	Tick                              // time has passed
 	SnapshotNow                       // an operator wants a snapshot
 	ExpireNow                         // Session: an operator ends it
+	Transfer                          // Server: an operator wants it to lead; 0 for any that can
 	Consensus                         // Core, Tree, View: something that only consensus is told: see Event
 )
 
-var eventNames = [...]string{"", "opened", "connect", "request", "disconnected", "durable", "snapshot-done", "snap-sent", "tick", "snapshot-now", "expire-now", "consensus"}
+var eventNames = [...]string{"", "opened", "connect", "request", "disconnected", "durable", "snapshot-done", "snap-sent", "tick", "snapshot-now", "expire-now", "transfer", "consensus"}
 
 // Event is one input. The Replica keeps what its pointers refer to until the request is answered.
 type Event struct {
@@ -42,6 +43,7 @@ type Event struct {
 	At      int64 // when the request arrived, in whatever unit the driver measures latency; handed back with the reply
 	Zxid    zk.Zxid
 	Session zk.SessionID
+	Server  quorum.ServerID
 	View    *tree.View
 	// Core is what consensus is told by Consensus, all that is neither Propose, Durable nor Tick. With a Received MsgSnap
 	// comes the Tree that was sent; with Truncated the Tree, if it was loaded anew; with Installed the View of it.
@@ -64,6 +66,8 @@ func (e *Event) String() string {
 		return fmt.Sprintf("%s client=%d", name, e.Client)
 	case Durable:
 		return fmt.Sprintf("%s %v", name, e.Zxid)
+	case Transfer:
+		return fmt.Sprintf("%s %d", name, e.Server)
 	case ExpireNow:
 		return fmt.Sprintf("%s %v", name, e.Session)
 	case Consensus:

@@ -16,6 +16,7 @@ func (r *Replica) tick(eff Effects) {
 		r.act(eff)
 	}
 	r.beginReadOnly(eff)
+	r.resume(eff)
 	if r.serving || r.readOnly {
 		r.expireLocals(eff)
 	}

@@ -53,7 +53,8 @@ func (r *Replica) asked(link consensus.LinkID, q *consensus.ForwardedRequest, ef
 		return
 	}
 	if !r.core.CanPropose() {
-		return // this leader's time is over, and with it the learner's connection
+		r.hold(held{link: link, ask: q})
+		return
 	}
 	owner := ownerOf(link)
 	by := prep.Asker{Session: q.Session, IDs: q.AuthInfo, Cxid: q.Cxid, Zxid: r.core.NextZxid(), TimeMS: r.wallMS}

@@ -149,3 +149,57 @@ func (m *member) decide(leader quorum.ServerID) {
 		m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.Notified, Server: from, Notification: n}})
 	}
 }
+
+func link(id quorum.ServerID) consensus.LinkID { return consensus.LinkID(100 + id) }
+
+// from has a learner say something.
+func (m *member) from(id quorum.ServerID, msg consensus.Message) {
+	m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.Received, Link: link(id), Message: &msg}})
+	m.settle()
+}
+
+// greet connects a follower that has all that this server has, up to where it joins the epoch.
+func (m *member) greet(id quorum.ServerID) {
+	m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkUp, Link: link(id), Server: id}})
+	m.from(id, consensus.Message{Kind: consensus.MsgFollowerInfo, Server: id, Protocol: consensus.ProtocolVersion})
+}
+
+// promise has a follower take part in the leader's epoch.
+func (m *member) promise(id quorum.ServerID) {
+	m.from(id, consensus.Message{Kind: consensus.MsgAckEpoch, Zxid: m.r.Consensus().Proposed()})
+	m.from(id, consensus.Message{Kind: consensus.MsgAck, Zxid: zk.Zxid(m.r.Consensus().Epoch() << 32)})
+}
+
+// ack has the followers make durable what has been proposed.
+func (m *member) ack() {
+	for _, id := range []quorum.ServerID{2, 3} {
+		for z := zk.Zxid(m.r.Consensus().Epoch()<<32) + 1; z <= m.r.Consensus().Proposed(); z++ {
+			m.from(id, consensus.Message{Kind: consensus.MsgAck, Zxid: z})
+		}
+	}
+}
+
+// leaderOfThree is a member that leads two followers.
+func leaderOfThree(t *testing.T) *member {
+	t.Helper()
+	m := lonely(t)
+	for _, from := range []quorum.ServerID{2, 3} {
+		n := &election.Notification{Role: consensus.Looking, Vote: election.Vote{Leader: 1, Round: 1}, Version: 2}
+		m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.Notified, Server: from, Notification: n}})
+	}
+	m.at(2000)
+	for _, id := range []quorum.ServerID{2, 3} {
+		m.greet(id)
+	}
+	m.settle()
+	for _, id := range []quorum.ServerID{2, 3} {
+		m.from(id, consensus.Message{Kind: consensus.MsgAckEpoch})
+	}
+	for _, id := range []quorum.ServerID{2, 3} {
+		m.from(id, consensus.Message{Kind: consensus.MsgAck, Zxid: zk.Zxid(m.r.Consensus().Epoch() << 32)})
+	}
+	if role := m.r.Consensus().Role(); role != consensus.Leading || !m.r.Consensus().Serving() {
+		t.Fatalf("it is %v, %v", role, m.r.Consensus().Stage())
+	}
+	return m
+}

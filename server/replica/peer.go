@@ -52,6 +52,7 @@ func (r *Replica) do(a *consensus.Action, eff Effects) {
 	case consensus.Deliver:
 		r.deliver(a, eff)
 	case consensus.Left:
+		r.forgetHeld(a.Link)
 	case consensus.Lead:
 		r.lead(a, eff)
 	case consensus.Follow, consensus.Observe:
@@ -145,7 +146,7 @@ func (r *Replica) lose(reason string, eff Effects) {
 	r.serving, r.role = false, consensus.Looking
 	r.lookingMS = r.nowMS
 	r.closeAll(request.CloseNotServing, eff)
-	r.waiting = queue.Queue[wait]{}
+	r.waiting, r.held = queue.Queue[wait]{}, queue.Queue[held]{}
 	r.learner = learner{}
 	eff.Note(Note{Kind: RoleLost, Text: reason})
 }

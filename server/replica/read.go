@@ -16,6 +16,10 @@ import (
 //
 // INVARIANT(session-fifo): a request is answered after every earlier request of its client.
 func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
+	if r.holds(c, req) {
+		r.hold(held{client: c, req: req, at: at})
+		return
+	}
 	switch c.state {
 	case fresh:
 		return

@@ -76,6 +76,7 @@ type Replica struct {
 	flying  queue.Queue[inflight] // by zxid: logged and not applied
 	logged  zk.Zxid               // the newest that was flying, or the tree's
 	waiting queue.Queue[wait]     // by zxid: clients with a sync at the head of what waits
+	held    queue.Queue[held]     // in order: what is asked while nothing may be proposed
 	serving bool                  // the role is established
 	leading bool                  // and it is the leader's
 	// readOnly: no quorum has been found since lookingMS, and reads are served without.
@@ -214,6 +215,8 @@ func (r *Replica) Step(ev *Event, eff Effects) {
 		r.snapshot(eff)
 	case ExpireNow:
 		r.expire(ev.Session, eff)
+	case Transfer:
+		r.transfer(ev, eff)
 	}
 }
 

@@ -1,0 +1,86 @@
+package replica_test
+
+import (
+	"testing"
+
+	"paddock/consensus"
+	"paddock/consensus/quorum"
+	"paddock/internal/zk"
+	"paddock/server/replica"
+	"paddock/server/request"
+)
+
+// TestWhatIsAskedWhileLeadershipMovesIsDoneIfItDoesNot: new sessions and writes wait, in their order, and are taken up by the leader
+// that goes on to lead.
+func TestWhatIsAskedWhileLeadershipMovesIsDoneIfItDoesNot(t *testing.T) {
+	m := leaderOfThree(t)
+	a, b := m.connect(), m.connect()
+	m.ack()
+	m.lagging(a, 2)
+	m.told[a], m.told[b] = nil, nil
+	m.step(replica.Event{Kind: replica.Transfer, Server: 2})
+	if !m.r.Consensus().Transferring() {
+		t.Fatal("leadership does not move")
+	}
+	m.send(a, zk.Request{Xid: 1, Op: zk.OpCreate, Path: "/a"})
+	m.send(a, zk.Request{Xid: 2, Op: zk.OpExists, Path: "/a"})
+	m.send(b, zk.Request{Xid: 1, Op: zk.OpExists, Path: "/a"})
+	c := m.connect()
+	m.expect(a)
+	m.expect(b, "1 NoNode")
+	m.expect(c)
+
+	m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkDown, Link: link(2)}})
+	m.greet(2) // the target is gone before it was sent anything, and comes back
+	m.promise(2)
+	if m.r.Consensus().Transferring() {
+		t.Fatal("leadership still moves")
+	}
+	m.at(m.nowMS + 20)
+	m.ack()
+	m.expect(a, "1 OK", "2 OK")
+	m.expect(c, "connected 10000")
+}
+
+// lagging leaves a follower behind, so that leadership cannot move to it at once.
+func (m *member) lagging(c request.ClientID, id quorum.ServerID) {
+	m.create(c, "/lag", zk.Persistent)
+	m.from(5-id, consensus.Message{Kind: consensus.MsgAck, Zxid: m.r.Consensus().Proposed()})
+}
+
+// TestWhatIsAskedWhileLeadershipMovesIsNotAnsweredIfItDoes: whoever asked is sent on.
+func TestWhatIsAskedWhileLeadershipMovesIsNotAnsweredIfItDoes(t *testing.T) {
+	m := leaderOfThree(t)
+	a := m.connect()
+	m.ack()
+	m.told[a] = nil
+	m.step(replica.Event{Kind: replica.Transfer, Server: 2})
+	m.send(a, zk.Request{Xid: 1, Op: zk.OpCreate, Path: "/a"})
+	m.expect(a)
+	m.from(2, consensus.Message{Kind: consensus.MsgAck, Zxid: m.r.Consensus().Proposed() + 1})
+	m.at(m.nowMS + 20)
+	m.expect(a, "closed: not_serving")
+	if m.exists("/a") {
+		t.Error("it was done all the same")
+	}
+}
+
+// TestALearnersRequestWaitsToo while leadership moves, unless the learner goes meanwhile.
+func TestALearnersRequestWaitsToo(t *testing.T) {
+	m := leaderOfThree(t)
+	a := m.connect()
+	m.ack()
+	m.lagging(a, 2)
+	m.step(replica.Event{Kind: replica.Transfer, Server: 2})
+	ask := &consensus.ForwardedRequest{Session: 0x300000000000001, Op: zk.OpCreateSession, Body: []byte{0, 0, 0x27, 0x10}}
+	m.from(3, consensus.Message{Kind: consensus.MsgRequest, Zxid: consensus.NoZxid, Request: ask})
+	proposed := m.r.Consensus().Proposed()
+	m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkDown, Link: link(2)}})
+	m.greet(2)
+	m.promise(2)
+	m.at(m.nowMS + 20)
+	m.ack()
+	if _, known := m.r.Tree().Session(ask.Session); !known || m.r.Consensus().Proposed() != proposed+1 {
+		t.Errorf("the session is known: %v", known)
+	}
+}
