@@ -215,6 +215,181 @@ func (MemberRole) EnumDescriptor() ([]byte, []int) {
 	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{2}
 }
 
+// TransferLeadershipRequest names the next leader.
+type TransferLeadershipRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the server that is to lead, a voter that is synchronised; 0 for the one whose history reaches furthest.
+	ServerId      int64 `protobuf:"varint,1,opt,name=server_id,json=serverId,proto3" json:"server_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferLeadershipRequest) Reset() {
+	*x = TransferLeadershipRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferLeadershipRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferLeadershipRequest) ProtoMessage() {}
+
+func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
+func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *TransferLeadershipRequest) GetServerId() int64 {
+	if x != nil {
+		return x.ServerId
+	}
+	return 0
+}
+
+// TransferLeadershipResponse names the leader.
+type TransferLeadershipResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the server that leads now.
+	ServerId      int64 `protobuf:"varint,1,opt,name=server_id,json=serverId,proto3" json:"server_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferLeadershipResponse) Reset() {
+	*x = TransferLeadershipResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferLeadershipResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferLeadershipResponse) ProtoMessage() {}
+
+func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
+func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *TransferLeadershipResponse) GetServerId() int64 {
+	if x != nil {
+		return x.ServerId
+	}
+	return 0
+}
+
+// StopRequest says how to stop.
+type StopRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Move leadership away first, if the server leads, and take no new clients meanwhile.
+	Drain         bool `protobuf:"varint,1,opt,name=drain,proto3" json:"drain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopRequest) Reset() {
+	*x = StopRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopRequest) ProtoMessage() {}
+
+func (x *StopRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
+func (*StopRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *StopRequest) GetDrain() bool {
+	if x != nil {
+		return x.Drain
+	}
+	return false
+}
+
+// StopResponse has nothing to tell.
+type StopResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopResponse) Reset() {
+	*x = StopResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopResponse) ProtoMessage() {}
+
+func (x *StopResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopResponse.ProtoReflect.Descriptor instead.
+func (*StopResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{3}
+}
+
 // GetStatusRequest has no parameters.
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -224,7 +399,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_paddock_v1_admin_proto_msgTypes[0]
+	mi := &file_paddock_v1_admin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -236,7 +411,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_paddock_v1_admin_proto_msgTypes[0]
+	mi := &file_paddock_v1_admin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -249,7 +424,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{0}
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{4}
 }
 
 // GetStatusResponse wraps the state of the server.
@@ -263,7 +438,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_paddock_v1_admin_proto_msgTypes[1]
+	mi := &file_paddock_v1_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -275,7 +450,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_paddock_v1_admin_proto_msgTypes[1]
+	mi := &file_paddock_v1_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -288,7 +463,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{1}
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetStatusResponse) GetStatus() *Status {
@@ -355,7 +530,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_paddock_v1_admin_proto_msgTypes[2]
+	mi := &file_paddock_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -367,7 +542,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_paddock_v1_admin_proto_msgTypes[2]
+	mi := &file_paddock_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -380,7 +555,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{2}
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Status) GetState() ServerState {
@@ -573,7 +748,7 @@ type Ensemble struct {
 
 func (x *Ensemble) Reset() {
 	*x = Ensemble{}
-	mi := &file_paddock_v1_admin_proto_msgTypes[3]
+	mi := &file_paddock_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -585,7 +760,7 @@ func (x *Ensemble) String() string {
 func (*Ensemble) ProtoMessage() {}
 
 func (x *Ensemble) ProtoReflect() protoreflect.Message {
-	mi := &file_paddock_v1_admin_proto_msgTypes[3]
+	mi := &file_paddock_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -598,7 +773,7 @@ func (x *Ensemble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ensemble.ProtoReflect.Descriptor instead.
 func (*Ensemble) Descriptor() ([]byte, []int) {
-	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Ensemble) GetEpoch() int64 {
@@ -702,7 +877,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_paddock_v1_admin_proto_msgTypes[4]
+	mi := &file_paddock_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -714,7 +889,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_paddock_v1_admin_proto_msgTypes[4]
+	mi := &file_paddock_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -727,7 +902,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Member) GetServerId() int64 {
@@ -822,7 +997,7 @@ type Latency struct {
 
 func (x *Latency) Reset() {
 	*x = Latency{}
-	mi := &file_paddock_v1_admin_proto_msgTypes[5]
+	mi := &file_paddock_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -834,7 +1009,7 @@ func (x *Latency) String() string {
 func (*Latency) ProtoMessage() {}
 
 func (x *Latency) ProtoReflect() protoreflect.Message {
-	mi := &file_paddock_v1_admin_proto_msgTypes[5]
+	mi := &file_paddock_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -847,7 +1022,7 @@ func (x *Latency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Latency.ProtoReflect.Descriptor instead.
 func (*Latency) Descriptor() ([]byte, []int) {
-	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Latency) GetMinUs() int64 {
@@ -896,7 +1071,7 @@ type Storage struct {
 
 func (x *Storage) Reset() {
 	*x = Storage{}
-	mi := &file_paddock_v1_admin_proto_msgTypes[6]
+	mi := &file_paddock_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -908,7 +1083,7 @@ func (x *Storage) String() string {
 func (*Storage) ProtoMessage() {}
 
 func (x *Storage) ProtoReflect() protoreflect.Message {
-	mi := &file_paddock_v1_admin_proto_msgTypes[6]
+	mi := &file_paddock_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -921,7 +1096,7 @@ func (x *Storage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Storage.ProtoReflect.Descriptor instead.
 func (*Storage) Descriptor() ([]byte, []int) {
-	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Storage) GetSnapshots() int64 {
@@ -985,7 +1160,14 @@ var File_paddock_v1_admin_proto protoreflect.FileDescriptor
 const file_paddock_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"\x16paddock/v1/admin.proto\x12\n" +
-	"paddock.v1\x1a\x1cgoogle/api/annotations.proto\"\x12\n" +
+	"paddock.v1\x1a\x1cgoogle/api/annotations.proto\"8\n" +
+	"\x19TransferLeadershipRequest\x12\x1b\n" +
+	"\tserver_id\x18\x01 \x01(\x03R\bserverId\"9\n" +
+	"\x1aTransferLeadershipResponse\x12\x1b\n" +
+	"\tserver_id\x18\x01 \x01(\x03R\bserverId\"#\n" +
+	"\vStopRequest\x12\x14\n" +
+	"\x05drain\x18\x01 \x01(\bR\x05drain\"\x0e\n" +
+	"\fStopResponse\"\x12\n" +
 	"\x10GetStatusRequest\"?\n" +
 	"\x11GetStatusResponse\x12*\n" +
 	"\x06status\x18\x01 \x01(\v2\x12.paddock.v1.StatusR\x06status\"\xb0\x06\n" +
@@ -1076,10 +1258,12 @@ const file_paddock_v1_admin_proto_rawDesc = "" +
 	"\x13MEMBER_ROLE_LOOKING\x10\x01\x12\x18\n" +
 	"\x14MEMBER_ROLE_FOLLOWER\x10\x02\x12\x16\n" +
 	"\x12MEMBER_ROLE_LEADER\x10\x03\x12\x18\n" +
-	"\x14MEMBER_ROLE_OBSERVER\x10\x042t\n" +
+	"\x14MEMBER_ROLE_OBSERVER\x10\x042\x94\x02\n" +
 	"\fAdminService\x12d\n" +
 	"\tGetStatus\x12\x1c.paddock.v1.GetStatusRequest\x1a\x1d.paddock.v1.GetStatusResponse\"\x1a\x82\xd3\xe4\x93\x02\x14b\x06status\x12\n" +
-	"/v1/statusB\"Z paddock/gen/paddock/v1;paddockv1b\x06proto3"
+	"/v1/status\x12c\n" +
+	"\x12TransferLeadership\x12%.paddock.v1.TransferLeadershipRequest\x1a&.paddock.v1.TransferLeadershipResponse\x129\n" +
+	"\x04Stop\x12\x17.paddock.v1.StopRequest\x1a\x18.paddock.v1.StopResponseB\"Z paddock/gen/paddock/v1;paddockv1b\x06proto3"
 
 var (
 	file_paddock_v1_admin_proto_rawDescOnce sync.Once
@@ -1094,35 +1278,43 @@ func file_paddock_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_paddock_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_paddock_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_paddock_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_paddock_v1_admin_proto_goTypes = []any{
-	(ServerState)(0),          // 0: paddock.v1.ServerState
-	(ServerMode)(0),           // 1: paddock.v1.ServerMode
-	(MemberRole)(0),           // 2: paddock.v1.MemberRole
-	(*GetStatusRequest)(nil),  // 3: paddock.v1.GetStatusRequest
-	(*GetStatusResponse)(nil), // 4: paddock.v1.GetStatusResponse
-	(*Status)(nil),            // 5: paddock.v1.Status
-	(*Ensemble)(nil),          // 6: paddock.v1.Ensemble
-	(*Member)(nil),            // 7: paddock.v1.Member
-	(*Latency)(nil),           // 8: paddock.v1.Latency
-	(*Storage)(nil),           // 9: paddock.v1.Storage
+	(ServerState)(0),                   // 0: paddock.v1.ServerState
+	(ServerMode)(0),                    // 1: paddock.v1.ServerMode
+	(MemberRole)(0),                    // 2: paddock.v1.MemberRole
+	(*TransferLeadershipRequest)(nil),  // 3: paddock.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil), // 4: paddock.v1.TransferLeadershipResponse
+	(*StopRequest)(nil),                // 5: paddock.v1.StopRequest
+	(*StopResponse)(nil),               // 6: paddock.v1.StopResponse
+	(*GetStatusRequest)(nil),           // 7: paddock.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),          // 8: paddock.v1.GetStatusResponse
+	(*Status)(nil),                     // 9: paddock.v1.Status
+	(*Ensemble)(nil),                   // 10: paddock.v1.Ensemble
+	(*Member)(nil),                     // 11: paddock.v1.Member
+	(*Latency)(nil),                    // 12: paddock.v1.Latency
+	(*Storage)(nil),                    // 13: paddock.v1.Storage
 }
 var file_paddock_v1_admin_proto_depIdxs = []int32{
-	5, // 0: paddock.v1.GetStatusResponse.status:type_name -> paddock.v1.Status
-	0, // 1: paddock.v1.Status.state:type_name -> paddock.v1.ServerState
-	1, // 2: paddock.v1.Status.mode:type_name -> paddock.v1.ServerMode
-	8, // 3: paddock.v1.Status.latency:type_name -> paddock.v1.Latency
-	9, // 4: paddock.v1.Status.storage:type_name -> paddock.v1.Storage
-	6, // 5: paddock.v1.Status.ensemble:type_name -> paddock.v1.Ensemble
-	7, // 6: paddock.v1.Ensemble.members:type_name -> paddock.v1.Member
-	2, // 7: paddock.v1.Member.role:type_name -> paddock.v1.MemberRole
-	3, // 8: paddock.v1.AdminService.GetStatus:input_type -> paddock.v1.GetStatusRequest
-	4, // 9: paddock.v1.AdminService.GetStatus:output_type -> paddock.v1.GetStatusResponse
-	9, // [9:10] is the sub-list for method output_type
-	8, // [8:9] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	9,  // 0: paddock.v1.GetStatusResponse.status:type_name -> paddock.v1.Status
+	0,  // 1: paddock.v1.Status.state:type_name -> paddock.v1.ServerState
+	1,  // 2: paddock.v1.Status.mode:type_name -> paddock.v1.ServerMode
+	12, // 3: paddock.v1.Status.latency:type_name -> paddock.v1.Latency
+	13, // 4: paddock.v1.Status.storage:type_name -> paddock.v1.Storage
+	10, // 5: paddock.v1.Status.ensemble:type_name -> paddock.v1.Ensemble
+	11, // 6: paddock.v1.Ensemble.members:type_name -> paddock.v1.Member
+	2,  // 7: paddock.v1.Member.role:type_name -> paddock.v1.MemberRole
+	7,  // 8: paddock.v1.AdminService.GetStatus:input_type -> paddock.v1.GetStatusRequest
+	3,  // 9: paddock.v1.AdminService.TransferLeadership:input_type -> paddock.v1.TransferLeadershipRequest
+	5,  // 10: paddock.v1.AdminService.Stop:input_type -> paddock.v1.StopRequest
+	8,  // 11: paddock.v1.AdminService.GetStatus:output_type -> paddock.v1.GetStatusResponse
+	4,  // 12: paddock.v1.AdminService.TransferLeadership:output_type -> paddock.v1.TransferLeadershipResponse
+	6,  // 13: paddock.v1.AdminService.Stop:output_type -> paddock.v1.StopResponse
+	11, // [11:14] is the sub-list for method output_type
+	8,  // [8:11] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_paddock_v1_admin_proto_init() }
@@ -1136,7 +1328,7 @@ func file_paddock_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_paddock_v1_admin_proto_rawDesc), len(file_paddock_v1_admin_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   7,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,7 +21,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AdminService_GetStatus_FullMethodName = "/paddock.v1.AdminService/GetStatus"
+	AdminService_GetStatus_FullMethodName          = "/paddock.v1.AdminService/GetStatus"
+	AdminService_TransferLeadership_FullMethodName = "/paddock.v1.AdminService/TransferLeadership"
+	AdminService_Stop_FullMethodName               = "/paddock.v1.AdminService/Stop"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -34,6 +36,14 @@ type AdminServiceClient interface {
 	// GetStatus returns the state of the server that is asked, and only of that one. It never waits for
 	// other servers or for the disk. It fails only with UNAVAILABLE, while the process is going down.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
+	// TransferLeadership has another server lead, and returns once it does. Clients of the ensemble notice a moment in which nothing
+	// is written. Only for who may open the socket in the data directory of the leader; PERMISSION_DENIED for others.
+	// Fails with FAILED_PRECONDITION where nothing can be moved: the message says why. If the other server does not take over in
+	// time the failure is ABORTED, and this one goes on leading or the ensemble elects.
+	TransferLeadership(ctx context.Context, in *TransferLeadershipRequest, opts ...grpc.CallOption) (*TransferLeadershipResponse, error)
+	// Stop has the server finish what it has begun, and end. It returns before that. Only for who may open the socket in the
+	// data directory; PERMISSION_DENIED for others. With drain it fails as TransferLeadership does, and nothing has happened then.
+	Stop(ctx context.Context, in *StopRequest, opts ...grpc.CallOption) (*StopResponse, error)
 }
 
 type adminServiceClient struct {
@@ -54,6 +64,26 @@ func (c *adminServiceClient) GetStatus(ctx context.Context, in *GetStatusRequest
 	return out, nil
 }
 
+func (c *adminServiceClient) TransferLeadership(ctx context.Context, in *TransferLeadershipRequest, opts ...grpc.CallOption) (*TransferLeadershipResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TransferLeadershipResponse)
+	err := c.cc.Invoke(ctx, AdminService_TransferLeadership_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) Stop(ctx context.Context, in *StopRequest, opts ...grpc.CallOption) (*StopResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StopResponse)
+	err := c.cc.Invoke(ctx, AdminService_Stop_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -64,6 +94,14 @@ type AdminServiceServer interface {
 	// GetStatus returns the state of the server that is asked, and only of that one. It never waits for
 	// other servers or for the disk. It fails only with UNAVAILABLE, while the process is going down.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
+	// TransferLeadership has another server lead, and returns once it does. Clients of the ensemble notice a moment in which nothing
+	// is written. Only for who may open the socket in the data directory of the leader; PERMISSION_DENIED for others.
+	// Fails with FAILED_PRECONDITION where nothing can be moved: the message says why. If the other server does not take over in
+	// time the failure is ABORTED, and this one goes on leading or the ensemble elects.
+	TransferLeadership(context.Context, *TransferLeadershipRequest) (*TransferLeadershipResponse, error)
+	// Stop has the server finish what it has begun, and end. It returns before that. Only for who may open the socket in the
+	// data directory; PERMISSION_DENIED for others. With drain it fails as TransferLeadership does, and nothing has happened then.
+	Stop(context.Context, *StopRequest) (*StopResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -76,6 +114,12 @@ type UnimplementedAdminServiceServer struct{}
 
 func (UnimplementedAdminServiceServer) GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatus not implemented")
+}
+func (UnimplementedAdminServiceServer) TransferLeadership(context.Context, *TransferLeadershipRequest) (*TransferLeadershipResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TransferLeadership not implemented")
+}
+func (UnimplementedAdminServiceServer) Stop(context.Context, *StopRequest) (*StopResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Stop not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -116,6 +160,42 @@ func _AdminService_GetStatus_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_TransferLeadership_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TransferLeadershipRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).TransferLeadership(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_TransferLeadership_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).TransferLeadership(ctx, req.(*TransferLeadershipRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_Stop_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StopRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).Stop(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_Stop_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).Stop(ctx, req.(*StopRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -126,6 +206,14 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetStatus",
 			Handler:    _AdminService_GetStatus_Handler,
+		},
+		{
+			MethodName: "TransferLeadership",
+			Handler:    _AdminService_TransferLeadership_Handler,
+		},
+		{
+			MethodName: "Stop",
+			Handler:    _AdminService_Stop_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
