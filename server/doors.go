@@ -32,7 +32,7 @@ type doors struct {
 
 // openDoors opens the socket in the data directory and the gRPC port, and goes on to open the HTTP port until it can.
 func (s *server) openDoors() (*doors, error) {
-	d := &doors{grpc: grpcapi.New(grpcapi.Options{Status: s.status, Logger: s.log}), retry: func() {}}
+	d := &doors{grpc: grpcapi.New(grpcapi.Options{Status: s.status, Operator: operator{s}, Logger: s.log}), retry: func() {}}
 	var listeners []net.Listener
 	local, err := grpcapi.ListenLocal(s.cfg.DataDir)
 	if err != nil {

@@ -46,7 +46,10 @@ type server struct {
 	notes   *notes
 	fatal   chan error // the first error of a part that the server cannot go on without
 	upkeep  chan struct{}
-	wg      sync.WaitGroup
+
+	stopAsked chan struct{} // closed when an operator wants the server to end
+	stopOnce  sync.Once
+	wg        sync.WaitGroup
 }
 
 // live is the part of the server that exists once the state is recovered.
@@ -83,7 +86,7 @@ func outstanding(conns []juteapi.ConnStats) (n int64) {
 func Run(ctx context.Context, opt Options) error {
 	s := &server{
 		opt: opt, cfg: opt.Config, log: opt.Logger, began: time.Now(), fatal: make(chan error, 1), upkeep: make(chan struct{}, 1),
-		metrics: newMetrics(),
+		metrics: newMetrics(), stopAsked: make(chan struct{}),
 	}
 	s.setState(grpcapi.StateStarting)
 	s.logNotices()
@@ -159,6 +162,8 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 	select {
 	case <-ctx.Done():
 		s.log.Info().Msg("stopping")
+	case <-s.stopAsked:
+		s.log.Info().Msg("stopping, as an operator wants")
 	case err = <-s.fatal:
 	case err = <-ended:
 		ended <- err

@@ -45,12 +45,17 @@ func full() Status {
 // serve runs a server on a local socket and returns its data directory and a connection to it.
 func serve(t *testing.T, source StatusSource) (string, *grpc.ClientConn) {
 	t.Helper()
+	return serveOptions(t, Options{Status: source})
+}
+
+func serveOptions(t *testing.T, o Options) (string, *grpc.ClientConn) {
+	t.Helper()
 	dir := t.TempDir()
 	l, err := ListenLocal(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(Options{Status: source})
+	s := New(o)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }() // ends with Stop below
 	conn, err := DialLocal(dir)

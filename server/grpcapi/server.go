@@ -26,8 +26,9 @@ const (
 
 // Options are what the door needs from the server.
 type Options struct {
-	Status StatusSource   // required
-	Logger zerolog.Logger // one debug line per call; the zero value logs nothing
+	Status   StatusSource   // required
+	Operator Operator       // carries out orders; nil if there is nobody to
+	Logger   zerolog.Logger // one debug line per call; the zero value logs nothing
 }
 
 // New makes a gRPC server with all services registered. The caller serves it on as many listeners as it likes and
@@ -42,7 +43,7 @@ func New(o Options, extra ...grpc.ServerOption) *grpc.Server {
 		grpc.ChainUnaryInterceptor(logCalls(o.Logger)),
 	}, extra...)
 	s := grpc.NewServer(options...)
-	paddockv1.RegisterAdminServiceServer(s, &adminServer{source: o.Status})
+	paddockv1.RegisterAdminServiceServer(s, &adminServer{source: o.Status, operator: o.Operator})
 	healthpb.RegisterHealthServer(s, &healthServer{source: o.Status})
 	reflection.Register(s)
 	return s
@@ -51,7 +52,8 @@ func New(o Options, extra ...grpc.ServerOption) *grpc.Server {
 // adminServer implements AdminService.
 type adminServer struct {
 	paddockv1.UnimplementedAdminServiceServer
-	source StatusSource
+	source   StatusSource
+	operator Operator
 }
 
 // GetStatus answers with the state of this server.

@@ -148,7 +148,7 @@ func (s *Server) shed(cause error) {
 func (s *Server) admit(nc *net.TCPConn) {
 	addr, ip := remote(nc)
 	s.mu.Lock()
-	if s.closed || s.draining.Load() {
+	if s.closed || s.draining.Load() || s.refusing.Load() {
 		s.mu.Unlock()
 		nc.Close()
 		return

@@ -29,6 +29,7 @@ type Server struct {
 	maxPerIP, maxAll atomic.Int64
 	swept            atomic.Int64 // how often the sweeper has looked at all connections
 	draining         atomic.Bool  // nothing more is taken from clients
+	refusing         atomic.Bool  // new connections are closed at once
 	unsent           atomic.Int64 // bytes handed over and not written, of all connections
 
 	stop  chan struct{}  // closed by Close
@@ -143,6 +144,9 @@ func (s *Server) Serve() error {
 	mine.Wait()
 	return err
 }
+
+// SetRefusing has new connections closed at once, or no longer. Those that are open stay.
+func (s *Server) SetRefusing(on bool) { s.refusing.Store(on) }
 
 // drainLook is how often Drain looks whether all is answered.
 const drainLook = 2 * time.Millisecond

@@ -1,0 +1,91 @@
+package grpcapi
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	paddockv1 "paddock/gen/paddock/v1"
+)
+
+// Operator carries out what an operator asks of a server. Its errors are a *Refusal where there is something to tell.
+type Operator interface {
+	// TransferLeadership has a server lead, or the one that is furthest if it is 0, and returns who leads.
+	TransferLeadership(ctx context.Context, to int64) (leader int64, err error)
+	// Stop has the server end, after moving leadership away if drain is set. It returns before the end.
+	Stop(ctx context.Context, drain bool) error
+}
+
+// Refusal is why something was not done.
+type Refusal struct {
+	Reason  string
+	Aborted bool // it was begun, and has not come to its end
+}
+
+// Error is the reason.
+func (r *Refusal) Error() string { return r.Reason }
+
+// TransferLeadership implements the service.
+func (a *adminServer) TransferLeadership(ctx context.Context, in *paddockv1.TransferLeadershipRequest) (*paddockv1.TransferLeadershipResponse, error) {
+	if err := a.allowed(ctx); err != nil {
+		return nil, err
+	}
+	leader, err := a.operator.TransferLeadership(ctx, in.GetServerId())
+	if err != nil {
+		return nil, refused(err)
+	}
+	return &paddockv1.TransferLeadershipResponse{ServerId: leader}, nil
+}
+
+// Stop implements the service.
+func (a *adminServer) Stop(ctx context.Context, in *paddockv1.StopRequest) (*paddockv1.StopResponse, error) {
+	if err := a.allowed(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.operator.Stop(ctx, in.GetDrain()); err != nil {
+		return nil, refused(err)
+	}
+	return &paddockv1.StopResponse{}, nil
+}
+
+// allowed lets in who has opened the socket in the data directory, which its owner alone may. The gateway comes that way too, but
+// has no route to what asks for this.
+func (a *adminServer) allowed(ctx context.Context) error {
+	if p, ok := peer.FromContext(ctx); !ok || p.Addr.Network() != "unix" {
+		return status.Error(codes.PermissionDenied, "ask through the socket in the data directory")
+	}
+	if a.operator == nil {
+		return status.Error(codes.Unimplemented, "this server takes no orders")
+	}
+	return nil
+}
+
+func refused(err error) error {
+	var r *Refusal
+	switch {
+	case errors.As(err, &r) && r.Aborted:
+		return status.Error(codes.Aborted, r.Reason)
+	case errors.As(err, &r):
+		return status.Error(codes.FailedPrecondition, r.Reason)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return status.FromContextError(err).Err()
+	default:
+		return status.Error(codes.Unavailable, err.Error())
+	}
+}
+
+// TransferLeadership asks the server at the other end of the connection. Errors are gRPC statuses.
+func TransferLeadership(ctx context.Context, conn grpc.ClientConnInterface, to int64) (leader int64, err error) {
+	out, err := paddockv1.NewAdminServiceClient(conn).TransferLeadership(ctx, &paddockv1.TransferLeadershipRequest{ServerId: to})
+	return out.GetServerId(), err
+}
+
+// Stop asks the server at the other end of the connection. Errors are gRPC statuses.
+func Stop(ctx context.Context, conn grpc.ClientConnInterface, drain bool) error {
+	_, err := paddockv1.NewAdminServiceClient(conn).Stop(ctx, &paddockv1.StopRequest{Drain: drain})
+	return err
+}

@@ -1,0 +1,94 @@
+package grpcapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// orders is an Operator that notes what it is asked and answers as a test wants.
+type orders struct {
+	asked []string
+	err   error
+}
+
+func (o *orders) TransferLeadership(_ context.Context, to int64) (int64, error) {
+	o.asked = append(o.asked, fmt.Sprint("transfer ", to))
+	return 3, o.err
+}
+
+func (o *orders) Stop(_ context.Context, drain bool) error {
+	o.asked = append(o.asked, fmt.Sprint("stop ", drain))
+	return o.err
+}
+
+func TestOrdersReachTheOperatorAndItsRefusalsTheClient(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		code codes.Code
+		says string
+	}{
+		"done":             {nil, codes.OK, ""},
+		"refused":          {fmt.Errorf("wrapped: %w", &Refusal{Reason: "server 2 leads"}), codes.FailedPrecondition, "server 2 leads"},
+		"aborted":          {&Refusal{Reason: "not in time", Aborted: true}, codes.Aborted, "not in time"},
+		"out of time":      {context.DeadlineExceeded, codes.DeadlineExceeded, "context deadline exceeded"},
+		"the server stops": {errors.New("the server stops"), codes.Unavailable, "the server stops"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := &orders{err: c.err}
+			_, conn := serveOptions(t, Options{Status: full, Operator: o})
+			leader, err := TransferLeadership(t.Context(), conn, 7)
+			if status.Code(err) != c.code || status.Convert(err).Message() != c.says || err == nil && leader != 3 {
+				t.Errorf("transfer: %d, %v", leader, err)
+			}
+			if err := Stop(t.Context(), conn, true); status.Code(err) != c.code || status.Convert(err).Message() != c.says {
+				t.Errorf("stop: %v", err)
+			}
+			if got := fmt.Sprint(o.asked); got != "[transfer 7 stop true]" {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// TestOrdersComeThroughTheSocketOnly: whoever may open the data directory may give them, and nobody over the network.
+func TestOrdersComeThroughTheSocketOnly(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &orders{}
+	s := New(Options{Status: full, Operator: o})
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }() // ends with Stop below
+	defer func() {
+		s.Stop()
+		<-served
+	}()
+	conn, err := Dial(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := TransferLeadership(t.Context(), conn, 7); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("transfer: %v", err)
+	}
+	if err := Stop(t.Context(), conn, false); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("stop: %v", err)
+	}
+	if len(o.asked) != 0 {
+		t.Error(o.asked)
+	}
+}
+
+func TestAServerWithoutAnOperatorTakesNoOrders(t *testing.T) {
+	_, conn := serve(t, full)
+	if err := Stop(t.Context(), conn, false); status.Code(err) != codes.Unimplemented {
+		t.Error(err)
+	}
+}
