@@ -138,14 +138,14 @@ func TestReconfigChangesRoles(t *testing.T) {
 		t.Run(strings.Join(kinds, " "), func(t *testing.T) {
 			e := newElastic(t)
 			e.start(kinds...)
-			for _, id := range []int{e.leading(), 3} {
+			for i, id := range []int{e.leading(), 3} {
 				line := e.lines[id-1]
 				e.reconfigure(e.members[id%4], zk.Members{Joining: strings.Replace(line, ":participant", ":observer", 1)})
 				e.configured(1, 2, 3, 4)
 				if err := e.members[id-1].await("observer"); err != nil {
 					t.Fatal(err)
 				}
-				writeThroughAll(t, e.ensemble, fmt.Sprint("observed-", id))
+				writeThroughAll(t, e.ensemble, fmt.Sprint("observed-", i))
 				e.reconfigure(e.members[id-1], zk.Members{Joining: line})
 				e.configured(1, 2, 3, 4)
 				for deadline := time.Now().Add(startDeadline); e.members[id-1].mode() != "follower"; <-time.After(pollEvery) {
@@ -153,7 +153,7 @@ func TestReconfigChangesRoles(t *testing.T) {
 						t.Fatalf("server %d is %s", id, e.members[id-1].mode())
 					}
 				}
-				writeThroughAll(t, e.ensemble, fmt.Sprint("votes-", id))
+				writeThroughAll(t, e.ensemble, fmt.Sprint("votes-", i))
 			}
 			e.agree(t)
 		})
