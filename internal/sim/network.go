@@ -28,6 +28,7 @@ type linkEnd struct {
 	p      *process
 	side   int
 	id     consensus.LinkID
+	up     bool // it was told of the link
 	closed bool
 	queue  []packet
 	moving bool
@@ -77,12 +78,14 @@ func (p *process) dial(to quorum.ServerID) {
 	}
 	in := e.between(1, 3)
 	e.in(in, func() {
-		if a := &l.ends[1]; !a.closed {
+		a := &l.ends[1]
+		if a.up = true; !a.closed {
 			q.post(func() { q.consensus(consensus.Event{Kind: consensus.LinkUp, Link: a.id}, nil) })
 		}
 	})
 	e.in(in+e.between(0, 3), func() {
-		if a := &l.ends[0]; !a.closed {
+		a := &l.ends[0]
+		if a.up = true; !a.closed {
 			p.post(func() {
 				p.consensus(consensus.Event{Kind: consensus.LinkUp, Link: a.id, Server: to, Dialled: true}, nil)
 			})
@@ -126,12 +129,15 @@ func (a *linkEnd) move() {
 	if e.cut(a.p.m.id, other.p.m.id) {
 		wait = 25
 	}
+	if !other.up {
+		wait++
+	}
 	e.in(wait, func() {
 		a.moving = false
 		if len(a.queue) == 0 || a.l.dead {
 			return
 		}
-		if k := a.queue[0]; k.atMS <= e.nowMS && !e.cut(a.p.m.id, other.p.m.id) {
+		if k := a.queue[0]; k.atMS <= e.nowMS && other.up && !e.cut(a.p.m.id, other.p.m.id) {
 			a.queue = a.queue[1:]
 			a.deliver(other, k)
 		}

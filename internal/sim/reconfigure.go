@@ -93,7 +93,7 @@ func (p *process) transfer() {
 // wipe takes all that a server has: its disk is replaced. It comes back with an empty one that may not be begun anew.
 func (m *member) wipe() {
 	e := m.e
-	if !e.plan.wipes || e.counts["disk replaced"] > 0 || e.history.epoch == 0 || !e.history.config.IsVoter(m.id) {
+	if !e.plan.wipes || len(e.history.config.Voters()) < 3 || e.counts["disk replaced"] > 0 || e.history.epoch == 0 || !e.history.config.IsVoter(m.id) {
 		return
 	}
 	m.crash(false)
