@@ -10,7 +10,7 @@ PADDOCK  := $(CURDIR)/bin/paddock
 VERSION  := $(shell git describe --tags --dirty 2>/dev/null || echo devel)
 BUILT    := $(shell git log -1 --format=%ct 2>/dev/null)
 TOOLS    := bin/tools
-TAGS     := bench,chaos,interop,invariants,tour
+TAGS     := bench,chaos,interop,invariants,museum,tour
 GO_FILES  = $(shell git ls-files -co --exclude-standard '*.go' | grep -v -e ^gen/ -e /testdata/)
 
 # What the longer suites run. Each is told where the binary is by PADDOCK_BIN.
@@ -22,6 +22,7 @@ CHAOS    := go test -tags chaos -count=1 -timeout 180m ./test/chaos/...
 ORACLE   := go test -tags interop -count=1 -timeout 60m ./test/oracle/... -args -seeds=200
 INTEROP  := go test -count=1 -timeout 30m ./...
 DEPLOY   := go test -count=1 -timeout 10m ./...
+ENSEMBLE := go test -count=1 -timeout 60m ./internal/sim -run TestEnsembleSimulation -args $(if $(SEED),-seed=$(SEED)) -runs=$(RUNS)
 SIM      := go test -count=1 -timeout 60m ./internal/sim -run TestSimulation -args $(if $(SEED),-seed=$(SEED)) -runs=$(RUNS)
 
 .PHONY: help
@@ -45,6 +46,14 @@ test-all: ## run everything that CI runs: lint, tests, short runs of each longer
 .PHONY: sim
 sim: ## simulate servers, disks and clients from seeds (SEED=, RUNS=)
 	$(SIM)
+
+.PHONY: sim-ensemble
+sim-ensemble: ## simulate whole ensembles from seeds (SEED=, RUNS=)
+	$(ENSEMBLE)
+
+.PHONY: museum
+museum: ## plant known mistakes in simulated ensembles, and find each
+	go test -count=1 -timeout 60m -tags museum ./internal/sim -run TestMuseum
 
 .PHONY: fuzz
 fuzz: ## fuzz every decoder for FUZZTIME (FUZZTIME=, PKG=)

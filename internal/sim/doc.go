@@ -1,4 +1,6 @@
-// Package sim runs one server on a simulated world: the real replica, log, snapshots, tree and data directory, over a file
+// Package sim runs servers on simulated worlds.
+//
+// One server ([Run]): the real replica, log, snapshots, tree and data directory, over a file
 // system in memory that can lose power at any operation, with simulated clients, clock and schedule.
 //
 // Its own tests call it, and `make sim`. [Run] plays one seed in one goroutine: a loop takes the place of server/driver's
@@ -16,5 +18,15 @@
 //     each invariant of docs/invariants.md that a server on its own can violate.
 //   - The checkers are tested by mistakes planted around the real code; see [Bugs].
 //
-// What it does not do: sockets, real time, ensembles.
+// Whole ensembles ([RunEnsemble], `make sim-ensemble`): several such servers with consensus, on an agenda of simulated
+// milliseconds. A network carries their messages in order, late, and not at all; clients move between servers. A server
+// loses its power at any change of its disk, stops for a while, has its clock set, is cut off from others, gets an empty disk.
+// Configurations change and leadership is handed over. In the end all faults cease, and everybody must serve and have the same.
+//
+//   - What is decided becomes the model's, in the order of the zxids; so replies, events and trees of all servers are compared
+//     with the same model as one server's. What no server knows, such as who led which epoch, is in check_history.go and
+//     check_tenure.go.
+//   - The checkers are tested by an exhibition of mistakes that ZooKeeper and others have made; see museum.go and `make museum`.
+//
+// What it does not do: sockets, real time.
 package sim

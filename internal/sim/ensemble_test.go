@@ -31,6 +31,10 @@ func TestEnsembleSimulation(t *testing.T) {
 		counts = map[string]int{}
 		wg     sync.WaitGroup
 	)
+	runs := *runsFlag
+	if testing.Short() {
+		runs = min(runs, 6)
+	}
 	for range min(2, runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
 			for {
@@ -38,7 +42,7 @@ func TestEnsembleSimulation(t *testing.T) {
 				seed := next
 				next++
 				mu.Unlock()
-				if seed >= uint64(*runsFlag) || t.Failed() {
+				if seed >= uint64(runs) || t.Failed() {
 					return
 				}
 				out := RunEnsemble(EnsembleOptions{Seed: seed, Plant: Exhibit(*plantFlag)})
@@ -56,8 +60,8 @@ func TestEnsembleSimulation(t *testing.T) {
 	for _, what := range slices.Sorted(maps.Keys(counts)) {
 		fmt.Fprintf(&b, "%8d %s\n", counts[what], what)
 	}
-	t.Logf("%d seeds:\n%s", *runsFlag, b.String())
-	if *runsFlag < ensembleSeedsForCoverage {
+	t.Logf("%d seeds:\n%s", runs, b.String())
+	if runs < ensembleSeedsForCoverage {
 		return
 	}
 	for _, what := range mustHappen {
@@ -86,4 +90,17 @@ func reportEnsemble(t *testing.T, seed uint64, out EnsembleOutcome) {
 	}
 	t.Errorf("seed %d: %v\n\nThe end of its trace:\n  %s\n\nReplay it with:\n  go test -count=1 ./internal/sim -run TestEnsembleSimulation -args -seed=%d",
 		seed, out.Err, strings.Join(out.Tail, "\n  "), seed)
+}
+
+func TestAnEnsembleSeedAlwaysGivesTheSameTrace(t *testing.T) {
+	seeds := uint64(4)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
+		a, b := RunEnsemble(EnsembleOptions{Seed: seed}), RunEnsemble(EnsembleOptions{Seed: seed})
+		if a.Hash != b.Hash {
+			t.Errorf("seed %d: traces %x and %x", seed, a.Hash, b.Hash)
+		}
+	}
 }
