@@ -51,7 +51,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(newServe(), newStatus(), newTransfer(), newStop(), newWAL(), newSnapshot(), newBench(), newVersion())
+	root.AddCommand(newServe(), newStatus(), newTransfer(), newStop(), newWAL(), newSnapshot(), newMigrate(), newBench(), newVersion())
 	return group(root)
 }
 

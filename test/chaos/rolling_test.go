@@ -113,8 +113,8 @@ func (r *roller) replace(p *process, change func()) {
 	r.Logf("%s that was %s replaced by %s in %v; it is %s now", from, mode, p.kind, time.Since(began).Round(time.Millisecond), p.mode())
 }
 
-// check asks the holders for their locks, and compares all servers while nobody writes.
-func (r *roller) check() {
+// check asks the holders for their locks, and compares all servers while nobody writes. It returns what they show.
+func (r *roller) check() *image {
 	r.Helper()
 	r.w.end()
 	var errs []error
@@ -127,6 +127,7 @@ func (r *roller) check() {
 		r.Fatal(err)
 	}
 	r.w.start()
+	return m
 }
 
 // sameLocks tells whether every znode of a lock is still the one that was created in the beginning.
