@@ -75,7 +75,7 @@ func TestImportUnderClients(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	source, last := newest(t, old)
+	source, last := longestHistory(t, old)
 	fresh := assemble(t, []string{paddock, paddock, paddock}, settings...)
 	above := last + 1<<33
 	for i, p := range fresh.members {
@@ -103,8 +103,8 @@ func TestImportUnderClients(t *testing.T) {
 	r.finish()
 }
 
-// newest is the member with the longest history, found as an operator would: by importing each, to nowhere.
-func newest(t *testing.T, e *ensemble) (source *process, last zk.Zxid) {
+// longestHistory is the member with the longest history, found as an operator would: by importing each, to nowhere.
+func longestHistory(t *testing.T, e *ensemble) (source *process, last zk.Zxid) {
 	t.Helper()
 	for _, p := range e.members {
 		out, err := importDir("--from", p.data, "--to", filepath.Join(t.TempDir(), "trial"))
