@@ -172,6 +172,23 @@ func TestImportOfABackup(t *testing.T) {
 			if err == nil {
 				resumed.Abandon()
 			}
+			backToJava(t, p, seen)
 		})
 	}
+}
+
+// backToJava starts ZooKeeper on what was imported, as one who goes back does.
+func backToJava(t *testing.T, p *process, seen zk.Zxid) {
+	t.Helper()
+	if _, err := p.signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.kind = java
+	running(t, p)
+	c, err := dial(p.addr(), client.Options{LastZxid: seen})
+	if err != nil {
+		t.Fatalf("a client that has seen %v, of ZooKeeper: %v", seen, err)
+	}
+	do(t, c, &zk.Request{Op: zk.OpExists, Path: "/kept"})
+	c.Abandon()
 }

@@ -77,7 +77,21 @@ func (r *roller) round(kind string) {
 	last := r.e.leader(r.T)
 	for _, p := range append(without(r.e.running(), last), last) {
 		r.replace(p, func() { p.kind = kind })
+		r.ready()
 	}
+}
+
+// ready returns once migrate check says that the next may be replaced.
+func (r *roller) ready() {
+	r.Helper()
+	var text string
+	for deadline := time.Now().Add(startDeadline); time.Now().Before(deadline); <-time.After(pollEvery) {
+		var code int
+		if code, text = checkEnsemble(r.T, r.e.addrs()...); code == 0 {
+			return
+		}
+	}
+	r.Fatalf("migrate check does not let the next be replaced:\n%s", text)
 }
 
 func without(list []*process, p *process) (out []*process) {
