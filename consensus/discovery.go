@@ -1,6 +1,8 @@
 package consensus
 
 import (
+	"slices"
+
 	"paddock/consensus/quorum"
 	"paddock/internal/zk"
 )
@@ -52,6 +54,7 @@ func (c *Core) greet(link LinkID, m *Message, out *Actions) {
 		return
 	}
 	r.learners = append(r.learners, l)
+	r.away = slices.DeleteFunc(r.away, func(id quorum.ServerID) bool { return id == l.server })
 	if r.phase >= collecting {
 		c.inform(l, out)
 		return

@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -32,6 +33,8 @@ type leading struct {
 	promised servers // who has promised the new epoch, with a history not ahead of the leader's
 	joined   servers // who has acknowledged NEWLEADER
 	aheadMS  int64   // when a voter was refused because its history is ahead; 0 if none was
+	away     servers // voters that have come to vote for another server, and are not connected
+	awayMS   int64   // when the last of them did
 
 	pingedMS, checkedMS int64
 	reconfigAt          zk.Zxid // the proposal that sets lastSeen; 0 if none is in flight
@@ -110,6 +113,24 @@ func (c *Core) becomeLeader(out *Actions) {
 	}
 	if c.leading == r {
 		c.discover(out)
+	}
+}
+
+// awayGraceMS is how long a leader that waits for a quorum gives those that vote for another server to change their minds,
+// in milliseconds.
+const awayGraceMS = 400
+
+// wentAway notes a voter that votes for a better server than this one, which has been elected without it. If so many do that
+// the rest is no quorum, this leader waits in vain: it would be left out for as long as initLimit lasts.
+func (c *Core) wentAway(from quorum.ServerID, n *election.Notification) {
+	r, own := c.leading, c.election.Vote()
+	v := &n.Vote
+	if n.Role != Looking || v.Leader == c.self || v.Round < c.election.Round() || !c.votes(from) || !c.votes(v.Leader) {
+		return
+	}
+	if cmp.Or(cmp.Compare(v.Epoch, own.Epoch), cmp.Compare(v.Zxid, own.Zxid), cmp.Compare(v.Leader, own.Leader)) > 0 {
+		r.away.add(from)
+		r.awayMS = c.nowMS
 	}
 }
 
@@ -213,6 +234,10 @@ func (c *Core) tickLeader(out *Actions) {
 	r := c.leading
 	if r.phase != serving && c.nowMS-r.sinceMS > c.cfg.initMS() {
 		c.lose("no quorum of followers in time", out)
+		return
+	}
+	if r.phase != serving && len(r.away) > 0 && c.nowMS-r.awayMS > awayGraceMS && !c.met(func(id quorum.ServerID) bool { return !r.away.has(id) }) {
+		c.lose("a quorum votes for another server", out)
 		return
 	}
 	if r.phase == collecting && r.aheadMS != 0 && c.nowMS-r.aheadMS > c.cfg.TickMS {

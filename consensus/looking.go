@@ -82,6 +82,9 @@ func (c *Core) notified(from quorum.ServerID, n *election.Notification, out *Act
 			ev.ConfigVersion = cfg.Version
 		}
 	}
+	if c.leading != nil && c.leading.phase != serving {
+		c.wentAway(from, n)
+	}
 	c.elects(ev, out)
 }
 
