@@ -84,11 +84,11 @@ func (l *loader) checkListed(path string, sound bool) {
 	}
 	if _, ok := c.Members.Membership.Server(quorum.ServerID(c.ServerID)); !ok && sound && c.Members.Membership != nil {
 		text := fmt.Sprintf("%s is %d but %s lists %s", path, c.ServerID, l.listFile(), c.Members.Membership.IDs())
+		fix := "correct the file, or add this server to the list"
 		if c.Members.ReconfigEnabled {
-			l.notices = append(l.notices, Notice{Level: Warn, Message: text, Fix: "the server can join once reconfig adds it"})
-		} else {
-			l.problems = append(l.problems, Problem{Problem: text, Fix: "correct the file, or add this server to the list"})
+			fix = "correct the file; or, for a server that reconfig is to add (again), add its own line to the list, which says where it listens"
 		}
+		l.problems = append(l.problems, Problem{Problem: text, Fix: fix})
 	}
 	if c.Znodes.ExtendedTypes && (c.ServerID > 254 || c.ServerID < 1) {
 		l.problems = append(l.problems, Problem{Problem: fmt.Sprintf("server id %d must be 1..254 when extendedTypesEnabled=true", c.ServerID),

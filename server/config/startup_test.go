@@ -31,7 +31,8 @@ func TestStartErrors(t *testing.T) {
 		{"a standalone server's myid is not a number", alone, "abc", []string{`/data/myid contains "abc", expected a number; write this server's id`}, nil},
 		{"blanks round the number in myid are forgiven", three, " 2 \r\n", nil, nil},
 		{"myid is not in the list", three, "9", []string{"/data/myid is 9 but zoo.cfg lists 1,2,3; correct the file, or add this server to the list"}, nil},
-		{"myid is not in the list, but reconfig may add it", three + "reconfigEnabled=true\n", "9", nil, []string{"warn /data/myid is 9 but zoo.cfg lists 1,2,3; the server can join once reconfig adds it"}},
+		{"myid is not in the list, and reconfig may add it", three + "reconfigEnabled=true\n", "9", []string{"/data/myid is 9 but zoo.cfg lists 1,2,3; " +
+			"correct the file; or, for a server that reconfig is to add (again), add its own line to the list, which says where it listens"}, nil},
 		{"myid is beyond 254 with TTL znodes", three + "server.300=d:2888:3888\nserver.4=e:1:2\nextendedTypesEnabled=true\n", "300",
 			[]string{"server id 300 must be 1..254 when extendedTypesEnabled=true; give the server another id, or set extendedTypesEnabled=false"}, nil},
 		{"a server id is negative", three + "server.-4=d:2888:3888\n", "1", []string{"zoo.cfg:7: server.-4: id must not be negative; number the servers 1, 2, 3"}, nil},

@@ -1,0 +1,97 @@
+package server
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"paddock/consensus/quorum"
+	"paddock/internal/zk"
+	"paddock/server/config"
+)
+
+func TestAnAddressThatIsBoundIsKnownAgain(t *testing.T) {
+	bound := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2181}
+	for name, c := range map[string]struct {
+		bound *net.TCPAddr
+		want  quorum.HostPort
+		same  bool
+	}{
+		"itself":                           {bound, quorum.HostPort{Host: "127.0.0.1", Port: 2181}, true},
+		"by its name":                      {bound, quorum.HostPort{Host: "localhost", Port: 2181}, true},
+		"another port":                     {bound, quorum.HostPort{Host: "127.0.0.1", Port: 2182}, false},
+		"another address":                  {bound, quorum.HostPort{Host: "127.0.0.2", Port: 2181}, false},
+		"all addresses where one is bound": {bound, quorum.HostPort{Host: "0.0.0.0", Port: 2181}, false},
+		"all addresses of either kind":     {&net.TCPAddr{IP: net.IPv6zero, Port: 2181}, quorum.HostPort{Host: "0.0.0.0", Port: 2181}, true},
+		"no host":                          {bound, quorum.HostPort{Port: 2181}, true},
+	} {
+		if got := sameEndpoint(c.bound, c.want); got != c.same {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestTheFileIsLeftAloneUntilAReconfiguration: the first configuration under the version of its epoch says nothing new.
+func TestTheFileIsLeftAloneUntilAReconfiguration(t *testing.T) {
+	const text = "# ours\nreconfigEnabled=true\nserver.1=a:1:2;3\nserver.2=b:1:2;3\n"
+	file := filepath.Join(t.TempDir(), "zoo.cfg")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	first, err := quorum.ParseConfig("server.1=a:1:2;3\nserver.2=b:1:2;3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{log: zerolog.Nop(), cfg: &config.Config{File: file, ServerID: 1, Members: config.Members{Membership: first}}}
+	k := &configuration{server: s, files: config.Files{Static: file}}
+	for _, version := range []zk.Zxid{0x100000000, 0x200000000} {
+		k.seen = first.WithVersion(version)
+		k.keep(k.writeNext)
+		k.committed, k.seen = k.seen, nil
+		k.keep(k.writeCommitted)
+	}
+	if got := read(t, file); got != text || len(beside(t, file)) != 1 {
+		t.Fatalf("%q, %q", got, beside(t, file))
+	}
+	k.seen = first.WithVersion(0x200000001)
+	k.keep(k.writeNext)
+	if got := beside(t, file); len(got) != 2 || !strings.HasSuffix(got[1], ".dynamic.next") {
+		t.Fatalf("%q", got)
+	}
+	k.committed, k.seen = k.seen, nil
+	k.keep(k.writeCommitted)
+	if got := read(t, file); !strings.Contains(got, "# ours\n") || !strings.Contains(got, "dynamicConfigFile=") || strings.Contains(got, "server.1") {
+		t.Errorf("%q", got)
+	}
+	if got := beside(t, file); len(got) != 3 || read(t, file+".bak") != text || got[2] != file+".dynamic.200000001" {
+		t.Errorf("%q", got)
+	}
+	k.committed = first.WithVersion(0x300000000)
+	k.keep(k.writeCommitted) // now that the file names another, every version counts
+	if got := read(t, file); !strings.Contains(got, "300000000") || read(t, file+".bak") != text {
+		t.Errorf("%q", got)
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// beside are the files of which the names begin with file, sorted.
+func beside(t *testing.T, file string) []string {
+	t.Helper()
+	names, err := filepath.Glob(file + "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
