@@ -221,6 +221,20 @@ func TestReconfigReachesWhoIsAway(t *testing.T) {
 				t.Errorf("the one that was removed is %s", mode)
 			}
 			e.agree(t)
+			if kinds[1] == java {
+				return
+			}
+
+			// Its file does not list it any more, and it says so when it is started again.
+			if err := e.members[1].kill(); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.members[1].launch(); err != nil {
+				t.Fatal(err)
+			}
+			if code, err := e.members[1].wait(); err != nil || code == 0 || !strings.Contains(e.members[1].output(), "myid is 2 but ") {
+				t.Errorf("exit code %d, %v: %s", code, err, e.members[1].logTail())
+			}
 		})
 	}
 }
