@@ -32,9 +32,11 @@ func (s *server) keepUp(ctx context.Context, l *live) {
 	ticker := time.NewTicker(measureEvery)
 	defer ticker.Stop()
 	var purged, warned, done time.Time // purge tried, warning given, purge completed; zero: never
+	queue := newOverflows(s.metrics, s.log)
 	for {
 		s.measure(l, done)
 		now := time.Now()
+		queue.look(readNetstat(), now)
 		due := s.cfg.Purge.Interval > 0 && now.Sub(purged) >= s.cfg.Purge.Interval
 		low := ""
 		if u := s.usage.Load(); u != nil {
