@@ -75,7 +75,7 @@ var table = []Row{
 	{Path: "internal/bench", Ring: Edge, Imports: []string{"internal/client", "internal/jute", "internal/zk"}},
 	{Path: "internal/survey", Ring: Edge, Imports: []string{"consensus/quorum", "internal/client", "internal/zk", "storage/snapshot", "storage/vfs"}},
 	{Path: "internal/sim", Ring: Driver,
-		Imports: []string{"consensus", "consensus/election", "consensus/quorum", "internal/txn", "internal/zk", "server/auth", "server/prep",
+		Imports: []string{"consensus", "consensus/election", "consensus/quorum", "internal/jute", "internal/txn", "internal/zk", "server/auth", "server/prep",
 			"server/replica", "server/request", "storage/datadir", "storage/snapshot", "storage/tree", "storage/vfs", "storage/wal"}},
 	{Path: "internal/script", Ring: Test},
 	{Path: "internal/archtest", Ring: Test},
