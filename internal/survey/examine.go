@@ -196,10 +196,27 @@ func (r *Report) members(list []*Server) {
 		if first == nil {
 			first = c
 			r.configuration(c, list)
+		} else if !sameVoters(c, first) {
+			r.add(Stop, s, "its configuration names other voters than the first server's; make all files agree, and restart")
 		} else if !c.SameMembers(first) {
-			r.add(Stop, s, "its configuration names other members than the first server's; make all files agree, and restart")
+			r.add(Note, s, "its configuration names other observers than the first server's")
 		}
 	}
+}
+
+// sameVoters tells whether the same servers vote, at the same addresses. An observer may be known to itself alone.
+func sameVoters(a, b *quorum.Config) bool {
+	if !slices.Equal(a.Voters(), b.Voters()) {
+		return false
+	}
+	for _, id := range a.Voters() {
+		x, _ := a.Server(id)
+		y, _ := b.Server(id)
+		if !slices.Equal(x.Addresses, y.Addresses) || a.Weight(id) != b.Weight(id) {
+			return false
+		}
+	}
+	return true
 }
 
 // configuration judges the ensemble as its members are told of it.

@@ -122,7 +122,8 @@ func TestExamine(t *testing.T) {
 		}, 0, "one server on its own"},
 		{"a read-only server", replace(0, "srvr", "follower", "read-only"), 2, "is cut off"},
 		{"a server of an earlier epoch", replace(0, "srvr", "0x100000105", "0x5"), 1, "it is at 0x5 where"},
-		{"files that differ", replace(0, "conf", "server.2=b", "server.2=d"), 2, "names other members"},
+		{"files that differ", replace(0, "conf", "server.2=b", "server.2=d"), 2, "names other voters"},
+		{"an observer that the others do not know", replace(0, "conf", "version=0", "server.4=d:2888:3888:observer\nversion=0"), 1, "names other observers"},
 		{"two voters", func(all []said) []said {
 			for _, s := range all {
 				s["conf"] = strings.Replace(s["conf"], "server.1=a:2888:3888:participant\n", "", 1)

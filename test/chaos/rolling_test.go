@@ -5,6 +5,7 @@ package chaos
 import (
 	"errors"
 	"fmt"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -77,21 +78,41 @@ func (r *roller) round(kind string) {
 	last := r.e.leader(r.T)
 	for _, p := range append(without(r.e.running(), last), last) {
 		r.replace(p, func() { p.kind = kind })
-		r.ready()
+		r.ready(0)
+		if p.kind == paddock {
+			r.statusSays(p, "serving")
+		}
 	}
 }
 
-// ready returns once migrate check says that the next may be replaced.
-func (r *roller) ready() {
+// ready returns once migrate check of all that run says that the next may be replaced, by an exit code of at most most.
+func (r *roller) ready(most int) {
 	r.Helper()
 	var text string
 	for deadline := time.Now().Add(startDeadline); time.Now().Before(deadline); <-time.After(pollEvery) {
+		var addrs []string
+		for _, p := range r.e.running() {
+			addrs = append(addrs, p.addr())
+		}
 		var code int
-		if code, text = checkEnsemble(r.T, r.e.addrs()...); code == 0 {
+		if code, text = checkEnsemble(r.T, addrs...); code <= most {
 			return
 		}
 	}
 	r.Fatalf("migrate check does not let the next be replaced:\n%s", text)
+}
+
+// statusSays asks as an operator on the host of a server does.
+func (r *roller) statusSays(p *process, want string) {
+	r.Helper()
+	bin, err := program()
+	if err != nil {
+		r.Fatal(err)
+	}
+	out, err := exec.Command(bin, "status", "--config", p.configFile()).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), want) || !strings.Contains(string(out), "Mode: "+p.mode()+"\n") {
+		r.Fatalf("paddock status: %v:\n%s", err, out)
+	}
 }
 
 func without(list []*process, p *process) (out []*process) {

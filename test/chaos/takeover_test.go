@@ -105,6 +105,7 @@ func (o *takeOver) swap(voters []int, id int) []int {
 		p := o.e.members[v-1]
 		o.replace(p, func() { p.extra = o.config(v, voters) })
 	}
+	o.ready(1)
 	o.Logf("server %d votes in the place of server %d", id, out)
 	return voters
 }
