@@ -35,6 +35,7 @@ const protocolCumulative int32 = ProtocolVersion + 0x5044
 // learning is the state of a follower or observer.
 type learning struct {
 	leader   quorum.ServerID
+	named    bool // the leader was named by a reconfiguration, not elected
 	observer bool
 	// cumulative tells that the leader takes one ACK for many proposals, and sends one COMMIT for many.
 	cumulative bool

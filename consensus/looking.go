@@ -143,6 +143,10 @@ func (c *Core) linkDown(ev Event, out *Actions) {
 	}
 	if f := c.learning; f != nil {
 		switch {
+		case ev.Link != 0 && f.link == ev.Link && f.phase == introduced && f.named && f.tries < dialTries:
+			// The server that a reconfiguration has named may not have heard of it yet.
+			f.link, f.phase = 0, dialling
+			f.retryAt(c.nowMS + dialPauseMS)
 		case ev.Link != 0 && f.link == ev.Link:
 			f.link = 0
 			c.lose("the connection to the leader ended", out)

@@ -186,6 +186,9 @@ func (c *Core) activated(cfg *quorum.Config, designated quorum.ServerID, out *Ac
 		if c.leading == nil && c.learning == nil {
 			c.enter(role, leader, out)
 		}
+		if c.learning != nil {
+			c.learning.named = true
+		}
 	default:
 		return false
 	}
