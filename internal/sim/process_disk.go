@@ -249,7 +249,9 @@ func (p *process) do(t *diskTask) (ev replica.Event, err error) {
 	if t.kind == consensus.Truncate || t.kind == consensus.Install {
 		q := &p.queue
 		for q.writing || q.keeper != nil || q.prepare != nil {
-			p.wait()
+			if p.wait(); p.disk.dead {
+				return ev, errDead
+			}
 		}
 		q.writing, q.keeper = true, q.sync
 		defer func() { q.writing, q.keeper = false, nil }()
