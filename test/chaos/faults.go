@@ -96,22 +96,35 @@ func (w *world) end() {
 func (w *world) bulk() {
 	w.t.Helper()
 	const znodes, size = 1000, 2000
-	c, err := dial(w.members[0].addr(), client.Options{})
-	w.must(err)
-	errs := make(chan error, znodes)
+	todo := map[int]bool{}
 	for i := range znodes {
-		req := &zk.Request{Op: zk.OpCreate, Path: fmt.Sprint("/bulk-", i), Data: make([]byte, size), ACL: zk.OpenACL, TTLMS: -1}
-		c.Send(req, func(r *zk.Reply, err error) {
-			if err == nil && r.Err != zk.OK {
-				err = fmt.Errorf("create %s: %v", req.Path, r.Err)
+		todo[i] = true
+	}
+	for deadline := time.Now().Add(startDeadline); len(todo) > 0; {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%d znodes could not be made", len(todo))
+		}
+		c, err := dial(w.members[0].addr(), client.Options{})
+		if err != nil {
+			continue // a busy machine may cost the leader its role
+		}
+		answered := make(chan int, znodes)
+		for i := range znodes {
+			if todo[i] {
+				c.Send(&zk.Request{Op: zk.OpCreate, Path: fmt.Sprint("/bulk-", i), Data: make([]byte, size), ACL: zk.OpenACL, TTLMS: -1}, func(r *zk.Reply, err error) {
+					if err == nil && (r.Err == zk.OK || r.Err == zk.NodeExists) {
+						answered <- i
+					} else {
+						answered <- -1
+					}
+				})
 			}
-			errs <- err
-		})
+		}
+		for range len(todo) {
+			delete(todo, <-answered)
+		}
+		c.Abandon()
 	}
-	for range znodes {
-		w.must(<-errs)
-	}
-	w.must(c.Close())
 }
 
 // pause lets a fault last.
