@@ -126,8 +126,8 @@ func (v *volume) fill(free int64) error {
 	return nil // the server was faster
 }
 
-// empty gives the room back.
-func (v *volume) empty() error { return os.Remove(v.ballast()) }
+// empty gives the room back, if it was taken.
+func (v *volume) empty() error { return os.RemoveAll(v.ballast()) }
 
 // end unmounts the volume; nobody may use it any more.
 func (v *volume) end() error {
