@@ -101,14 +101,8 @@ func (p *process) plantAction(a *consensus.Action) *consensus.Action {
 	switch a.Message.Kind {
 	case consensus.MsgNewLeader:
 		end.announced = true
-	case consensus.MsgUpToDate:
-		end.upToDate = true
 	case consensus.MsgProposal, consensus.MsgCommit:
-		z := a.Message.Zxid
-		switch {
-		case p.e.has(exhibitHoleInDiff) && !end.announced && z%5 == 0:
-			return nil
-		case p.e.has(exhibitCommitLost) && a.Message.Kind == consensus.MsgCommit && end.announced && !end.upToDate:
+		if p.e.has(exhibitHoleInDiff) && !end.announced && a.Message.Zxid%5 == 0 {
 			return nil
 		}
 	}
@@ -140,12 +134,7 @@ func (p *process) plantSync() error {
 	if p.e.has(exhibitNoFsync) {
 		return nil
 	}
-	err := p.log.Sync()
-	if p.e.has(exhibitFsyncErrorIgnored) && err != nil && !p.disk.dead {
-		p.openLog(p.logged)
-		return nil
-	}
-	return err
+	return p.log.Sync()
 }
 
 // plantTruncate truncates what is on disk and loads it anew.
@@ -161,11 +150,7 @@ func (p *process) plantTruncate(z zk.Zxid) (*datadir.Recovered, error) {
 
 // plantInstall makes a leader's snapshot the state on disk.
 func (p *process) plantInstall(v *tree.View) (err error) {
-	switch {
-	case p.e.has(exhibitSnapshotNotStored):
-	case p.e.has(exhibitOldLogKept):
-		_, err = p.dir.WriteSnapshot(background, v, snapshot.WriteOptions{})
-	default:
+	if !p.e.has(exhibitSnapshotNotStored) {
 		_, err = p.dir.Install(background, v, snapshot.WriteOptions{})
 	}
 	return err

@@ -33,8 +33,8 @@ type linkEnd struct {
 	queue  []packet
 	moving bool
 
-	announced, upToDate bool    // NEWLEADER and UPTODATE were sent
-	given               zk.Zxid // what was decided then
+	announced bool    // NEWLEADER was sent
+	given     zk.Zxid // what was decided then
 }
 
 // packet is what is on its way: a message, a snapshot, a part of the log, or the end of the connection.
