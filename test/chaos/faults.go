@@ -319,6 +319,7 @@ func (w *world) halves(who int) {
 		}
 	}
 	led := w.leading() == who
+	w.net.heal() // what was cut before might leave no quorum anywhere
 	w.cut(func(i, j int) bool { return slices.Contains(small, i) != slices.Contains(small, j) })
 	if led && w.quorum() {
 		w.succession(who) // the one that led believes for a while that it still does

@@ -57,6 +57,7 @@ func (w *world) round(i int, f fault, seed uint64) {
 	t.Helper()
 	w.must(plantObjects(w.members, i))
 	c := newCrew(w.members, i, seed)
+	defer c.halt()
 	w.must(c.progress(40))
 	lost, began := w.net.dropped(), time.Now()
 	f.run(w)

@@ -27,6 +27,7 @@ type crew struct {
 	*history
 	number int
 	stop   chan struct{}
+	once   sync.Once // closes stop
 	wg     sync.WaitGroup
 }
 
@@ -84,9 +85,14 @@ func newCrew(servers []*process, number int, seed uint64) *crew {
 
 // end stops the hands and judges what they did. All servers that they may be at must run.
 func (c *crew) end() error {
-	close(c.stop)
-	c.wg.Wait()
+	c.halt()
 	return c.judge()
+}
+
+// halt stops the hands, if they have not stopped.
+func (c *crew) halt() {
+	c.once.Do(func() { close(c.stop) })
+	c.wg.Wait()
 }
 
 // progress waits until so many writes more are acknowledged.

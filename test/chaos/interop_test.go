@@ -100,6 +100,7 @@ func (w *world) interop(i int, scene interopScene, seed uint64, saw map[string]i
 	}
 	w.must(plantObjects(w.members, i))
 	c := newCrew(w.members, i, seed)
+	defer c.halt()
 	w.must(c.progress(40))
 	if !scene.quiet {
 		scene.run(w)
