@@ -58,8 +58,8 @@ func (t *tenure) connecting(a *attach) {
 
 // heard notes that a client is about to send something. What comes before its session is open counts once it is.
 func (t *tenure) heard(a *attach) {
-	if a.open && !a.left {
-		t.touch(a.p, a.u.session, a.timeout)
+	if a.open {
+		t.touch(a.p, a.session, a.timeout)
 	}
 }
 
@@ -175,6 +175,9 @@ func (t *tenure) closing(s zk.SessionID) bool {
 // established checks that a client which is given its session back is given one that lives, as far as the newest leader's
 // servers can know.
 func (t *tenure) established(p *process, a *attach) {
+	if len(a.sent) > 0 { // what it has sent before counts from now
+		t.touch(p, a.session, a.timeout)
+	}
 	h := t.e.model.sessions[a.u.session]
 	if p.epoch != t.e.history.epoch || !p.serving {
 		return

@@ -23,6 +23,7 @@ type attach struct {
 	id      request.ClientID
 	open    bool         // the session is established on it
 	asked   zk.SessionID // the session it wants back, 0 for a new one
+	session zk.SessionID // that it has got
 	honest  bool         // with the right password
 	timeout int32
 	left    bool // by the user
@@ -225,7 +226,7 @@ func (p *process) Connected(id request.ClientID, r *zk.ConnectResponse) {
 	case r.TimeoutMS != a.timeout || r.Password != r.Session.Password() || a.asked != 0 && a.asked != r.Session:
 		e.fail("client %d gets session %v with timeout %d, expected %v with %d", a.u.n, r.Session, r.TimeoutMS, a.asked, a.timeout)
 	}
-	a.open = true
+	a.open, a.session = true, r.Session
 	for _, c := range a.sent {
 		e.index(r.Session, c)
 	}
