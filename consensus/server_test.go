@@ -45,10 +45,9 @@ type simDisk struct {
 	lost              bool    // all of it was lost, and nothing has come back yet
 	logFrom           zk.Zxid // the log begins after it
 
-	queue   []diskOp
-	busy    bool
-	slowMS  int64 // extra time for each operation
-	stuckMS int64
+	queue  []diskOp
+	busy   bool
+	slowMS int64 // extra time for each operation
 }
 
 type diskOp struct {

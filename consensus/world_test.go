@@ -166,14 +166,13 @@ func (w *world) config(members string, version zk.Zxid) *quorum.Config {
 
 // conn is a connection: two queues that keep their order.
 type conn struct {
-	id       LinkID
-	ends     [2]quorum.ServerID // who dialled, who accepted
-	boots    [2]int
-	queues   [2][]packet // by sender
-	pumping  [2]bool
-	closed   [2]bool // that end has closed it: it sends and hears nothing more
-	given    zk.Zxid // the newest that was committed when NEWLEADER was sent
-	goodbyes [2]bool // that end was told
+	id      LinkID
+	ends    [2]quorum.ServerID // who dialled, who accepted
+	boots   [2]int
+	queues  [2][]packet // by sender
+	pumping [2]bool
+	closed  [2]bool // that end has closed it: it sends and hears nothing more
+	given   zk.Zxid // the newest that was committed when NEWLEADER was sent
 }
 
 type packet struct {

@@ -73,10 +73,9 @@ type ensemble struct {
 	wires   map[[2]quorum.ServerID]*wire
 	links   []*link
 
-	history  history
-	tenure   tenure
-	counts   map[string]int
-	applying *process // whose commits are being judged
+	history history
+	tenure  tenure
+	counts  map[string]int
 }
 
 // How long a run takes, in simulated milliseconds.

@@ -40,12 +40,11 @@ type process struct {
 	lastLink consensus.LinkID
 	told     map[quorum.ServerID]*letterTo
 
-	event    *replica.Event // being stepped
-	failed   error
-	expiring zk.SessionID // an operator ends it
-	watches  watchRules
-	dead     bool
-	plant    planted
+	event   *replica.Event // being stepped
+	failed  error
+	watches watchRules
+	dead    bool
+	plant   planted
 }
 
 var _ replica.Effects = (*process)(nil)

@@ -18,9 +18,6 @@ import (
 	"time"
 )
 
-// childVariable tells the test binary to be something else than the tests.
-const childVariable = "CHAOS_CHILD"
-
 func TestMain(m *testing.M) {
 	for name, run := range map[string]func() error{"harass": harassAll, "freezer": keepFrozen} {
 		if os.Getenv(childVariable) == name {

@@ -365,3 +365,14 @@ func (w *world) fullDisk(i int) {
 	}
 	w.must(w.volumes[i].empty())
 }
+
+// succession waits until somebody else leads.
+func (w *world) succession(v int) {
+	w.t.Helper()
+	for deadline := time.Now().Add(startDeadline); time.Now().Before(deadline); <-time.After(pollEvery) {
+		if slices.ContainsFunc(w.members, func(p *process) bool { return p != w.members[v] && p.mode() == "leader" }) {
+			return
+		}
+	}
+	w.t.Fatal("nobody leads the others")
+}

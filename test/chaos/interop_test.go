@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,17 +135,6 @@ func (w *world) crown(i int) {
 		w.restore()
 	}
 	w.t.Fatalf("server %d does not come to lead", i+1)
-}
-
-// succession waits until somebody else leads.
-func (w *world) succession(v int) {
-	w.t.Helper()
-	for deadline := time.Now().Add(startDeadline); time.Now().Before(deadline); <-time.After(pollEvery) {
-		if slices.ContainsFunc(w.members, func(p *process) bool { return p != w.members[v] && p.mode() == "leader" }) {
-			return
-		}
-	}
-	w.t.Fatal("nobody leads the others")
 }
 
 // absence kills a learner, lets the others go on for some txns, and starts it again, perhaps with an empty data directory.

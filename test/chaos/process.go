@@ -41,6 +41,9 @@ var javaJars = []string{"zookeeper.jar", "zookeeper-jute.jar", "slf4j-api.jar", 
 // superUser opens every ACL: every configuration here names its digest.
 const superUser = "super:test"
 
+// childVariable tells the test binary to be something else than the tests.
+const childVariable = "CHAOS_CHILD"
+
 // process is one server, restartable in place.
 type process struct {
 	kind   string // paddock or java
