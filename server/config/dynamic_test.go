@@ -207,7 +207,7 @@ func FuzzStaticText(f *testing.F) {
 	f.Add([]byte("\\\nserver.1=x\n#\\\n"), " =:")
 	f.Fuzz(func(t *testing.T, in []byte, path string) {
 		if strings.ToValidUTF8(path, "") != path || javaTrim(path) != path {
-			t.Skip()
+			return // no path that is ever written
 		}
 		before, _ := parseProperties(in)
 		after, _ := parseProperties(staticText(in, path, quorum.Server{}))
