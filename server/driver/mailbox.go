@@ -64,10 +64,11 @@ func newMailbox() *mailbox {
 	return b
 }
 
-// post leaves a letter. Requests wait here while there are too many of them; after stop everything is dropped.
+// post leaves a letter. Requests, and what weighs something from other servers, wait here while there is too much of them; after
+// stop everything is dropped.
 func (b *mailbox) post(l letter) {
 	b.mu.Lock()
-	for (l.kind == submit && b.weight > weightMax || l.kind == fromPeer && b.peers > weightMax) && !b.stopped {
+	for (l.kind == submit && b.weight > weightMax || l.kind == fromPeer && l.weight > 0 && b.peers > weightMax) && !b.stopped {
 		b.room.Wait()
 	}
 	if b.stopped && l.kind != inspect {
@@ -114,24 +115,20 @@ func (b *mailbox) take(requests, control []letter, withRequests bool) (r, c []le
 
 // done gives back the weight of requests that have been stepped or dropped.
 func (b *mailbox) done(weight int64) {
-	if weight == 0 {
-		return
+	if weight != 0 {
+		b.lighten(&b.weight, weight)
 	}
-	b.mu.Lock()
-	full := b.weight > weightMax
-	b.weight -= weight
-	if full && b.weight <= weightMax {
-		b.room.Broadcast()
-	}
-	b.mu.Unlock()
 }
 
 // peerDone gives back the weight of what another server has sent.
-func (b *mailbox) peerDone(weight int64) {
+func (b *mailbox) peerDone(weight int64) { b.lighten(&b.peers, weight) }
+
+// lighten takes weight off one of the figures, and lets those go on who waited for room under it.
+func (b *mailbox) lighten(figure *int64, weight int64) {
 	b.mu.Lock()
-	full := b.peers > weightMax
-	b.peers -= weight
-	if full && b.peers <= weightMax {
+	full := *figure > weightMax
+	*figure -= weight
+	if full && *figure <= weightMax {
 		b.room.Broadcast()
 	}
 	b.mu.Unlock()

@@ -21,7 +21,7 @@ func (d *Driver) Consensus(ev consensus.Event, t *tree.Tree) {
 	d.box.post(letter{kind: fromPeer, weight: weighMessage(ev.Message), event: &replica.Event{Kind: replica.Consensus, Core: &ev, Tree: t}})
 }
 
-// SnapSent tells that nobody reads a view any more that was given to SendSnap.
+// SnapSent tells that nobody reads a view any more that was given to SendSnap. It never waits: the owner itself may call it.
 func (d *Driver) SnapSent(v *tree.View) {
 	d.box.post(letter{kind: fromPeer, event: &replica.Event{Kind: replica.SnapSent, View: v}})
 }

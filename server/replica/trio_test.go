@@ -192,9 +192,8 @@ func TestAFollowersClientSeesItsWritesInOrder(t *testing.T) {
 	c := f.connect(0, nil)
 	f.expect(c, "connected 8000")
 	f.trio.waiting = append(f.trio.waiting, func() {
-		for i, req := range []zk.Request{creates(1, "/a", zk.Ephemeral), {Xid: 2, Op: zk.OpExists, Path: "/a"}, creates(3, "/a", zk.Persistent),
+		for _, req := range []zk.Request{creates(1, "/a", zk.Ephemeral), {Xid: 2, Op: zk.OpExists, Path: "/a"}, creates(3, "/a", zk.Persistent),
 			{Xid: 4, Op: zk.OpSync, Path: "/"}, {Xid: 5, Op: zk.OpDelete, Path: "/a", Version: 7}, {Xid: 6, Op: zk.OpCreate, Malformed: true}} {
-			_ = i
 			f.give(replica.Event{Kind: replica.Request, Client: c, Request: &req})
 		}
 	})
