@@ -1155,6 +1155,1711 @@ func (x *Storage) GetLastPurgeUnixMs() int64 {
 	return 0
 }
 
+// GetServerInfoRequest has no parameters.
+type GetServerInfoRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetServerInfoRequest) Reset() {
+	*x = GetServerInfoRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetServerInfoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetServerInfoRequest) ProtoMessage() {}
+
+func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
+func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{11}
+}
+
+// GetServerInfoResponse tells what the server is.
+type GetServerInfoResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its version, as in Status.
+	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	// Its id in its ensemble.
+	ServerId int64 `protobuf:"varint,2,opt,name=server_id,json=serverId,proto3" json:"server_id,omitempty"`
+	// The version of ZooKeeper whose behaviour it has.
+	ZookeeperVersion string `protobuf:"bytes,3,opt,name=zookeeper_version,json=zookeeperVersion,proto3" json:"zookeeper_version,omitempty"`
+	// What can be relied on, in short words: "idempotency", "watch-history", "reconfig", "ttl", "read-only", ….
+	Features []string `protobuf:"bytes,4,rep,name=features,proto3" json:"features,omitempty"`
+	// The largest request in bytes (jute.maxbuffer).
+	RequestBytesMax int64 `protobuf:"varint,5,opt,name=request_bytes_max,json=requestBytesMax,proto3" json:"request_bytes_max,omitempty"`
+	// Bounds of session timeouts in milliseconds.
+	SessionTimeoutMinMs int32 `protobuf:"varint,6,opt,name=session_timeout_min_ms,json=sessionTimeoutMinMs,proto3" json:"session_timeout_min_ms,omitempty"`
+	// See session_timeout_min_ms.
+	SessionTimeoutMaxMs int32 `protobuf:"varint,7,opt,name=session_timeout_max_ms,json=sessionTimeoutMaxMs,proto3" json:"session_timeout_max_ms,omitempty"`
+	// The oldest zxid that a watch can start after.
+	HistoryAfterZxid uint64 `protobuf:"varint,8,opt,name=history_after_zxid,json=historyAfterZxid,proto3" json:"history_after_zxid,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *GetServerInfoResponse) Reset() {
+	*x = GetServerInfoResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetServerInfoResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetServerInfoResponse) ProtoMessage() {}
+
+func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
+func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetServerInfoResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *GetServerInfoResponse) GetServerId() int64 {
+	if x != nil {
+		return x.ServerId
+	}
+	return 0
+}
+
+func (x *GetServerInfoResponse) GetZookeeperVersion() string {
+	if x != nil {
+		return x.ZookeeperVersion
+	}
+	return ""
+}
+
+func (x *GetServerInfoResponse) GetFeatures() []string {
+	if x != nil {
+		return x.Features
+	}
+	return nil
+}
+
+func (x *GetServerInfoResponse) GetRequestBytesMax() int64 {
+	if x != nil {
+		return x.RequestBytesMax
+	}
+	return 0
+}
+
+func (x *GetServerInfoResponse) GetSessionTimeoutMinMs() int32 {
+	if x != nil {
+		return x.SessionTimeoutMinMs
+	}
+	return 0
+}
+
+func (x *GetServerInfoResponse) GetSessionTimeoutMaxMs() int32 {
+	if x != nil {
+		return x.SessionTimeoutMaxMs
+	}
+	return 0
+}
+
+func (x *GetServerInfoResponse) GetHistoryAfterZxid() uint64 {
+	if x != nil {
+		return x.HistoryAfterZxid
+	}
+	return 0
+}
+
+// GetConfigurationRequest has no parameters.
+type GetConfigurationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConfigurationRequest) Reset() {
+	*x = GetConfigurationRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConfigurationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConfigurationRequest) ProtoMessage() {}
+
+func (x *GetConfigurationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConfigurationRequest.ProtoReflect.Descriptor instead.
+func (*GetConfigurationRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{13}
+}
+
+// GetConfigurationResponse is what is in force.
+type GetConfigurationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By key.
+	Settings      []*Setting `protobuf:"bytes,1,rep,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConfigurationResponse) Reset() {
+	*x = GetConfigurationResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConfigurationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConfigurationResponse) ProtoMessage() {}
+
+func (x *GetConfigurationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConfigurationResponse.ProtoReflect.Descriptor instead.
+func (*GetConfigurationResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetConfigurationResponse) GetSettings() []*Setting {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+// Setting is one key of the configuration.
+type Setting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the words of zoo.cfg.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Its value; "(hidden)" for a secret.
+	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// Where it comes from: "default", "flag", or file and line.
+	Source        string `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Setting) Reset() {
+	*x = Setting{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Setting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Setting) ProtoMessage() {}
+
+func (x *Setting) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Setting.ProtoReflect.Descriptor instead.
+func (*Setting) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Setting) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Setting) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Setting) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+// GetEnsembleConfigurationRequest has no parameters.
+type GetEnsembleConfigurationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetEnsembleConfigurationRequest) Reset() {
+	*x = GetEnsembleConfigurationRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetEnsembleConfigurationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetEnsembleConfigurationRequest) ProtoMessage() {}
+
+func (x *GetEnsembleConfigurationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetEnsembleConfigurationRequest.ProtoReflect.Descriptor instead.
+func (*GetEnsembleConfigurationRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{16}
+}
+
+// GetEnsembleConfigurationResponse is the ensemble's configuration.
+type GetEnsembleConfigurationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Lines of the form server.N=host:port:port:role;clientAddress, then version=….
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// Its version: the zxid of the transaction that set it.
+	Version       uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetEnsembleConfigurationResponse) Reset() {
+	*x = GetEnsembleConfigurationResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetEnsembleConfigurationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetEnsembleConfigurationResponse) ProtoMessage() {}
+
+func (x *GetEnsembleConfigurationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetEnsembleConfigurationResponse.ProtoReflect.Descriptor instead.
+func (*GetEnsembleConfigurationResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *GetEnsembleConfigurationResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *GetEnsembleConfigurationResponse) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// ReconfigureRequest says what to change: some servers to join and others to leave, or everything.
+type ReconfigureRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// server.N=… of each server to add or to change.
+	Joining []string `protobuf:"bytes,1,rep,name=joining,proto3" json:"joining,omitempty"`
+	// Ids of servers that leave.
+	Leaving []int64 `protobuf:"varint,2,rep,packed,name=leaving,proto3" json:"leaving,omitempty"`
+	// All servers of the new configuration, as in joining; not together with joining and leaving.
+	Members []string `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
+	// Version of the configuration to replace; any if 0.
+	FromVersion   uint64 `protobuf:"varint,4,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReconfigureRequest) Reset() {
+	*x = ReconfigureRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReconfigureRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReconfigureRequest) ProtoMessage() {}
+
+func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReconfigureRequest.ProtoReflect.Descriptor instead.
+func (*ReconfigureRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ReconfigureRequest) GetJoining() []string {
+	if x != nil {
+		return x.Joining
+	}
+	return nil
+}
+
+func (x *ReconfigureRequest) GetLeaving() []int64 {
+	if x != nil {
+		return x.Leaving
+	}
+	return nil
+}
+
+func (x *ReconfigureRequest) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *ReconfigureRequest) GetFromVersion() uint64 {
+	if x != nil {
+		return x.FromVersion
+	}
+	return 0
+}
+
+// ReconfigureResponse is the new configuration.
+type ReconfigureResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in GetEnsembleConfigurationResponse.
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// Its version.
+	Version       uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReconfigureResponse) Reset() {
+	*x = ReconfigureResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReconfigureResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReconfigureResponse) ProtoMessage() {}
+
+func (x *ReconfigureResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReconfigureResponse.ProtoReflect.Descriptor instead.
+func (*ReconfigureResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ReconfigureResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ReconfigureResponse) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// ListConnectionsRequest says which page.
+type ListConnectionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many at most; 0 for 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the page before; empty for the first.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConnectionsRequest) Reset() {
+	*x = ListConnectionsRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConnectionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConnectionsRequest) ProtoMessage() {}
+
+func (x *ListConnectionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConnectionsRequest.ProtoReflect.Descriptor instead.
+func (*ListConnectionsRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListConnectionsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListConnectionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Connection is one client connection.
+type Connection struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which door: "jute", "jute-tls", "grpc".
+	Door string `protobuf:"bytes,1,opt,name=door,proto3" json:"door,omitempty"`
+	// Address of the client as host:port.
+	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	// Its session; 0 if it has none.
+	SessionId int64 `protobuf:"varint,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Milliseconds since 1970 (UTC): when it began.
+	SinceUnixMs int64 `protobuf:"varint,4,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
+	// Frames or calls received.
+	Received int64 `protobuf:"varint,5,opt,name=received,proto3" json:"received,omitempty"`
+	// Frames or answers sent.
+	Sent int64 `protobuf:"varint,6,opt,name=sent,proto3" json:"sent,omitempty"`
+	// Requests not yet answered.
+	Outstanding   int64 `protobuf:"varint,7,opt,name=outstanding,proto3" json:"outstanding,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Connection) Reset() {
+	*x = Connection{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Connection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Connection) ProtoMessage() {}
+
+func (x *Connection) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Connection.ProtoReflect.Descriptor instead.
+func (*Connection) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Connection) GetDoor() string {
+	if x != nil {
+		return x.Door
+	}
+	return ""
+}
+
+func (x *Connection) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Connection) GetSessionId() int64 {
+	if x != nil {
+		return x.SessionId
+	}
+	return 0
+}
+
+func (x *Connection) GetSinceUnixMs() int64 {
+	if x != nil {
+		return x.SinceUnixMs
+	}
+	return 0
+}
+
+func (x *Connection) GetReceived() int64 {
+	if x != nil {
+		return x.Received
+	}
+	return 0
+}
+
+func (x *Connection) GetSent() int64 {
+	if x != nil {
+		return x.Sent
+	}
+	return 0
+}
+
+func (x *Connection) GetOutstanding() int64 {
+	if x != nil {
+		return x.Outstanding
+	}
+	return 0
+}
+
+// ListConnectionsResponse is a page.
+type ListConnectionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connections, by address.
+	Connections []*Connection `protobuf:"bytes,1,rep,name=connections,proto3" json:"connections,omitempty"`
+	// For the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConnectionsResponse) Reset() {
+	*x = ListConnectionsResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConnectionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConnectionsResponse) ProtoMessage() {}
+
+func (x *ListConnectionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConnectionsResponse.ProtoReflect.Descriptor instead.
+func (*ListConnectionsResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListConnectionsResponse) GetConnections() []*Connection {
+	if x != nil {
+		return x.Connections
+	}
+	return nil
+}
+
+func (x *ListConnectionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// ListSessionsRequest says which page.
+type ListSessionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many at most; 0 for 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the page before; empty for the first.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// With the paths of their ephemerals.
+	WithEphemerals bool `protobuf:"varint,3,opt,name=with_ephemerals,json=withEphemerals,proto3" json:"with_ephemerals,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ListSessionsRequest) Reset() {
+	*x = ListSessionsRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSessionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSessionsRequest) ProtoMessage() {}
+
+func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
+func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListSessionsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSessionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListSessionsRequest) GetWithEphemerals() bool {
+	if x != nil {
+		return x.WithEphemerals
+	}
+	return false
+}
+
+// Session is one session.
+type Session struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	SessionId int64 `protobuf:"varint,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// How long it may be silent, in milliseconds.
+	TimeoutMs int32 `protobuf:"varint,2,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	// Whether a client of this server is attached to it.
+	Attached bool `protobuf:"varint,3,opt,name=attached,proto3" json:"attached,omitempty"`
+	// Address of that client.
+	Address string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
+	// How many ephemerals it owns.
+	Ephemerals int64 `protobuf:"varint,5,opt,name=ephemerals,proto3" json:"ephemerals,omitempty"`
+	// Their paths, if asked for.
+	EphemeralPaths []string `protobuf:"bytes,6,rep,name=ephemeral_paths,json=ephemeralPaths,proto3" json:"ephemeral_paths,omitempty"`
+	// Whether it is known to this server alone.
+	Local         bool `protobuf:"varint,7,opt,name=local,proto3" json:"local,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Session) Reset() {
+	*x = Session{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Session) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Session) ProtoMessage() {}
+
+func (x *Session) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Session.ProtoReflect.Descriptor instead.
+func (*Session) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Session) GetSessionId() int64 {
+	if x != nil {
+		return x.SessionId
+	}
+	return 0
+}
+
+func (x *Session) GetTimeoutMs() int32 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
+}
+
+func (x *Session) GetAttached() bool {
+	if x != nil {
+		return x.Attached
+	}
+	return false
+}
+
+func (x *Session) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Session) GetEphemerals() int64 {
+	if x != nil {
+		return x.Ephemerals
+	}
+	return 0
+}
+
+func (x *Session) GetEphemeralPaths() []string {
+	if x != nil {
+		return x.EphemeralPaths
+	}
+	return nil
+}
+
+func (x *Session) GetLocal() bool {
+	if x != nil {
+		return x.Local
+	}
+	return false
+}
+
+// ListSessionsResponse is a page.
+type ListSessionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The sessions, by id.
+	Sessions []*Session `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// For the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSessionsResponse) Reset() {
+	*x = ListSessionsResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSessionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSessionsResponse) ProtoMessage() {}
+
+func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
+func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ListSessionsResponse) GetSessions() []*Session {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+func (x *ListSessionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// ExpireSessionRequest names a session.
+type ExpireSessionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	SessionId     int64 `protobuf:"varint,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExpireSessionRequest) Reset() {
+	*x = ExpireSessionRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExpireSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExpireSessionRequest) ProtoMessage() {}
+
+func (x *ExpireSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExpireSessionRequest.ProtoReflect.Descriptor instead.
+func (*ExpireSessionRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ExpireSessionRequest) GetSessionId() int64 {
+	if x != nil {
+		return x.SessionId
+	}
+	return 0
+}
+
+// ExpireSessionResponse has nothing to tell.
+type ExpireSessionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExpireSessionResponse) Reset() {
+	*x = ExpireSessionResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExpireSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExpireSessionResponse) ProtoMessage() {}
+
+func (x *ExpireSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExpireSessionResponse.ProtoReflect.Descriptor instead.
+func (*ExpireSessionResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{27}
+}
+
+// ListWatchesRequest says which page.
+type ListWatchesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many at most; 0 for 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the page before; empty for the first.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only on this path and below; empty for all.
+	Path          string `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListWatchesRequest) Reset() {
+	*x = ListWatchesRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListWatchesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListWatchesRequest) ProtoMessage() {}
+
+func (x *ListWatchesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListWatchesRequest.ProtoReflect.Descriptor instead.
+func (*ListWatchesRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ListWatchesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListWatchesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListWatchesRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+// WatchedPath is a path and who watches it.
+type WatchedPath struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The path.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// How many watches of ZooKeeper's protocol are on it.
+	Watches int64 `protobuf:"varint,2,opt,name=watches,proto3" json:"watches,omitempty"`
+	// How many watches of WatchService.
+	Streams int64 `protobuf:"varint,3,opt,name=streams,proto3" json:"streams,omitempty"`
+	// The sessions of the former, at most 100 of them.
+	SessionIds    []int64 `protobuf:"varint,4,rep,packed,name=session_ids,json=sessionIds,proto3" json:"session_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchedPath) Reset() {
+	*x = WatchedPath{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchedPath) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchedPath) ProtoMessage() {}
+
+func (x *WatchedPath) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchedPath.ProtoReflect.Descriptor instead.
+func (*WatchedPath) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *WatchedPath) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *WatchedPath) GetWatches() int64 {
+	if x != nil {
+		return x.Watches
+	}
+	return 0
+}
+
+func (x *WatchedPath) GetStreams() int64 {
+	if x != nil {
+		return x.Streams
+	}
+	return 0
+}
+
+func (x *WatchedPath) GetSessionIds() []int64 {
+	if x != nil {
+		return x.SessionIds
+	}
+	return nil
+}
+
+// ListWatchesResponse is a page.
+type ListWatchesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By path.
+	Paths []*WatchedPath `protobuf:"bytes,1,rep,name=paths,proto3" json:"paths,omitempty"`
+	// For the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListWatchesResponse) Reset() {
+	*x = ListWatchesResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListWatchesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListWatchesResponse) ProtoMessage() {}
+
+func (x *ListWatchesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListWatchesResponse.ProtoReflect.Descriptor instead.
+func (*ListWatchesResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ListWatchesResponse) GetPaths() []*WatchedPath {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
+}
+
+func (x *ListWatchesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// TakeSnapshotRequest has no parameters.
+type TakeSnapshotRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TakeSnapshotRequest) Reset() {
+	*x = TakeSnapshotRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TakeSnapshotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TakeSnapshotRequest) ProtoMessage() {}
+
+func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
+func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{31}
+}
+
+// TakeSnapshotResponse tells what was written.
+type TakeSnapshotResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The zxid of the snapshot.
+	Zxid uint64 `protobuf:"varint,1,opt,name=zxid,proto3" json:"zxid,omitempty"`
+	// How long it took, in milliseconds.
+	TookMs        int64 `protobuf:"varint,2,opt,name=took_ms,json=tookMs,proto3" json:"took_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TakeSnapshotResponse) Reset() {
+	*x = TakeSnapshotResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TakeSnapshotResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TakeSnapshotResponse) ProtoMessage() {}
+
+func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
+func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *TakeSnapshotResponse) GetZxid() uint64 {
+	if x != nil {
+		return x.Zxid
+	}
+	return 0
+}
+
+func (x *TakeSnapshotResponse) GetTookMs() int64 {
+	if x != nil {
+		return x.TookMs
+	}
+	return 0
+}
+
+// StreamSnapshotRequest has no parameters.
+type StreamSnapshotRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamSnapshotRequest) Reset() {
+	*x = StreamSnapshotRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamSnapshotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamSnapshotRequest) ProtoMessage() {}
+
+func (x *StreamSnapshotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamSnapshotRequest.ProtoReflect.Descriptor instead.
+func (*StreamSnapshotRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{33}
+}
+
+// StreamSnapshotResponse is a piece of the file.
+type StreamSnapshotResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The zxid of the snapshot, in the first piece.
+	Zxid uint64 `protobuf:"varint,1,opt,name=zxid,proto3" json:"zxid,omitempty"`
+	// The next bytes of the file.
+	Chunk         []byte `protobuf:"bytes,2,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamSnapshotResponse) Reset() {
+	*x = StreamSnapshotResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamSnapshotResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamSnapshotResponse) ProtoMessage() {}
+
+func (x *StreamSnapshotResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamSnapshotResponse.ProtoReflect.Descriptor instead.
+func (*StreamSnapshotResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *StreamSnapshotResponse) GetZxid() uint64 {
+	if x != nil {
+		return x.Zxid
+	}
+	return 0
+}
+
+func (x *StreamSnapshotResponse) GetChunk() []byte {
+	if x != nil {
+		return x.Chunk
+	}
+	return nil
+}
+
+// SetLogLevelRequest names a level.
+type SetLogLevelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// trace, debug, info, warn or error.
+	Level         string `protobuf:"bytes,1,opt,name=level,proto3" json:"level,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLogLevelRequest) Reset() {
+	*x = SetLogLevelRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLogLevelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLogLevelRequest) ProtoMessage() {}
+
+func (x *SetLogLevelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLogLevelRequest.ProtoReflect.Descriptor instead.
+func (*SetLogLevelRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *SetLogLevelRequest) GetLevel() string {
+	if x != nil {
+		return x.Level
+	}
+	return ""
+}
+
+// SetLogLevelResponse tells what was before.
+type SetLogLevelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The level before.
+	Previous      string `protobuf:"bytes,1,opt,name=previous,proto3" json:"previous,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLogLevelResponse) Reset() {
+	*x = SetLogLevelResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLogLevelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLogLevelResponse) ProtoMessage() {}
+
+func (x *SetLogLevelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLogLevelResponse.ProtoReflect.Descriptor instead.
+func (*SetLogLevelResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SetLogLevelResponse) GetPrevious() string {
+	if x != nil {
+		return x.Previous
+	}
+	return ""
+}
+
+// GetStatisticsRequest has no parameters.
+type GetStatisticsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStatisticsRequest) Reset() {
+	*x = GetStatisticsRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStatisticsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStatisticsRequest) ProtoMessage() {}
+
+func (x *GetStatisticsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStatisticsRequest.ProtoReflect.Descriptor instead.
+func (*GetStatisticsRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{37}
+}
+
+// Figure is one statistic.
+type Figure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name, as in ZooKeeper's /metrics.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its value.
+	Value         float64 `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Figure) Reset() {
+	*x = Figure{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Figure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Figure) ProtoMessage() {}
+
+func (x *Figure) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Figure.ProtoReflect.Descriptor instead.
+func (*Figure) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *Figure) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Figure) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+// GetStatisticsResponse has the figures.
+type GetStatisticsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By name.
+	Figures       []*Figure `protobuf:"bytes,1,rep,name=figures,proto3" json:"figures,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStatisticsResponse) Reset() {
+	*x = GetStatisticsResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStatisticsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStatisticsResponse) ProtoMessage() {}
+
+func (x *GetStatisticsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStatisticsResponse.ProtoReflect.Descriptor instead.
+func (*GetStatisticsResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *GetStatisticsResponse) GetFigures() []*Figure {
+	if x != nil {
+		return x.Figures
+	}
+	return nil
+}
+
+// ResetStatisticsRequest has no parameters.
+type ResetStatisticsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetStatisticsRequest) Reset() {
+	*x = ResetStatisticsRequest{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetStatisticsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetStatisticsRequest) ProtoMessage() {}
+
+func (x *ResetStatisticsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetStatisticsRequest.ProtoReflect.Descriptor instead.
+func (*ResetStatisticsRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{40}
+}
+
+// ResetStatisticsResponse has nothing to tell.
+type ResetStatisticsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetStatisticsResponse) Reset() {
+	*x = ResetStatisticsResponse{}
+	mi := &file_paddock_v1_admin_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetStatisticsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetStatisticsResponse) ProtoMessage() {}
+
+func (x *ResetStatisticsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_admin_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetStatisticsResponse.ProtoReflect.Descriptor instead.
+func (*ResetStatisticsResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_admin_proto_rawDescGZIP(), []int{41}
+}
+
 var File_paddock_v1_admin_proto protoreflect.FileDescriptor
 
 const file_paddock_v1_admin_proto_rawDesc = "" +
@@ -1236,7 +2941,111 @@ const file_paddock_v1_admin_proto_rawDesc = "" +
 	"\x14newest_snapshot_zxid\x18\x05 \x01(\x04R\x12newestSnapshotZxid\x12&\n" +
 	"\x0fdisk_free_bytes\x18\x06 \x01(\x03R\rdiskFreeBytes\x12(\n" +
 	"\x10disk_total_bytes\x18\a \x01(\x03R\x0ediskTotalBytes\x12+\n" +
-	"\x12last_purge_unix_ms\x18\b \x01(\x03R\x0flastPurgeUnixMs*\xcc\x01\n" +
+	"\x12last_purge_unix_ms\x18\b \x01(\x03R\x0flastPurgeUnixMs\"\x16\n" +
+	"\x14GetServerInfoRequest\"\xdb\x02\n" +
+	"\x15GetServerInfoResponse\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1b\n" +
+	"\tserver_id\x18\x02 \x01(\x03R\bserverId\x12+\n" +
+	"\x11zookeeper_version\x18\x03 \x01(\tR\x10zookeeperVersion\x12\x1a\n" +
+	"\bfeatures\x18\x04 \x03(\tR\bfeatures\x12*\n" +
+	"\x11request_bytes_max\x18\x05 \x01(\x03R\x0frequestBytesMax\x123\n" +
+	"\x16session_timeout_min_ms\x18\x06 \x01(\x05R\x13sessionTimeoutMinMs\x123\n" +
+	"\x16session_timeout_max_ms\x18\a \x01(\x05R\x13sessionTimeoutMaxMs\x12,\n" +
+	"\x12history_after_zxid\x18\b \x01(\x04R\x10historyAfterZxid\"\x19\n" +
+	"\x17GetConfigurationRequest\"K\n" +
+	"\x18GetConfigurationResponse\x12/\n" +
+	"\bsettings\x18\x01 \x03(\v2\x13.paddock.v1.SettingR\bsettings\"I\n" +
+	"\aSetting\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
+	"\x06source\x18\x03 \x01(\tR\x06source\"!\n" +
+	"\x1fGetEnsembleConfigurationRequest\"P\n" +
+	" GetEnsembleConfigurationResponse\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\"\x85\x01\n" +
+	"\x12ReconfigureRequest\x12\x18\n" +
+	"\ajoining\x18\x01 \x03(\tR\ajoining\x12\x18\n" +
+	"\aleaving\x18\x02 \x03(\x03R\aleaving\x12\x18\n" +
+	"\amembers\x18\x03 \x03(\tR\amembers\x12!\n" +
+	"\ffrom_version\x18\x04 \x01(\x04R\vfromVersion\"C\n" +
+	"\x13ReconfigureResponse\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\"T\n" +
+	"\x16ListConnectionsRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"\xcf\x01\n" +
+	"\n" +
+	"Connection\x12\x12\n" +
+	"\x04door\x18\x01 \x01(\tR\x04door\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x03 \x01(\x03R\tsessionId\x12\"\n" +
+	"\rsince_unix_ms\x18\x04 \x01(\x03R\vsinceUnixMs\x12\x1a\n" +
+	"\breceived\x18\x05 \x01(\x03R\breceived\x12\x12\n" +
+	"\x04sent\x18\x06 \x01(\x03R\x04sent\x12 \n" +
+	"\voutstanding\x18\a \x01(\x03R\voutstanding\"{\n" +
+	"\x17ListConnectionsResponse\x128\n" +
+	"\vconnections\x18\x01 \x03(\v2\x16.paddock.v1.ConnectionR\vconnections\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"z\n" +
+	"\x13ListSessionsRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12'\n" +
+	"\x0fwith_ephemerals\x18\x03 \x01(\bR\x0ewithEphemerals\"\xdc\x01\n" +
+	"\aSession\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\x03R\tsessionId\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\x02 \x01(\x05R\ttimeoutMs\x12\x1a\n" +
+	"\battached\x18\x03 \x01(\bR\battached\x12\x18\n" +
+	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x1e\n" +
+	"\n" +
+	"ephemerals\x18\x05 \x01(\x03R\n" +
+	"ephemerals\x12'\n" +
+	"\x0fephemeral_paths\x18\x06 \x03(\tR\x0eephemeralPaths\x12\x14\n" +
+	"\x05local\x18\a \x01(\bR\x05local\"o\n" +
+	"\x14ListSessionsResponse\x12/\n" +
+	"\bsessions\x18\x01 \x03(\v2\x13.paddock.v1.SessionR\bsessions\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"5\n" +
+	"\x14ExpireSessionRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\x03R\tsessionId\"\x17\n" +
+	"\x15ExpireSessionResponse\"d\n" +
+	"\x12ListWatchesRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x12\n" +
+	"\x04path\x18\x03 \x01(\tR\x04path\"v\n" +
+	"\vWatchedPath\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x18\n" +
+	"\awatches\x18\x02 \x01(\x03R\awatches\x12\x18\n" +
+	"\astreams\x18\x03 \x01(\x03R\astreams\x12\x1f\n" +
+	"\vsession_ids\x18\x04 \x03(\x03R\n" +
+	"sessionIds\"l\n" +
+	"\x13ListWatchesResponse\x12-\n" +
+	"\x05paths\x18\x01 \x03(\v2\x17.paddock.v1.WatchedPathR\x05paths\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x15\n" +
+	"\x13TakeSnapshotRequest\"C\n" +
+	"\x14TakeSnapshotResponse\x12\x12\n" +
+	"\x04zxid\x18\x01 \x01(\x04R\x04zxid\x12\x17\n" +
+	"\atook_ms\x18\x02 \x01(\x03R\x06tookMs\"\x17\n" +
+	"\x15StreamSnapshotRequest\"B\n" +
+	"\x16StreamSnapshotResponse\x12\x12\n" +
+	"\x04zxid\x18\x01 \x01(\x04R\x04zxid\x12\x14\n" +
+	"\x05chunk\x18\x02 \x01(\fR\x05chunk\"*\n" +
+	"\x12SetLogLevelRequest\x12\x14\n" +
+	"\x05level\x18\x01 \x01(\tR\x05level\"1\n" +
+	"\x13SetLogLevelResponse\x12\x1a\n" +
+	"\bprevious\x18\x01 \x01(\tR\bprevious\"\x16\n" +
+	"\x14GetStatisticsRequest\"2\n" +
+	"\x06Figure\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\"E\n" +
+	"\x15GetStatisticsResponse\x12,\n" +
+	"\afigures\x18\x01 \x03(\v2\x12.paddock.v1.FigureR\afigures\"\x18\n" +
+	"\x16ResetStatisticsRequest\"\x19\n" +
+	"\x17ResetStatisticsResponse*\xcc\x01\n" +
 	"\vServerState\x12\x1c\n" +
 	"\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15SERVER_STATE_STARTING\x10\x01\x12\x18\n" +
@@ -1258,12 +3067,26 @@ const file_paddock_v1_admin_proto_rawDesc = "" +
 	"\x13MEMBER_ROLE_LOOKING\x10\x01\x12\x18\n" +
 	"\x14MEMBER_ROLE_FOLLOWER\x10\x02\x12\x16\n" +
 	"\x12MEMBER_ROLE_LEADER\x10\x03\x12\x18\n" +
-	"\x14MEMBER_ROLE_OBSERVER\x10\x042\x94\x02\n" +
+	"\x14MEMBER_ROLE_OBSERVER\x10\x042\xd9\r\n" +
 	"\fAdminService\x12d\n" +
 	"\tGetStatus\x12\x1c.paddock.v1.GetStatusRequest\x1a\x1d.paddock.v1.GetStatusResponse\"\x1a\x82\xd3\xe4\x93\x02\x14b\x06status\x12\n" +
 	"/v1/status\x12c\n" +
 	"\x12TransferLeadership\x12%.paddock.v1.TransferLeadershipRequest\x1a&.paddock.v1.TransferLeadershipResponse\x129\n" +
-	"\x04Stop\x12\x17.paddock.v1.StopRequest\x1a\x18.paddock.v1.StopResponseB\"Z paddock/gen/paddock/v1;paddockv1b\x06proto3"
+	"\x04Stop\x12\x17.paddock.v1.StopRequest\x1a\x18.paddock.v1.StopResponse\x12h\n" +
+	"\rGetServerInfo\x12 .paddock.v1.GetServerInfoRequest\x1a!.paddock.v1.GetServerInfoResponse\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
+	"/v1/server\x12x\n" +
+	"\x10GetConfiguration\x12#.paddock.v1.GetConfigurationRequest\x1a$.paddock.v1.GetConfigurationResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/configuration\x12\x99\x01\n" +
+	"\x18GetEnsembleConfiguration\x12+.paddock.v1.GetEnsembleConfigurationRequest\x1a,.paddock.v1.GetEnsembleConfigurationResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/ensemble/configuration\x12s\n" +
+	"\vReconfigure\x12\x1e.paddock.v1.ReconfigureRequest\x1a\x1f.paddock.v1.ReconfigureResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/ensemble/reconfigure\x12s\n" +
+	"\x0fListConnections\x12\".paddock.v1.ListConnectionsRequest\x1a#.paddock.v1.ListConnectionsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/connections\x12g\n" +
+	"\fListSessions\x12\x1f.paddock.v1.ListSessionsRequest\x1a .paddock.v1.ListSessionsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/v1/sessions\x12w\n" +
+	"\rExpireSession\x12 .paddock.v1.ExpireSessionRequest\x1a!.paddock.v1.ExpireSessionResponse\"!\x82\xd3\xe4\x93\x02\x1b*\x19/v1/sessions/{session_id}\x12c\n" +
+	"\vListWatches\x12\x1e.paddock.v1.ListWatchesRequest\x1a\x1f.paddock.v1.ListWatchesResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/v1/watches\x12k\n" +
+	"\fTakeSnapshot\x12\x1f.paddock.v1.TakeSnapshotRequest\x1a .paddock.v1.TakeSnapshotResponse\"\x18\x82\xd3\xe4\x93\x02\x12:\x01*\"\r/v1/snapshots\x12Y\n" +
+	"\x0eStreamSnapshot\x12!.paddock.v1.StreamSnapshotRequest\x1a\".paddock.v1.StreamSnapshotResponse0\x01\x12h\n" +
+	"\vSetLogLevel\x12\x1e.paddock.v1.SetLogLevelRequest\x1a\x1f.paddock.v1.SetLogLevelResponse\"\x18\x82\xd3\xe4\x93\x02\x12:\x01*\x1a\r/v1/log-level\x12l\n" +
+	"\rGetStatistics\x12 .paddock.v1.GetStatisticsRequest\x1a!.paddock.v1.GetStatisticsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/statistics\x12r\n" +
+	"\x0fResetStatistics\x12\".paddock.v1.ResetStatisticsRequest\x1a#.paddock.v1.ResetStatisticsResponse\"\x16\x82\xd3\xe4\x93\x02\x10*\x0e/v1/statisticsB\"Z paddock/gen/paddock/v1;paddockv1b\x06proto3"
 
 var (
 	file_paddock_v1_admin_proto_rawDescOnce sync.Once
@@ -1278,22 +3101,53 @@ func file_paddock_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_paddock_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_paddock_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_paddock_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_paddock_v1_admin_proto_goTypes = []any{
-	(ServerState)(0),                   // 0: paddock.v1.ServerState
-	(ServerMode)(0),                    // 1: paddock.v1.ServerMode
-	(MemberRole)(0),                    // 2: paddock.v1.MemberRole
-	(*TransferLeadershipRequest)(nil),  // 3: paddock.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 4: paddock.v1.TransferLeadershipResponse
-	(*StopRequest)(nil),                // 5: paddock.v1.StopRequest
-	(*StopResponse)(nil),               // 6: paddock.v1.StopResponse
-	(*GetStatusRequest)(nil),           // 7: paddock.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),          // 8: paddock.v1.GetStatusResponse
-	(*Status)(nil),                     // 9: paddock.v1.Status
-	(*Ensemble)(nil),                   // 10: paddock.v1.Ensemble
-	(*Member)(nil),                     // 11: paddock.v1.Member
-	(*Latency)(nil),                    // 12: paddock.v1.Latency
-	(*Storage)(nil),                    // 13: paddock.v1.Storage
+	(ServerState)(0),                         // 0: paddock.v1.ServerState
+	(ServerMode)(0),                          // 1: paddock.v1.ServerMode
+	(MemberRole)(0),                          // 2: paddock.v1.MemberRole
+	(*TransferLeadershipRequest)(nil),        // 3: paddock.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil),       // 4: paddock.v1.TransferLeadershipResponse
+	(*StopRequest)(nil),                      // 5: paddock.v1.StopRequest
+	(*StopResponse)(nil),                     // 6: paddock.v1.StopResponse
+	(*GetStatusRequest)(nil),                 // 7: paddock.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),                // 8: paddock.v1.GetStatusResponse
+	(*Status)(nil),                           // 9: paddock.v1.Status
+	(*Ensemble)(nil),                         // 10: paddock.v1.Ensemble
+	(*Member)(nil),                           // 11: paddock.v1.Member
+	(*Latency)(nil),                          // 12: paddock.v1.Latency
+	(*Storage)(nil),                          // 13: paddock.v1.Storage
+	(*GetServerInfoRequest)(nil),             // 14: paddock.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),            // 15: paddock.v1.GetServerInfoResponse
+	(*GetConfigurationRequest)(nil),          // 16: paddock.v1.GetConfigurationRequest
+	(*GetConfigurationResponse)(nil),         // 17: paddock.v1.GetConfigurationResponse
+	(*Setting)(nil),                          // 18: paddock.v1.Setting
+	(*GetEnsembleConfigurationRequest)(nil),  // 19: paddock.v1.GetEnsembleConfigurationRequest
+	(*GetEnsembleConfigurationResponse)(nil), // 20: paddock.v1.GetEnsembleConfigurationResponse
+	(*ReconfigureRequest)(nil),               // 21: paddock.v1.ReconfigureRequest
+	(*ReconfigureResponse)(nil),              // 22: paddock.v1.ReconfigureResponse
+	(*ListConnectionsRequest)(nil),           // 23: paddock.v1.ListConnectionsRequest
+	(*Connection)(nil),                       // 24: paddock.v1.Connection
+	(*ListConnectionsResponse)(nil),          // 25: paddock.v1.ListConnectionsResponse
+	(*ListSessionsRequest)(nil),              // 26: paddock.v1.ListSessionsRequest
+	(*Session)(nil),                          // 27: paddock.v1.Session
+	(*ListSessionsResponse)(nil),             // 28: paddock.v1.ListSessionsResponse
+	(*ExpireSessionRequest)(nil),             // 29: paddock.v1.ExpireSessionRequest
+	(*ExpireSessionResponse)(nil),            // 30: paddock.v1.ExpireSessionResponse
+	(*ListWatchesRequest)(nil),               // 31: paddock.v1.ListWatchesRequest
+	(*WatchedPath)(nil),                      // 32: paddock.v1.WatchedPath
+	(*ListWatchesResponse)(nil),              // 33: paddock.v1.ListWatchesResponse
+	(*TakeSnapshotRequest)(nil),              // 34: paddock.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),             // 35: paddock.v1.TakeSnapshotResponse
+	(*StreamSnapshotRequest)(nil),            // 36: paddock.v1.StreamSnapshotRequest
+	(*StreamSnapshotResponse)(nil),           // 37: paddock.v1.StreamSnapshotResponse
+	(*SetLogLevelRequest)(nil),               // 38: paddock.v1.SetLogLevelRequest
+	(*SetLogLevelResponse)(nil),              // 39: paddock.v1.SetLogLevelResponse
+	(*GetStatisticsRequest)(nil),             // 40: paddock.v1.GetStatisticsRequest
+	(*Figure)(nil),                           // 41: paddock.v1.Figure
+	(*GetStatisticsResponse)(nil),            // 42: paddock.v1.GetStatisticsResponse
+	(*ResetStatisticsRequest)(nil),           // 43: paddock.v1.ResetStatisticsRequest
+	(*ResetStatisticsResponse)(nil),          // 44: paddock.v1.ResetStatisticsResponse
 }
 var file_paddock_v1_admin_proto_depIdxs = []int32{
 	9,  // 0: paddock.v1.GetStatusResponse.status:type_name -> paddock.v1.Status
@@ -1304,17 +3158,48 @@ var file_paddock_v1_admin_proto_depIdxs = []int32{
 	10, // 5: paddock.v1.Status.ensemble:type_name -> paddock.v1.Ensemble
 	11, // 6: paddock.v1.Ensemble.members:type_name -> paddock.v1.Member
 	2,  // 7: paddock.v1.Member.role:type_name -> paddock.v1.MemberRole
-	7,  // 8: paddock.v1.AdminService.GetStatus:input_type -> paddock.v1.GetStatusRequest
-	3,  // 9: paddock.v1.AdminService.TransferLeadership:input_type -> paddock.v1.TransferLeadershipRequest
-	5,  // 10: paddock.v1.AdminService.Stop:input_type -> paddock.v1.StopRequest
-	8,  // 11: paddock.v1.AdminService.GetStatus:output_type -> paddock.v1.GetStatusResponse
-	4,  // 12: paddock.v1.AdminService.TransferLeadership:output_type -> paddock.v1.TransferLeadershipResponse
-	6,  // 13: paddock.v1.AdminService.Stop:output_type -> paddock.v1.StopResponse
-	11, // [11:14] is the sub-list for method output_type
-	8,  // [8:11] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	18, // 8: paddock.v1.GetConfigurationResponse.settings:type_name -> paddock.v1.Setting
+	24, // 9: paddock.v1.ListConnectionsResponse.connections:type_name -> paddock.v1.Connection
+	27, // 10: paddock.v1.ListSessionsResponse.sessions:type_name -> paddock.v1.Session
+	32, // 11: paddock.v1.ListWatchesResponse.paths:type_name -> paddock.v1.WatchedPath
+	41, // 12: paddock.v1.GetStatisticsResponse.figures:type_name -> paddock.v1.Figure
+	7,  // 13: paddock.v1.AdminService.GetStatus:input_type -> paddock.v1.GetStatusRequest
+	3,  // 14: paddock.v1.AdminService.TransferLeadership:input_type -> paddock.v1.TransferLeadershipRequest
+	5,  // 15: paddock.v1.AdminService.Stop:input_type -> paddock.v1.StopRequest
+	14, // 16: paddock.v1.AdminService.GetServerInfo:input_type -> paddock.v1.GetServerInfoRequest
+	16, // 17: paddock.v1.AdminService.GetConfiguration:input_type -> paddock.v1.GetConfigurationRequest
+	19, // 18: paddock.v1.AdminService.GetEnsembleConfiguration:input_type -> paddock.v1.GetEnsembleConfigurationRequest
+	21, // 19: paddock.v1.AdminService.Reconfigure:input_type -> paddock.v1.ReconfigureRequest
+	23, // 20: paddock.v1.AdminService.ListConnections:input_type -> paddock.v1.ListConnectionsRequest
+	26, // 21: paddock.v1.AdminService.ListSessions:input_type -> paddock.v1.ListSessionsRequest
+	29, // 22: paddock.v1.AdminService.ExpireSession:input_type -> paddock.v1.ExpireSessionRequest
+	31, // 23: paddock.v1.AdminService.ListWatches:input_type -> paddock.v1.ListWatchesRequest
+	34, // 24: paddock.v1.AdminService.TakeSnapshot:input_type -> paddock.v1.TakeSnapshotRequest
+	36, // 25: paddock.v1.AdminService.StreamSnapshot:input_type -> paddock.v1.StreamSnapshotRequest
+	38, // 26: paddock.v1.AdminService.SetLogLevel:input_type -> paddock.v1.SetLogLevelRequest
+	40, // 27: paddock.v1.AdminService.GetStatistics:input_type -> paddock.v1.GetStatisticsRequest
+	43, // 28: paddock.v1.AdminService.ResetStatistics:input_type -> paddock.v1.ResetStatisticsRequest
+	8,  // 29: paddock.v1.AdminService.GetStatus:output_type -> paddock.v1.GetStatusResponse
+	4,  // 30: paddock.v1.AdminService.TransferLeadership:output_type -> paddock.v1.TransferLeadershipResponse
+	6,  // 31: paddock.v1.AdminService.Stop:output_type -> paddock.v1.StopResponse
+	15, // 32: paddock.v1.AdminService.GetServerInfo:output_type -> paddock.v1.GetServerInfoResponse
+	17, // 33: paddock.v1.AdminService.GetConfiguration:output_type -> paddock.v1.GetConfigurationResponse
+	20, // 34: paddock.v1.AdminService.GetEnsembleConfiguration:output_type -> paddock.v1.GetEnsembleConfigurationResponse
+	22, // 35: paddock.v1.AdminService.Reconfigure:output_type -> paddock.v1.ReconfigureResponse
+	25, // 36: paddock.v1.AdminService.ListConnections:output_type -> paddock.v1.ListConnectionsResponse
+	28, // 37: paddock.v1.AdminService.ListSessions:output_type -> paddock.v1.ListSessionsResponse
+	30, // 38: paddock.v1.AdminService.ExpireSession:output_type -> paddock.v1.ExpireSessionResponse
+	33, // 39: paddock.v1.AdminService.ListWatches:output_type -> paddock.v1.ListWatchesResponse
+	35, // 40: paddock.v1.AdminService.TakeSnapshot:output_type -> paddock.v1.TakeSnapshotResponse
+	37, // 41: paddock.v1.AdminService.StreamSnapshot:output_type -> paddock.v1.StreamSnapshotResponse
+	39, // 42: paddock.v1.AdminService.SetLogLevel:output_type -> paddock.v1.SetLogLevelResponse
+	42, // 43: paddock.v1.AdminService.GetStatistics:output_type -> paddock.v1.GetStatisticsResponse
+	44, // 44: paddock.v1.AdminService.ResetStatistics:output_type -> paddock.v1.ResetStatisticsResponse
+	29, // [29:45] is the sub-list for method output_type
+	13, // [13:29] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_paddock_v1_admin_proto_init() }
@@ -1328,7 +3213,7 @@ func file_paddock_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_paddock_v1_admin_proto_rawDesc), len(file_paddock_v1_admin_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   11,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
