@@ -19,6 +19,10 @@ type Request struct {
 	Watches *Watches  // setWatches, setWatches2
 	Members *Members  // reconfig
 
+	// IDs are who asks, if it is not the client: access is judged by these identities and none of the client's. A watch that
+	// the request sets is the client's all the same. Never on the wire between client and server.
+	IDs []ID
+
 	// Malformed tells that the body did not decode; the other fields mean nothing then, save Xid and Op.
 	Malformed bool
 }

@@ -42,6 +42,7 @@ type client struct {
 	old     bool
 	closing bool // a client of a learner, or of a local session, has asked for the end of its session
 	local   bool // its session is known here only
+	guest   bool // it has no session and needs none
 	held    bool // something it asks waits until this leader may propose again
 	synced  int  // syncs that the leader has answered and that still wait behind other requests
 	gone    bool // closed by us or by it; nothing may be sent any more
@@ -61,9 +62,25 @@ type wait struct {
 	client *client
 }
 
-func (r *Replica) opened(ev *Event) {
+func (r *Replica) opened(ev *Event, eff Effects) {
 	ids := auth.Add([]zk.ID{{Scheme: auth.SchemeIP, ID: ev.Origin.IP}}, ev.Origin.IDs...)
-	r.clients[ev.Client] = &client{id: ev.Client, origin: ev.Origin, ids: ids}
+	c := &client{id: ev.Client, origin: ev.Origin, ids: ids}
+	r.clients[ev.Client] = c
+	if !ev.Origin.Guest {
+		return
+	}
+	c.guest, c.state = true, open
+	if !r.answers() {
+		r.close(c, request.CloseNotServing, eff)
+	}
+}
+
+// identities are those that a request is judged by.
+func (c *client) identities(req *zk.Request) []zk.ID {
+	if req.IDs != nil {
+		return req.IDs
+	}
+	return c.ids
 }
 
 // How many watches of connections that are gone one step drops, and one tick: a client may have very many.
@@ -112,7 +129,7 @@ func (r *Replica) connect(c *client, req *zk.ConnectRequest, eff Effects) {
 	case r.readOnly && !req.ReadOnly:
 		r.close(c, request.CloseNotReadOnly, eff)
 		return
-	case !r.serves() && !r.readOnly:
+	case !r.answers():
 		r.close(c, request.CloseNotServing, eff)
 		return
 	case r.holding():
@@ -160,7 +177,7 @@ func (r *Replica) openSession(c *client, eff Effects) {
 	}
 	r.sessions.Open(c.session, c.timeout, r.nowMS)
 	r.sessions.SetOwner(c.session, ownClients)
-	by := r.asker(c, 0)
+	by := r.asker(c, c.ids, 0)
 	f := inflight{client: c.id, op: zk.OpCreateSession}
 	r.prep.OpenSession(c.timeout, by, &f.rec)
 	r.propose(&f, eff)

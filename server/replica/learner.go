@@ -32,14 +32,14 @@ func (r *Replica) forward(c *client, req *zk.Request, at int64, eff Effects) {
 
 // forwardSync asks the leader to say when all that it has proposed so far has come here.
 func (r *Replica) forwardSync(c *client, req *zk.Request, at int64, eff Effects) {
-	c.queue.Push(pending{req: req, ids: c.ids, at: at, until: never})
+	c.queue.Push(pending{req: req, ids: c.identities(req), at: at, until: never})
 	r.learner.syncs.Push(c)
 	r.askFor(c, req, eff)
 }
 
 // askFor sends the leader a client's request.
 func (r *Replica) askFor(c *client, req *zk.Request, eff Effects) {
-	r.ask(&consensus.ForwardedRequest{Session: c.session, Cxid: req.Xid, Op: req.Op, Body: body(req), AuthInfo: slices.Clip(c.ids)}, eff)
+	r.ask(&consensus.ForwardedRequest{Session: c.session, Cxid: req.Xid, Op: req.Op, Body: body(req), AuthInfo: slices.Clip(c.identities(req))}, eff)
 }
 
 // ask sends the leader a request.

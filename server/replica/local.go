@@ -78,7 +78,7 @@ func (r *Replica) upgrade(c *client, eff Effects) {
 	r.sessions.Open(c.session, c.timeout, r.nowMS)
 	r.sessions.SetOwner(c.session, ownClients)
 	f := inflight{op: zk.OpCreateSession}
-	r.prep.OpenSession(c.timeout, r.asker(c, 0), &f.rec)
+	r.prep.OpenSession(c.timeout, r.asker(c, c.ids, 0), &f.rec)
 	r.propose(&f, eff)
 }
 
@@ -107,7 +107,7 @@ func (r *Replica) writeLocally(c *client, req *zk.Request, at int64, eff Effects
 // inTurn answers a request with code, which is OK for the end of a local session, once all before it are answered.
 func (r *Replica) inTurn(c *client, req *zk.Request, code zk.Code, at int64, eff Effects) {
 	if c.queue.Len() > 0 {
-		c.queue.Push(pending{req: req, ids: c.ids, at: at, refuse: code})
+		c.queue.Push(pending{req: req, at: at, refuse: code})
 		return
 	}
 	r.answerHere(c, req, code, at, eff)
@@ -170,6 +170,9 @@ func (r *Replica) closeAll(why request.CloseReason, eff Effects) {
 
 // serves tells whether this server has anything for clients: it has a role, and does not keep out of their way while it leads.
 func (r *Replica) serves() bool { return r.serving && !(r.cfg.LeaderApart && r.leads()) }
+
+// answers tells whether this server has anything for any client.
+func (r *Replica) answers() bool { return r.serves() || r.readOnly }
 
 // connectReadOnly is what a read-only server has for a client: a local session, new or of its own. What other sessions there are
 // it cannot know; the client of one is sent on.

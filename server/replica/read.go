@@ -35,6 +35,7 @@ func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 	case !alive:
 		return // closing: the connection is closed when that txn is applied
 	}
+	ids := c.identities(req)
 	switch {
 	case req.Op == zk.OpAuth:
 		r.authenticate(c, req, at, eff)
@@ -45,29 +46,32 @@ func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 		// JAAS section go on without it.
 		r.reply = zk.Reply{Xid: req.Xid, Op: zk.OpSASL}
 		eff.Reply(c.id, at, &r.reply)
-	case !r.identified(c):
-		r.reply = zk.Reply{Xid: req.Xid, Op: req.Op, Err: zk.SessionClosedRequireSaslAuth}
-		eff.Reply(c.id, at, &r.reply)
-		r.close(c, request.CloseAuthRequired, eff)
+	case !r.identified(ids):
+		r.unidentified(c, req, at, eff)
 	case r.readOnly && req.Op != zk.OpCloseSession && (req.Op == zk.OpSync || req.Op == zk.OpCheck || req.Op.IsWrite() && req.Op.FromClient()):
 		r.answerHere(c, req, zk.NotReadOnly, at, eff)
+	case c.guest && req.Op.IsWrite() && req.Op.FromClient():
+		r.inTurn(c, req, zk.UnknownSession, at, eff)
 	case req.Op.IsWrite() && req.Op.FromClient():
 		r.write(c, req, at, eff)
 	case req.Op == zk.OpSync && !r.leads():
 		r.forwardSync(c, req, at, eff)
 	case req.Op == zk.OpSync && r.flying.Len() > 0:
 		z := r.core.Proposed()
-		c.queue.Push(pending{req: req, ids: c.ids, at: at, until: z})
+		c.queue.Push(pending{req: req, ids: ids, at: at, until: z})
 		r.waiting.Push(wait{z, c})
 	case c.queue.Len() > 0:
-		c.queue.Push(pending{req: req, ids: c.ids, at: at})
+		c.queue.Push(pending{req: req, ids: ids, at: at})
 	default:
-		r.read(c, req, c.ids, at, eff)
+		r.read(c, req, ids, at, eff)
 	}
 }
 
 // touch keeps a client's session alive. It tells whether it is, and whether it is attached elsewhere by now.
 func (r *Replica) touch(c *client) (alive, moved bool) {
+	if c.guest {
+		return true, false
+	}
 	if c.local {
 		return r.local.Touch(c.session, c.timeout, r.nowMS) && !c.closing, false
 	}
@@ -105,12 +109,23 @@ func (r *Replica) drain(c *client, eff Effects) {
 	}
 }
 
-// identified tells whether a client has an identity of a scheme that is enforced, if any is.
-func (r *Replica) identified(c *client) bool {
+// unidentified refuses a request for want of an identity, and the connection with it unless it asks for others too.
+func (r *Replica) unidentified(c *client, req *zk.Request, at int64, eff Effects) {
+	if req.IDs != nil {
+		r.inTurn(c, req, zk.SessionClosedRequireSaslAuth, at, eff)
+		return
+	}
+	r.reply = zk.Reply{Xid: req.Xid, Op: req.Op, Err: zk.SessionClosedRequireSaslAuth}
+	eff.Reply(c.id, at, &r.reply)
+	r.close(c, request.CloseAuthRequired, eff)
+}
+
+// identified tells whether one of the identities is of a scheme that is enforced, if any is.
+func (r *Replica) identified(ids []zk.ID) bool {
 	if len(r.cfg.EnforceSchemes) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(c.ids, func(id zk.ID) bool { return slices.Contains(r.cfg.EnforceSchemes, id.Scheme) })
+	return slices.ContainsFunc(ids, func(id zk.ID) bool { return slices.Contains(r.cfg.EnforceSchemes, id.Scheme) })
 }
 
 // authenticate adds identities to the connection, or closes it. It does not wait for earlier requests, which go on

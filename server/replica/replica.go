@@ -186,7 +186,7 @@ func (r *Replica) Step(ev *Event, eff Effects) {
 	r.sweepWatches(dropsPerStep)
 	switch ev.Kind {
 	case Opened:
-		r.opened(ev)
+		r.opened(ev, eff)
 	case Connect:
 		if c := r.client(ev.Client); c != nil {
 			r.connect(c, ev.Connect, eff)
@@ -328,10 +328,10 @@ func (r *Replica) release(eff Effects) {
 	}
 }
 
-// asker is what prep needs to know of a client's request.
-func (r *Replica) asker(c *client, xid int32) prep.Asker {
+// asker is what prep needs to know of a request of a client that is judged by the given identities.
+func (r *Replica) asker(c *client, ids []zk.ID, xid int32) prep.Asker {
 	by := prep.Asker{
-		Session: c.session, State: zk.OK, IDs: c.ids, Cxid: xid, Zxid: r.core.NextZxid(), TimeMS: r.wallMS,
+		Session: c.session, State: zk.OK, IDs: ids, Cxid: xid, Zxid: r.core.NextZxid(), TimeMS: r.wallMS,
 	}
 	if c.local {
 		by.Owning = zk.EphemeralOnLocalSession

@@ -23,9 +23,9 @@ func (r *Replica) write(c *client, req *zk.Request, at int64, eff Effects) {
 	f := inflight{client: c.id, xid: req.Xid, op: req.Op, at: at}
 	if req.Op == zk.OpCloseSession {
 		r.sessions.SetClosing(c.session)
-		r.prep.CloseSession(r.asker(c, req.Xid), &f.rec)
+		r.prep.CloseSession(r.asker(c, c.identities(req), req.Xid), &f.rec)
 	} else {
-		r.prep.Judge(req, r.asker(c, req.Xid), &f.rec)
+		r.prep.Judge(req, r.asker(c, c.identities(req), req.Xid), &f.rec)
 	}
 	c.queue.Push(pending{at: at, xid: req.Xid, op: req.Op, until: f.rec.Header.Zxid})
 	r.propose(&f, eff)

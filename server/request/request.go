@@ -12,6 +12,9 @@ type Origin struct {
 	IP     string  // remote IP without zone or port: the id of scheme ip, and what connections are counted by
 	Secure bool    // came through TLS
 	IDs    []zk.ID // identities beyond ip that the transport proved (x509)
+	// Guest is a connection that needs no session: it is open at once, with session 0, and never expires. It reads and watches; its
+	// writes are refused with UnknownSession. Connect is not for it. A server that serves nobody closes it at once.
+	Guest bool
 }
 
 // Handler is the server as a door sees it. Its methods may be called from any goroutine; calls for one client must
@@ -19,7 +22,7 @@ type Origin struct {
 type Handler interface {
 	// Open announces a connection. It must be followed by one Close.
 	Open(Sink, Origin) ClientID
-	// Connect asks for a session; it comes once, before the first Submit.
+	// Connect asks for a session; it comes once, before the first Submit. A guest has none.
 	Connect(ClientID, *zk.ConnectRequest)
 	// Submit hands over requests in the order they arrived. The handler keeps the slice and all it refers to. It
 	// blocks while the server has more unanswered requests than it may hold.
