@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/rs/zerolog"
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"paddock/gen/openapi"
 	paddockv1 "paddock/gen/paddock/v1"
@@ -20,44 +20,95 @@ import (
 // readyTimeout bounds how long /readyz waits for the server.
 const readyTimeout = 2 * time.Second
 
-// requestBytesMax bounds the body of one REST request.
-const requestBytesMax = 4 << 20
-
 // Options are what the gateway may be told.
 type Options struct {
 	Logger  zerolog.Logger // one debug line per request; the zero value logs nothing
 	Metrics http.Handler   // of /metrics; nil for none
+	// Commands serves /commands and what is below it, as ZooKeeper's AdminServer does; nil for none.
+	Commands http.Handler
+	// Console serves every path that nothing else takes; nil for none.
+	Console http.Handler
+	// CORSOrigins are the origins whose pages may call; "*" for all. None if empty.
+	CORSOrigins []string
 }
 
 // New makes the handler for these paths:
 //
-//	GET /v1/...        REST
+//	/v1/znodes/...     znodes, their data as it is: see znodes
+//	/v1/...            REST, generated from the contract
 //	GET /openapi.json  the OpenAPI 2.0 document of what is under /v1
 //	GET /livez         200 while the process answers at all
 //	GET /metrics       Options.Metrics
+//	/commands/...      Options.Commands
 //	GET /readyz        200 while clients are served, otherwise 503 and the reason in one line
 //
-// Every other path is 404. The error is that of a contract that cannot be mapped, which a release never has.
+// Every other path is Options.Console's, or 404. The error is that of a contract that cannot be mapped, which a release never has. conn is a
+// connection of the gateway's own: see metaPeer.
 func New(conn grpc.ClientConnInterface, o Options) (http.Handler, error) {
+	conn = rooted{conn}
 	rest := runtime.NewServeMux(
-		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
-			MarshalOptions: protojson.MarshalOptions{EmitUnpopulated: true},
-		}),
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{MarshalOptions: asJSON}),
+		runtime.WithIncomingHeaderMatcher(incoming),
+		runtime.WithMetadata(behalf),
+		runtime.WithErrorHandler(failRoute),
+		runtime.WithRoutingErrorHandler(failRouting),
+		runtime.WithUnescapingMode(runtime.UnescapingModeAllCharacters),
+		runtime.WithForwardResponseOption(nextPage),
+		runtime.WithMiddlewares(keepRequest),
 	)
 	admin := paddockv1.NewAdminServiceClient(conn)
-	if err := paddockv1.RegisterAdminServiceHandlerClient(context.Background(), rest, admin); err != nil {
-		return nil, fmt.Errorf("map AdminService to REST: %w", err)
+	for _, register := range []func(context.Context, *runtime.ServeMux, grpc.ClientConnInterface) error{
+		of(paddockv1.NewAdminServiceClient, paddockv1.RegisterAdminServiceHandlerClient),
+		of(paddockv1.NewZnodeServiceClient, paddockv1.RegisterZnodeServiceHandlerClient),
+		of(paddockv1.NewSessionServiceClient, paddockv1.RegisterSessionServiceHandlerClient),
+		of(paddockv1.NewLockServiceClient, paddockv1.RegisterLockServiceHandlerClient),
+		of(paddockv1.NewElectionServiceClient, paddockv1.RegisterElectionServiceHandlerClient),
+	} {
+		if err := register(context.Background(), rest, conn); err != nil {
+			return nil, fmt.Errorf("map the contract to REST: %w", err)
+		}
 	}
+	tree := &znodes{mux: rest, call: paddockv1.NewZnodeServiceClient(conn), watch: paddockv1.NewWatchServiceClient(conn)}
 
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", http.MaxBytesHandler(rest, requestBytesMax))
+	mux.Handle("/v1/", shallow(rest))
 	mux.HandleFunc("GET /openapi.json", serveOpenAPI)
 	mux.HandleFunc("GET /livez", serveLive)
 	if o.Metrics != nil {
 		mux.Handle("GET /metrics", o.Metrics)
 	}
+	if o.Commands != nil {
+		mux.Handle("/commands", o.Commands)
+		mux.Handle("/commands/", o.Commands)
+	}
+	if o.Console != nil {
+		mux.Handle("/", o.Console)
+	}
 	mux.Handle("GET /readyz", &ready{health: healthpb.NewHealthClient(conn), admin: admin})
-	return logRequests(mux, o.Logger), nil
+	all := &limits{next: route(tree, mux), budget: bodyBytesMax}
+	guarded, err := sameOrigin(all, o.CORSOrigins)
+	if err != nil {
+		return nil, err
+	}
+	return logRequests(cors(guarded, o.CORSOrigins), o.Logger), nil
+}
+
+// of joins what is generated for one service.
+func of[C any](client func(grpc.ClientConnInterface) C, register func(context.Context, *runtime.ServeMux, C) error) func(context.Context, *runtime.ServeMux, grpc.ClientConnInterface) error {
+	return func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
+		return register(ctx, mux, client(conn))
+	}
+}
+
+// route takes znodes before the mux sees their paths, which it would clean: they are judged as they are.
+func route(tree *znodes, mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest, ok := strings.CutPrefix(r.URL.Path, znodesPrefix); ok && (rest == "" || rest[0] == '/') {
+			tree.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // serveOpenAPI answers with the generated document.

@@ -107,9 +107,11 @@ func TestPaths(t *testing.T) {
 		{"a process without a server is live", "GET", "/livez", gone, 200, "ok\n"},
 		{"HEAD is as good as GET for a probe", "HEAD", "/livez", gone, 200, ""},
 		{"a probe is only read", "POST", "/livez", serving, 405, "Method Not Allowed\n"},
-		{"a gRPC error becomes the HTTP status of its code", "GET", "/v1/status", gone, 503, `{"code":14,"message":"connection refused","details":[]}`},
-		{"an unknown REST path is not found", "GET", "/v1/nothing", serving, 404, `{"code":5,"message":"Not Found","details":[]}`},
-		{"a wrong method on a REST path is said to be one", "DELETE", "/v1/status", serving, 501, ""},
+		{"a gRPC error becomes the HTTP status of its code", "GET", "/v1/status", gone, 503,
+			`{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"connection refused"}` + "\n"},
+		{"an unknown REST path is not found", "GET", "/v1/nothing", serving, 404,
+			`{"type":"about:blank","title":"Not Found","status":404,"detail":"there is nothing at \"/v1/nothing\"; /openapi.json lists what there is"}` + "\n"},
+		{"a wrong method on a REST path is said to be one", "DELETE", "/v1/status", serving, 405, ""},
 		{"any other path is left alone", "GET", "/", serving, 404, "404 page not found\n"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

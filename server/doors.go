@@ -78,7 +78,7 @@ func (s *server) openHTTP(d *doors) error {
 		return fmt.Errorf("HTTP port: connect to the server in %s: %w", s.cfg.DataDir, err)
 	}
 	d.conn = conn
-	handler, err := gateway.New(conn, gateway.Options{Logger: s.log, Metrics: admin.Scrape(s.liveWords)})
+	handler, err := gateway.New(conn, gateway.Options{Logger: s.log, Metrics: admin.Scrape(s.liveWords), CORSOrigins: s.cfg.HTTP.CORSOrigins})
 	if err != nil {
 		return fmt.Errorf("HTTP port: %w", err)
 	}

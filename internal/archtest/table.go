@@ -66,8 +66,8 @@ var table = []Row{
 		Modules: []string{"github.com/rs/zerolog", "google.golang.org/grpc"}},
 	{Path: "gateway", Ring: Edge,
 		Imports: []string{"gen/openapi", "gen/paddock/v1"},
-		Modules: []string{"github.com/rs/zerolog", "github.com/grpc-ecosystem/grpc-gateway/v2/runtime", "google.golang.org/grpc",
-			"google.golang.org/protobuf"}},
+		Modules: []string{"github.com/rs/zerolog", "github.com/grpc-ecosystem/grpc-gateway/v2/runtime", "google.golang.org/genproto/googleapis/rpc",
+			"google.golang.org/grpc", "google.golang.org/protobuf"}},
 
 	// What serves the command line and the tests.
 	{Path: "internal/metrics", Ring: Edge},

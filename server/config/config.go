@@ -70,6 +70,7 @@ type HTTPDoor struct {
 	Door
 	Commands    bool          // answer AdminServer commands
 	IdleTimeout time.Duration // of kept-alive connections
+	CORSOrigins []string      // whose web pages may call
 }
 
 // Metrics is the extra Prometheus port of ZooKeeper's metrics provider. /metrics is on the HTTP door as well.

@@ -1,0 +1,118 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of what HTTP clients may use before anything is known of them.
+const (
+	requestBytesMax = 4 << 20          // of one body
+	bodyBytesMax    = 256 << 20        // of all bodies that are being read or served
+	bodyTimeout     = 30 * time.Second // for a body to arrive
+	jsonDepthMax    = 64               // of nested arrays and objects
+	writeTimeout    = 30 * time.Second // for a client to take one piece of a stream
+	pathBytesMax    = 64 << 10         // of a request's path and query
+)
+
+// limits stands before everything that reads a body.
+type limits struct {
+	next   http.Handler
+	inUse  atomic.Int64 // bytes of bodyBytesMax
+	budget int64        // bodyBytesMax, or less in tests
+}
+
+// ServeHTTP hands on the request with its whole body in memory, or refuses it.
+func (l *limits) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if len(r.URL.RequestURI()) > pathBytesMax {
+		refuse(w, http.StatusRequestURITooLong, fmt.Sprintf("path and query may have %d bytes", pathBytesMax))
+		return
+	}
+	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+		l.next.ServeHTTP(w, r)
+		return
+	}
+	need := r.ContentLength
+	if need < 0 {
+		need = requestBytesMax
+	}
+	if need > requestBytesMax {
+		w.Header().Set("Connection", "close")
+		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("a body may have %d bytes, this one has %d", requestBytesMax, need))
+		return
+	}
+	if l.inUse.Add(need) > l.budget {
+		l.inUse.Add(-need)
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusServiceUnavailable, "too many large requests at once; try again")
+		return
+	}
+	defer l.inUse.Add(-need)
+	body, err := readBody(w, r)
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("a body may have %d bytes", requestBytesMax))
+		return
+	case err != nil:
+		w.Header().Set("Connection", "close")
+		refuse(w, http.StatusRequestTimeout, "the body did not arrive: "+err.Error())
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(len(body))
+	l.next.ServeHTTP(w, r)
+}
+
+// readBody reads all of a body in bounded time.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // not possible in tests without a connection
+	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, requestBytesMax))
+}
+
+// depth refuses JSON that is nested too deeply for a decoder that recurses. It looks at brackets outside of strings only; whether it
+// is JSON at all others find out.
+func depth(body []byte) error {
+	level, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if level++; level > jsonDepthMax {
+				return invalid(fmt.Sprintf("JSON may be nested %d deep", jsonDepthMax))
+			}
+		case c == '}' || c == ']':
+			level--
+		}
+	}
+	return nil
+}
+
+// shallow stands before the routes that read JSON.
+func shallow(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > 0 {
+			body, err := io.ReadAll(r.Body) // in memory already
+			if err == nil {
+				err = depth(body)
+			}
+			if err != nil {
+				fail(w, err, false)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
