@@ -80,6 +80,7 @@ type Driver struct {
 	ctx    context.Context // of Run, for the snapshot writer only
 	ended  chan struct{}   // closed when Run returns
 
+	views        views         // of the tree, that others read
 	snapshotting chan struct{} // holds a token while a snapshot is written, or must not be
 }
 
@@ -101,6 +102,9 @@ func New(opt Options) *Driver {
 		ended: make(chan struct{}), snapshotting: make(chan struct{}, 1),
 	}
 	d.log.back = make(chan []byte, 4)
+	d.views.release = func(v *tree.View) {
+		d.box.post(letter{kind: inspect, fn: func() { d.opt.Replica.Tree().Release(v) }})
+	}
 	return d
 }
 
@@ -143,6 +147,7 @@ func (d *Driver) Run(ctx context.Context) error {
 		}
 		if tick {
 			d.step(replica.Event{Kind: replica.Tick})
+			d.views.sweep(d.opt.Replica.Tree(), time.Now())
 		}
 		if full && d.log.waiting <= logWaitingMax {
 			d.box.signal()

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,45 +21,55 @@ var ErrHistoryGone = errors.New("the history does not go back that far")
 // why the server cannot tell; f may have been called by then. The paths and data of a change are its caller's to keep.
 func (d *Driver) Changes(ctx context.Context, after zk.Zxid, f func(txn.Change) error) (upTo zk.Zxid, err error) {
 	for {
-		entries, oldest, applied, err := d.since(ctx, after)
+		m, err := d.since(ctx, after)
 		if err != nil {
 			return after, err
 		}
-		if entries != nil || after >= applied {
-			for _, e := range entries {
+		if m.entries != nil || after >= m.applied {
+			for _, e := range m.entries {
 				if err := changesOf(e.Payload, f); err != nil {
 					return after, err
 				}
 				after = e.Zxid
 			}
-			return max(after, applied), nil
+			return max(after, m.applied), nil
 		}
 		if d.opt.ReadLog == nil {
 			return after, ErrHistoryGone
 		}
-		err = d.opt.ReadLog(ctx, after, oldest, func(_ zk.Zxid, payload []byte) error { return changesOf(slices.Clone(payload), f) })
+		err = d.opt.ReadLog(ctx, after, m.oldest, func(_ zk.Zxid, payload []byte) error { return changesOf(slices.Clone(payload), f) })
 		if err != nil {
 			return after, err
 		}
-		after = oldest // and memory has gone on meanwhile
+		after = m.oldest // and memory has gone on meanwhile
 	}
 }
 
-// since asks the owner for what memory holds after z. If it does not go back to z entries is nil, and oldest is the zxid from
-// which on it does.
-func (d *Driver) since(ctx context.Context, z zk.Zxid) (entries []consensus.Entry, oldest, applied zk.Zxid, err error) {
-	ok := d.Inspect(ctx, func(r *replica.Replica, _ *Stats) {
-		applied = r.Tree().Zxid()
+// memory is what the owner remembers of the history.
+type memory struct {
+	entries []consensus.Entry // nil if it does not go back far enough
+	oldest  zk.Zxid           // from which on it does; durable
+	applied zk.Zxid
+}
+
+// since asks the owner for what memory holds after z.
+func (d *Driver) since(ctx context.Context, z zk.Zxid) (memory, error) {
+	return ask(ctx, d, func(r *replica.Replica) memory {
+		m := memory{oldest: r.Oldest(), applied: r.Tree().Zxid()}
 		if list, reaches := r.Since(z); reaches {
-			entries = append([]consensus.Entry{}, list...)
-			return
+			m.entries = append([]consensus.Entry{}, list...)
 		}
-		oldest = r.Oldest() // which is durable
+		return m
 	})
-	if !ok {
-		return nil, 0, 0, fmt.Errorf("the server does not answer: %w", context.Cause(ctx))
+}
+
+// ask has the owner answer a question about the replica.
+func ask[T any](ctx context.Context, d *Driver, question func(*replica.Replica) T) (answer T, err error) {
+	got := make(chan T, 1)
+	if !d.Inspect(ctx, func(r *replica.Replica, _ *Stats) { got <- question(r) }) {
+		return answer, fmt.Errorf("the server does not answer: %w", cmp.Or(context.Cause(ctx), ErrNotServing))
 	}
-	return entries, oldest, applied, nil
+	return <-got, nil
 }
 
 func changesOf(payload []byte, f func(txn.Change) error) (err error) {

@@ -70,7 +70,7 @@ func (r *Replica) opened(ev *Event, eff Effects) {
 		return
 	}
 	c.guest, c.state = true, open
-	if !r.answers() {
+	if !r.Answers() {
 		r.close(c, request.CloseNotServing, eff)
 	}
 }
@@ -129,7 +129,7 @@ func (r *Replica) connect(c *client, req *zk.ConnectRequest, eff Effects) {
 	case r.readOnly && !req.ReadOnly:
 		r.close(c, request.CloseNotReadOnly, eff)
 		return
-	case !r.answers():
+	case !r.Answers():
 		r.close(c, request.CloseNotServing, eff)
 		return
 	case r.holding():

@@ -171,8 +171,8 @@ func (r *Replica) closeAll(why request.CloseReason, eff Effects) {
 // serves tells whether this server has anything for clients: it has a role, and does not keep out of their way while it leads.
 func (r *Replica) serves() bool { return r.serving && !(r.cfg.LeaderApart && r.leads()) }
 
-// answers tells whether this server has anything for any client.
-func (r *Replica) answers() bool { return r.serves() || r.readOnly }
+// Answers tells whether this server has anything for any client: it serves, or it is read-only.
+func (r *Replica) Answers() bool { return r.serves() || r.readOnly }
 
 // connectReadOnly is what a read-only server has for a client: a local session, new or of its own. What other sessions there are
 // it cannot know; the client of one is sent on.

@@ -240,13 +240,15 @@ func (r *Replica) ephemerals(c *client, prefix string) []string {
 	return append([]string{}, slices.DeleteFunc(all, func(p string) bool { return !strings.HasPrefix(p, prefix) })...)
 }
 
-// multiRead answers each operation on its own; none sets a watch. One that ZooKeeper stumbles over ends it.
+// multiRead answers each operation on its own; none sets a watch. One that ZooKeeper stumbles over ends it. Its decoder lets only getData and
+// getChildren pass; here are those too that another door may have.
 func (r *Replica) multiRead(c *client, req *zk.Request, ids []zk.ID, rep *zk.Reply) {
 	for i := range req.Ops {
 		op := req.Ops[i]
 		op.Watch = false
 		res := zk.Reply{Op: op.Op, Err: zk.MarshallingError}
-		if op.Op.IsRead() {
+		switch op.Op {
+		case zk.OpGetData, zk.OpGetChildren, zk.OpExists, zk.OpGetChildren2, zk.OpGetACL:
 			res.Err = r.readNode(c, &op, ids, &res)
 		}
 		if res.Err == zk.MarshallingError {

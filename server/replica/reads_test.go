@@ -109,6 +109,12 @@ func TestMultiReadAnswersEachOnItsOwn(t *testing.T) {
 		r.Results[1].Err != zk.NoNode || r.Results[2].Err != zk.NoAuth || !slices.Equal(r.Results[3].Names, []string{"z"}) {
 		t.Errorf("%+v", r.Results)
 	}
+	r = w.send(c, zk.Request{Xid: 5, Op: zk.OpMultiRead, Ops: []zk.Request{read(zk.OpExists, "/a"), read(zk.OpExists, "/no"), read(zk.OpGetACL, "/shown"), read(zk.OpGetChildren2, "/a/y")}})
+	w.expect(c, "5 OK")
+	if len(r.Results) != 4 || r.Results[0].Stat.DataLength != 4 || r.Results[1].Err != zk.NoNode || len(r.Results[2].ACL) != 2 ||
+		!slices.Equal(r.Results[3].Names, []string{"z"}) || r.Results[3].Stat.NumChildren != 1 {
+		t.Errorf("%+v", r.Results)
+	}
 	r = w.send(c, zk.Request{Xid: 6, Op: zk.OpMultiRead, Ops: []zk.Request{read(zk.OpGetData, "/a"), {Op: zk.OpDelete, Path: "/a"}, read(zk.OpGetData, "/a")}})
 	w.expect(c, "6 MarshallingError")
 	if !r.PartialBody || len(r.Results) != 1 {

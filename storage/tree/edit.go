@@ -120,7 +120,7 @@ func (t *Tree) vacate(s slot) {
 	if t.frozen == 0 {
 		t.slabs.release(&t.mem, s)
 	} else {
-		t.slabs.retire(s, t.epoch)
+		t.slabs.retire(&t.mem, s, t.epoch)
 	}
 	t.settle(settledPerChange)
 }

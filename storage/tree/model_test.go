@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -216,19 +217,8 @@ func (m *model) matchTree(t *testing.T, tr *Tree) {
 		t.Fatalf("%d znodes, digest %#x, zxid %v; want %d, %#x, %v", tr.Znodes(), tr.Digest(), tr.Zxid(), len(m.nodes),
 			m.digest(), m.zxid)
 	}
-	for path, want := range m.nodes {
-		r, ok := tr.Find(path)
-		if !ok || tr.Stored(r) != want.stat || !reflect.DeepEqual(tr.ACL(r), want.acl) {
-			t.Fatalf("%q: %v %+v, want %+v", path, ok, tr.Stored(r), want)
-		}
-		if got := tr.Data(r); string(got) != string(want.data) || (got == nil) != (want.data == nil) {
-			t.Fatalf("%q: data %.50q, want %.50q", path, got, want.data)
-		}
-		names := tr.AppendChildNames(nil, r)
-		slices.Sort(names)
-		if !slices.Equal(names, m.children(path)) || len(names) != tr.Children(r) {
-			t.Fatalf("%q: children %v, want %v", path, names, m.children(path))
-		}
+	m.matchReads(t, tr)
+	for path := range m.nodes {
 		if tr.Descendants(path) != len(m.below(path)) {
 			t.Fatalf("%q: %d descendants, want %d", path, tr.Descendants(path), len(m.below(path)))
 		}
@@ -238,6 +228,47 @@ func (m *model) matchTree(t *testing.T, tr *Tree) {
 		want, wantOK := m.sessions[id]
 		if ok != wantOK || timeout != want || !slices.Equal(tr.Ephemerals(id), m.ephemerals(id)) {
 			t.Fatalf("session %v: %d %v, ephemerals %v", id, timeout, ok, tr.Ephemerals(id))
+		}
+	}
+}
+
+// readable is what a Tree and a View have in common.
+type readable interface {
+	Find(path string) (Ref, bool)
+	Stored(Ref) zk.StoredStat
+	Stat(Ref) zk.Stat
+	Data(Ref) []byte
+	ACL(Ref) []zk.ACL
+	Path(Ref) string
+	Children(Ref) int
+	AppendChildNames([]string, Ref) []string
+	FirstChild(Ref) Ref
+	NextSibling(Ref) Ref
+	Name(Ref) string
+}
+
+// matchReads compares what can be read of each znode.
+func (m *model) matchReads(t *testing.T, tr readable) {
+	t.Helper()
+	for path, want := range m.nodes {
+		r, ok := tr.Find(path)
+		if !ok || tr.Stored(r) != want.stat || !reflect.DeepEqual(tr.ACL(r), want.acl) {
+			t.Fatalf("%q: %v %+v, want %+v", path, ok, tr.Stored(r), want)
+		}
+		if got := tr.Data(r); string(got) != string(want.data) || (got == nil) != (want.data == nil) {
+			t.Fatalf("%q: data %.50q, want %.50q", path, got, want.data)
+		}
+		names, walked := tr.AppendChildNames(nil, r), []string(nil)
+		for c := tr.FirstChild(r); c != None; c = tr.NextSibling(c) {
+			walked = append(walked, tr.Name(c))
+		}
+		slices.Sort(names)
+		slices.Sort(walked)
+		if !slices.Equal(names, m.children(path)) || len(names) != tr.Children(r) || !slices.Equal(names, walked) {
+			t.Fatalf("%q: children %v and %v, want %v", path, names, walked, m.children(path))
+		}
+		if got := tr.Stat(r); got != want.stat.Wire(int32(len(want.data)), int32(len(names))) || tr.Path(r) != cmp.Or(path, zk.RootPath) {
+			t.Fatalf("%q: stat %+v of %q", path, got, tr.Path(r))
 		}
 	}
 }
@@ -264,6 +295,12 @@ func (m *model) matchView(t *testing.T, v *View) {
 	})
 	if err != nil || len(seen) != len(m.nodes) || v.Znodes() != len(m.nodes) || v.Zxid() != m.zxid || v.Digest() != m.digest() {
 		t.Fatalf("%d znodes, want %d, at %v: %v", len(seen), len(m.nodes), v.Zxid(), err)
+	}
+	m.matchReads(t, v)
+	for _, path := range []string{"a", "a/b", "/a/", "//", "/a//b", "/no/such", "/a/no"} {
+		if r, ok := v.Find(path); ok || r != None {
+			t.Fatalf("there is a %q", path)
+		}
 	}
 	for _, s := range v.Sessions() {
 		if m.sessions[s.ID] != s.TimeoutMS {

@@ -166,6 +166,7 @@ type arena struct {
 	born   []uint32 // by chunk: the epoch in which it was made or copied
 	epoch  uint32   // from 1; a view has the epoch in which it was frozen, and ends it
 	frozen uint32   // epoch of the newest living view; 0 if there is none
+	copied int64    // chunks copied for the sake of views, ever
 	free   Ref      // linked by next
 	fresh  Ref      // first Ref never used
 }
@@ -183,6 +184,7 @@ func (a *arena) edit(r Ref) *node {
 		own := *a.chunks[c]
 		a.chunks[c] = &own
 		a.born[c] = a.epoch
+		a.copied++
 	}
 	return &a.chunks[c][r&chunkMask]
 }

@@ -73,7 +73,9 @@ type slabs struct {
 	room      [classes]uint32 // first page with a free slot, by class; 0 for none
 	freePages []uint32
 	waiting   []freed // quarantine, by rising epoch
-	bytes     int64   // of all pages
+	// waitingBytes is the size of the slots in quarantine.
+	waitingBytes int64
+	bytes        int64 // of all pages
 }
 
 func newSlabs(mem *[][]byte) slabs {
@@ -137,10 +139,19 @@ func (s *slabs) release(mem *[][]byte, at slot) {
 }
 
 // retire releases the slot once the views of before epoch are gone.
-func (s *slabs) retire(at slot, epoch uint32) {
+func (s *slabs) retire(mem *[][]byte, at slot, epoch uint32) {
 	if at.page != 0 {
 		s.waiting = append(s.waiting, freed{at, epoch})
+		s.waitingBytes += s.sizeOf(*mem, at)
 	}
+}
+
+// sizeOf is how many bytes a slot in use takes.
+func (s *slabs) sizeOf(mem [][]byte, at slot) int64 {
+	if class := s.info[at.page].class; class < classes {
+		return int64(classBytes[class])
+	}
+	return int64(len(mem[at.page]))
 }
 
 // settle releases, of what waits only for views older than oldest (the epoch of the oldest living view, 0 if
@@ -148,6 +159,7 @@ func (s *slabs) retire(at slot, epoch uint32) {
 func (s *slabs) settle(mem *[][]byte, oldest uint32, limit int) {
 	n := 0
 	for n < min(limit, len(s.waiting)) && (oldest == 0 || s.waiting[n].epoch <= oldest) {
+		s.waitingBytes -= s.sizeOf(*mem, s.waiting[n].slot)
 		s.release(mem, s.waiting[n].slot)
 		n++
 	}

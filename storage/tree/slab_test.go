@@ -116,13 +116,13 @@ func TestARetiredSlotIsReusedOnceNoOlderViewLives(t *testing.T) {
 			var mem [][]byte
 			s := newSlabs(&mem)
 			at := s.alloc(&mem, 50)
-			s.retire(at, c.freed)
+			s.retire(&mem, at, c.freed)
 			s.settle(&mem, c.oldest, 10)
 			if got := s.alloc(&mem, 50); (got == at) != c.reused {
 				t.Fatalf("slot %v, retired %v", got, at)
 			}
-			if (len(s.waiting) == 0) != c.reused {
-				t.Fatalf("%d slots wait", len(s.waiting))
+			if (len(s.waiting) == 0) != c.reused || (s.waitingBytes == 0) != c.reused {
+				t.Fatalf("%d slots wait, of %d bytes", len(s.waiting), s.waitingBytes)
 			}
 		})
 	}

@@ -2,7 +2,6 @@ package tree
 
 import (
 	"strings"
-	"unsafe"
 
 	"paddock/internal/zk"
 )
@@ -103,76 +102,11 @@ func (t *Tree) Find(path string) (Ref, bool) {
 	return r, r != None
 }
 
-// Stored is what the tree keeps of the znode.
-func (t *Tree) Stored(r Ref) zk.StoredStat { return t.at(r).stored() }
-
-// Stat is what clients are told of the znode.
-func (t *Tree) Stat(r Ref) zk.Stat {
-	n := t.at(r)
-	return zk.Stat{
-		Czxid: n.czxid, Mzxid: n.mzxid, CtimeMS: n.ctimeMS, MtimeMS: n.mtimeMS,
-		Version: n.version, Cversion: 2*n.cversion - int32(n.children), Aversion: n.aversion,
-		EphemeralOwner: n.owner.Wire(), DataLength: max(0, n.dataLen), NumChildren: int32(n.children), Pzxid: n.pzxid,
-	}
-}
-
-// Data is the znode's data, nil for null. It aliases the tree: it may not be modified and is valid until the
-// next Apply.
-func (t *Tree) Data(r Ref) []byte { return t.data(t.at(r)) }
-
-// DataBytes is the length of the znode's data; 0 if it is null.
-func (t *Tree) DataBytes(r Ref) int { return max(0, int(t.at(r).dataLen)) }
-
 // Prefix is the znode's DigestPrefix; 0 for znodes below /zookeeper, which have no digest.
 func (t *Tree) Prefix(r Ref) uint32 { return t.at(r).prefix }
 
 // ACL is the znode's access list, shared and not to be modified. It stays valid.
 func (t *Tree) ACL(r Ref) []zk.ACL { return t.acls.entries[t.at(r).acl].list }
-
-// Children is the number of the znode's children.
-func (t *Tree) Children(r Ref) int { return int(t.at(r).children) }
-
-// AppendChildNames appends the names of the znode's children, in no particular order. All of them share one
-// allocation of their own.
-func (t *Tree) AppendChildNames(dst []string, r Ref) []string {
-	total := 0
-	for c := t.at(r).firstChild; c != None; {
-		n := t.at(c)
-		_, l := t.slot(n)
-		total += l
-		c = n.next
-	}
-	buf := make([]byte, 0, total)
-	for c := t.at(r).firstChild; c != None; {
-		n := t.at(c)
-		name := t.name(n)
-		buf = append(buf, name...)
-		dst = append(dst, unsafe.String(unsafe.SliceData(buf[len(buf)-len(name):]), len(name)))
-		c = n.next
-	}
-	return dst
-}
-
-// Path is the full path of the znode; "/" for the root.
-func (t *Tree) Path(r Ref) string {
-	if r == rootRef {
-		return zk.RootPath
-	}
-	b := t.appendPath(nil, r)
-	return unsafe.String(unsafe.SliceData(b), len(b))
-}
-
-// Parent is the znode's parent; None for the root.
-func (t *Tree) Parent(r Ref) Ref { return t.at(r).parent }
-
-// FirstChild and NextSibling walk the children of a znode, in no particular order; None ends.
-func (t *Tree) FirstChild(r Ref) Ref { return t.at(r).firstChild }
-
-// NextSibling is the child after r of r's parent; None at the end.
-func (t *Tree) NextSibling(r Ref) Ref { return t.at(r).next }
-
-// Name is the last element of the znode's path; "" for the root.
-func (t *Tree) Name(r Ref) string { return string(t.name(t.at(r))) }
 
 // Descendants is the number of znodes below the given path; 0 if it does not exist.
 func (t *Tree) Descendants(path string) int {

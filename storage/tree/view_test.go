@@ -259,6 +259,38 @@ func TestLongNamesSurviveChangesViewsAndLoading(t *testing.T) {
 	}
 }
 
+// TestWhatViewsKeepIsCounted: what has changed and what was given up, until the oldest view that may see it is gone.
+func TestWhatViewsKeepIsCounted(t *testing.T) {
+	tr := New(1)
+	do(tr, 1, create("/a", "x", -1))
+	set := func(n int) {
+		for i := range n {
+			do(tr, 2, txn.Txn{Type: zk.OpSetData, Path: "/a", Data: []byte(strings.Repeat("x", 1000+i%2))})
+		}
+	}
+	set(10)
+	if got := tr.ViewBytes(); got != 0 {
+		t.Fatalf("%d bytes without a view", got)
+	}
+	older := tr.FreezeZnodes()
+	if set(100); tr.ViewBytes() < 100*1000 {
+		t.Fatalf("%d bytes for the older view", tr.ViewBytes())
+	}
+	newer := tr.FreezeZnodes()
+	set(10)
+	tr.Release(older)
+	if got := tr.ViewBytes(); got < 10*1000 || got > 20*2000 {
+		t.Fatalf("%d bytes for the newer view", got)
+	}
+	if len(newer.Sessions()) != 0 {
+		t.Error("a view of znodes shows sessions")
+	}
+	tr.Release(newer)
+	if set(10); tr.ViewBytes() != 0 {
+		t.Fatalf("%d bytes after the last", tr.ViewBytes())
+	}
+}
+
 func TestFreezingDoesNotTouchZnodes(t *testing.T) {
 	tr := New(1)
 	for i := range 5000 {
