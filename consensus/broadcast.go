@@ -142,6 +142,7 @@ func (c *Core) commitNext(z zk.Zxid, out *Actions) {
 	r := c.leading
 	e, ok := c.history.find(z)
 	invariant.Check(ok, "what is not committed is in the history", int64(z), int64(c.logged))
+	c.confirmSyncs(z, out)
 	c.commitTo(z, out)
 	if z == r.reconfigAt {
 		c.activate(e, out)
@@ -170,13 +171,17 @@ func (c *Core) commitNext(z zk.Zxid, out *Actions) {
 	c.answerSyncs(out)
 }
 
-// syncWait is a SYNC that goes out once until is committed.
+// syncWait is a SYNC that goes out once until is committed and this server is known to have led when it was asked for.
 type syncWait struct {
 	until zk.Zxid
 	link  LinkID
+	round uint64 // of confirms
 }
 
 // syncAsked answers a SYNC once everything that is proposed now is committed, right behind the commit.
+//
+// INVARIANT(sync-is-confirmed): a sync is answered with what was acknowledged to anybody before it was asked for, since a
+// quorum has told after that of no other leader. ZooKeeper's leaders ask nobody.
 func (c *Core) syncAsked(link LinkID, out *Actions) {
 	l := c.learnerOn(link)
 	if l == nil || !l.upToDate {
@@ -186,18 +191,31 @@ func (c *Core) syncAsked(link LinkID, out *Actions) {
 	if c.cfg.bug == bugSyncAtOnce {
 		until = c.committed
 	}
-	c.leading.syncs = append(c.leading.syncs, syncWait{until, link})
+	c.leading.syncs = append(c.leading.syncs, syncWait{until, link, c.wantConfirm()})
+	c.checkConfirms(out)
+}
+
+// confirmSyncs answers, before the proposal z is committed, the syncs that were asked for before it was proposed: the quorum
+// that has acknowledged z confirms them as well as answers to pings do. They may not come behind z, since the client that
+// waits for a sync may wait for z behind it.
+func (c *Core) confirmSyncs(z zk.Zxid, out *Actions) {
+	for i := range c.leading.syncs {
+		if s := &c.leading.syncs[i]; s.until < z {
+			s.round = 0
+		}
+	}
 	c.answerSyncs(out)
 }
 
 // answerSyncs answers those whose time has come.
 func (c *Core) answerSyncs(out *Actions) {
 	r := c.leading
+	due := func(s syncWait) bool { return s.until <= c.committed && s.round <= r.confirms.done }
 	n := 0
-	if len(r.syncs) > 0 && r.syncs[0].until <= c.committed {
+	if len(r.syncs) > 0 && due(r.syncs[0]) {
 		c.flushCommits(out) // the answers come behind them
 	}
-	for n < len(r.syncs) && r.syncs[n].until <= c.committed {
+	for n < len(r.syncs) && due(r.syncs[n]) {
 		out.Do = append(out.Do, Action{Kind: Send, Link: r.syncs[n].link, Message: &Message{Kind: MsgSync}})
 		n++
 	}

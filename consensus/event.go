@@ -56,7 +56,8 @@ const (
 	// and all that follow it, and reading them costs less than a snapshot.
 	LogFound
 
-	// SyncAsked tells that the learner on Link has asked for SYNC. The answer goes out behind everything proposed so far.
+	// SyncAsked tells that the learner on Link has asked for SYNC. The answer goes out behind everything proposed so far, and
+	// not before a quorum has confirmed that no other server has taken the leader's place.
 	SyncAsked
 	// TransferTo asks the leader to hand leadership to Server, or to the voter that is furthest if Server is 0. Payload
 	// is a txn without effect that carries NextZxid.

@@ -17,13 +17,14 @@ type ghost struct {
 	proposed map[zk.Zxid]string
 	promised map[[2]int64]quorum.ServerID // (server, epoch): to whom it was promised with a vote
 	syncs    map[LinkID][]zk.Zxid         // what was proposed when SYNC was asked for
+	askedAt  map[LinkID][]int             // how much was decided when a learner began to ask for SYNC
 	reads    map[uint64]int               // how much was decided when a leader was asked whether it leads
 	epochs   map[quorum.ServerID][2]int64 // durable accepted and current epoch, as last seen
 }
 
 func (g *ghost) init(w *world) {
 	*g = ghost{w: w, leaders: map[int64]quorum.ServerID{}, proposed: map[zk.Zxid]string{}, promised: map[[2]int64]quorum.ServerID{},
-		syncs: map[LinkID][]zk.Zxid{}, reads: map[uint64]int{}, epochs: map[quorum.ServerID][2]int64{}}
+		syncs: map[LinkID][]zk.Zxid{}, askedAt: map[LinkID][]int{}, reads: map[uint64]int{}, epochs: map[quorum.ServerID][2]int64{}}
 }
 
 // same tells whether two txns are one.
@@ -208,7 +209,10 @@ func (g *ghost) synced(s *server, link LinkID) {
 	if z := g.syncs[link][0]; last(s.tree) < z {
 		g.w.violation("server %d: SYNC is answered at %v and %v was proposed when it asked", s.id, last(s.tree), z)
 	}
-	g.syncs[link] = g.syncs[link][1:]
+	if n := g.askedAt[link][0]; len(s.tree) < n {
+		g.w.violation("server %d: SYNC is answered with %d txns, and %d were decided when it asked", s.id, len(s.tree), n)
+	}
+	g.syncs[link], g.askedAt[link] = g.syncs[link][1:], g.askedAt[link][1:]
 }
 
 // confirmed checks that a leader that is sure to lead has everything that was decided when it was asked.

@@ -258,6 +258,9 @@ func (c *Core) tickLeader(out *Actions) {
 			return
 		}
 	}
+	if r.phase == serving {
+		c.checkConfirms(out) // a reconfiguration may have made the quorum smaller
+	}
 	c.progress(out)
 }
 

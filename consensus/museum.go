@@ -25,6 +25,7 @@ var museum = map[string]bug{
 	"live before history":        bugLiveBeforeHistory,
 	"resumes after handover":     bugResumesAfterHandover,
 	"joins with proposed config": bugJoinsWithProposedConfig,
+	"confirms at once":           bugConfirmsAtOnce,
 }
 
 // Plant has a Core made from cfg make a mistake, by its name. It is false if there is none of that name. Builds without

@@ -64,8 +64,8 @@ func (w *world) write() {
 				s.propose(fmt.Sprintf("v%d", w.values))
 			}
 		}
-		if link := s.core.LeaderLink(); s.up && link != 0 && w.chance(20) {
-			w.send(id, link, packet{m: &Message{Kind: MsgRequest, Zxid: NoZxid}})
+		if s.up && s.serving && !s.leads && w.chance(20) {
+			w.askSync(s)
 		}
 		if s.up && s.leads && w.chance(20) {
 			w.values++
@@ -88,6 +88,13 @@ func (w *world) write() {
 	}
 	w.ghost.durable()
 	w.in(w.between(2, 40), w.write)
+}
+
+// askSync has a learner ask for SYNC.
+func (w *world) askSync(s *server) {
+	link := s.core.LeaderLink()
+	w.ghost.askedAt[link] = append(w.ghost.askedAt[link], len(w.ghost.history))
+	w.send(s.id, link, packet{m: &Message{Kind: MsgRequest, Zxid: NoZxid}})
 }
 
 // propose has a leader propose a value.

@@ -33,6 +33,8 @@ type story struct {
 //	propose ID VALUE..
 //	cut ID.., heal                                        these servers reach nobody else
 //	transfer ID TO, reconfigure ID ROLES
+//	sync ID..                                             these learners ask for SYNC
+//	confirm ID TOKEN                                      a leader is asked whether it leads
 //	show                                                  what each server is
 //	hush, listen                                          do not tell what happens; do
 func (s *story) run(c script.Command) string {
@@ -60,6 +62,8 @@ func (s *story) run(c script.Command) string {
 			}
 		case "logged":
 			s.logged(s.server(word), c)
+		case "sync":
+			w.askSync(s.server(word))
 		}
 	}
 	switch c.Name {
@@ -76,6 +80,8 @@ func (s *story) run(c script.Command) string {
 	case "reconfigure":
 		leader := s.server(c.Args[0])
 		leader.propose("C" + w.config(c.Args[1], leader.core.NextZxid()).String())
+	case "confirm":
+		s.confirm(s.server(c.Args[0]), uint64(script.Number(c.Args[1])))
 	case "show":
 		for _, id := range w.ids {
 			fmt.Fprintln(&s.out, s.show(w.servers[id]))
@@ -90,6 +96,12 @@ func (s *story) run(c script.Command) string {
 		return ""
 	}
 	return s.out.String()
+}
+
+// confirm has a leader make sure that it leads.
+func (s *story) confirm(leader *server, token uint64) {
+	s.w.ghost.reads[token] = len(s.w.ghost.history)
+	leader.step(Event{Kind: ConfirmAsked, Token: token})
 }
 
 func (s *story) begin(c script.Command) {
@@ -162,7 +174,7 @@ func (s *server) tellAction(a Action) {
 		s.w.tell("%d: %v %s", s.id, a.Kind, short(a.Zxid))
 	case Configured, SeenConfig:
 		s.w.tell("%d: %v %s: %s", s.id, a.Kind, short(a.Config.Version), a.Config.IDs())
-	case SetAcceptedEpoch, SetCurrentEpoch, Lead, Follow, Observe, Lose:
+	case SetAcceptedEpoch, SetCurrentEpoch, Lead, Follow, Observe, Lose, Confirmed:
 		s.w.tell("%d: %v", s.id, a)
 	}
 }

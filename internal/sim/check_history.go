@@ -105,7 +105,7 @@ func (h *history) decide(p *process, z zk.Zxid) {
 			e.fail("one history: server %d commits %v, which was never proposed", p.m.id, next)
 			return
 		}
-		durable := func(id quorum.ServerID) bool { return e.member(id).promises.onDisk >= next }
+		durable := func(id quorum.ServerID) bool { return max(e.member(id).promises.onDisk, e.member(id).wiped) >= next }
 		if !h.config.Met(durable) {
 			e.fail("ack-after-durable: server %d commits %v, and no quorum has it durably", p.m.id, next)
 		}
@@ -195,7 +195,7 @@ func turnedAway(rec *txn.Record) zk.Code {
 // turnedAway is a request that is not done, since its session has ended or is served elsewhere.
 func (h *history) turnedAway(d *draft, c *userCall, why zk.Code) {
 	alive := at(h.e.model.sessions[d.session], d.z) != 0
-	if why == zk.SessionMoved && c.u.at == c.a {
+	if why == zk.SessionMoved && c.u.at == c.a && !c.a.moved {
 		h.e.fail("session-fifo: client %d is still where it was, and its request %d is turned away as moved", c.u.n, c.req.Xid)
 	}
 	if why == zk.SessionExpired && alive && !h.e.tenure.closing(d.session) {

@@ -53,6 +53,17 @@ func (t *tenure) touch(p *process, s zk.SessionID, timeoutMS int32) {
 func (t *tenure) connecting(a *attach) {
 	if a.honest && a.asked != 0 {
 		t.touch(a.p, a.asked, a.timeout)
+		t.takenUp(a.asked, a)
+	}
+}
+
+// takenUp notes that a leader, or a server, hears that a session is taken up by the connection by. If it is served on another
+// already, the word of an earlier connection has been on its way for long, and the session counts as moved.
+func (t *tenure) takenUp(s zk.SessionID, by *attach) {
+	for _, u := range t.e.users {
+		if u.at != nil && u.at != by && u.at.open && u.at.session == s {
+			u.at.moved = true
+		}
 	}
 }
 
@@ -73,6 +84,7 @@ func (t *tenure) received(p *process, m *consensus.Message) {
 	case consensus.MsgRevalidate:
 		if !m.Answer {
 			t.touch(p, m.Session, m.TimeoutMS)
+			t.takenUp(m.Session, nil)
 		}
 	case consensus.MsgRequest:
 		if r := m.Request; r.Op == zk.OpCreateSession && len(r.Body) >= 4 {
@@ -145,10 +157,10 @@ func (t *tenure) ticking(*process) {}
 
 func (t *tenure) ticked(p *process) {
 	w, e := t.of[p], t.e
-	if w == nil || !p.leading || e.err != nil {
+	if w == nil || !p.leading || e.err != nil || !p.r.Consensus().CanPropose() {
 		return
 	}
-	since := e.nowMS - w.tickedMS // a paused leader could do nothing
+	since := e.nowMS - w.tickedMS // a paused leader could do nothing, nor could one that was about to hand over
 	w.tickedMS = e.nowMS
 	if p.event != nil || p.e.plan.rollover != 0 {
 		return

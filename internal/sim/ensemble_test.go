@@ -79,7 +79,7 @@ var mustHappen = []string{
 	"DIFF", "TRUNC", "SNAP", "log sent", "installed", "truncated", "truncated and reloaded",
 	"halves", "bridge", "one-way", "one cut off", "paused", "disk failure", "ended by its disk", "crash while starting",
 	"leading", "following", "observing", "session expired", "session moved", "closed: session_moved", "closed: client_zxid_ahead",
-	"reconfigured", "transfer asked", "disk replaced",
+	"reconfigured", "transfer asked", "disk replaced", "linearizable read", "sync of a leader", "sync of a learner",
 	"crash at sync of log", "crash at write of log", "crash at write of epoch", "crash at sync of epoch", "crash at rename of epoch",
 	"crash at syncdir of version-2", "crash at rename of unfinished snapshot",
 }

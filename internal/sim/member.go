@@ -41,6 +41,7 @@ type member struct {
 	running *disk
 
 	promises promises
+	wiped    zk.Zxid // how far it had history when its disk was replaced; what it has acknowledged may still be on its way
 }
 
 func newMember(e *ensemble, id quorum.ServerID, cfg *quorum.Config) *member {

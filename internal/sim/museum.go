@@ -38,6 +38,7 @@ const (
 	exhibitLeaderInfoBeforeDurable
 	exhibitForgetsInFlight
 	exhibitLiveBeforeHistory
+	exhibitSyncNotConfirmed
 	exhibits
 )
 
@@ -81,6 +82,7 @@ var labels = []label{
 	{exhibitLeaderInfoBeforeDurable, "", "LEADERINFO leaves before the leader's own promise is durable", "leaderinfo before durable", 40},
 	{exhibitForgetsInFlight, "", "a joining learner is not sent what is in flight", "forgets in flight", 60},
 	{exhibitLiveBeforeHistory, "ZOOKEEPER-3104", "live proposals come before the history", "live before history", 200},
+	{exhibitSyncNotConfirmed, "ZOOKEEPER-1675, 2136", "a leader answers syncs without making sure that it leads", "confirms at once", 200},
 }
 
 // String is what is wrong.

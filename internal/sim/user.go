@@ -27,6 +27,7 @@ type attach struct {
 	honest  bool         // with the right password
 	timeout int32
 	left    bool // by the user
+	moved   bool // an earlier connection has taken the session up since, in the eyes of a leader
 	sent    []*userCall
 }
 
@@ -42,7 +43,6 @@ type userCall struct {
 	u       *user
 	a       *attach
 	decided zk.Zxid // 0 as long as it is not
-	epoch   int64   // of a sync: the newest that had a leader when it was sent, if the server was in it
 }
 
 // Times of users, in milliseconds.
@@ -151,17 +151,21 @@ func (a *attach) lost(why string) {
 // submit sends a few requests at once.
 func (u *user) submit(n int) {
 	e, a := u.e, u.at
-	for range n {
+	for i := 0; i < n; i++ {
 		var req *zk.Request
 		if e.plan.reconfig && e.chance(60) {
 			req = e.reconfigure(u)
 		} else {
 			req = e.request(&u.caller)
 		}
-		c := &userCall{call: call{req: req}, u: u, a: a}
-		if req.Op == zk.OpSync && a.p.serving && a.p.epoch == e.history.epoch {
-			c.atLeast, c.epoch = e.model.last(), a.p.epoch
+		if k := len(u.sent); k > 0 && u.sent[k-1].req.Op == zk.OpSync && req.Op != zk.OpSync {
+			req = &zk.Request{Xid: u.xid, Op: zk.OpGetData, Path: e.path()}
 		}
+		if req.Op == zk.OpSync {
+			n++ // the read that it is for
+		}
+		c := &userCall{call: call{req: req}, u: u, a: a}
+		u.linearize(c)
 		if len(u.sent) == 0 {
 			u.sinceMS = e.nowMS
 		}

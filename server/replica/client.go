@@ -27,6 +27,7 @@ type pending struct {
 	xid   int32 // of a write
 	op    zk.OpCode
 	until zk.Zxid // answered once this is applied: the write's own txn; for a sync, what was proposed before it
+	token uint64  // of a sync on a leader: answered once consensus has confirmed this
 	// refuse is what a write that needs no txn is answered with: one that is refused, or the end of a local session (OK).
 	refuse zk.Code
 }
@@ -56,9 +57,10 @@ type early struct {
 	at  int64
 }
 
-// wait is a client whose sync waits for a zxid.
+// wait is a client whose sync waits for a zxid to be applied, and for the leader to be confirmed.
 type wait struct {
 	until  zk.Zxid
+	token  uint64
 	client *client
 }
 

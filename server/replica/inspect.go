@@ -18,6 +18,12 @@ func (r *Replica) Watches() *watch.Table { return r.watches }
 // Consensus is the consensus of this server, for reading between two steps.
 func (r *Replica) Consensus() *consensus.Core { return r.core }
 
+// SyncConfirms tells whether a read behind a sync that is asked now is linearizable: this server stands alone, or it leads, or
+// its leader is of this make. Leaders of ZooKeeper answer a sync without making sure that they still lead.
+func (r *Replica) SyncConfirms() bool {
+	return r.serving && (r.leading || r.core.LeaderConfirms())
+}
+
 // Sessions is how many sessions are alive or being closed.
 func (r *Replica) Sessions() int {
 	if !r.leads() {

@@ -53,6 +53,9 @@ func (r *Replica) do(a *consensus.Action, eff Effects) {
 		r.deliver(a, eff)
 	case consensus.Left:
 		r.forgetHeld(a.Link)
+	case consensus.Confirmed:
+		r.confirmed = max(r.confirmed, a.Token)
+		r.release(0, eff)
 	case consensus.Lead:
 		r.lead(a, eff)
 	case consensus.Follow, consensus.Observe:

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"paddock/consensus"
 	"paddock/internal/jute"
 	"paddock/internal/zk"
 	"paddock/server/auth"
@@ -56,14 +57,31 @@ func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 		r.write(c, req, at, eff)
 	case req.Op == zk.OpSync && !r.leads():
 		r.forwardSync(c, req, at, eff)
-	case req.Op == zk.OpSync && r.flying.Len() > 0:
-		z := r.core.Proposed()
-		c.queue.Push(pending{req: req, ids: ids, at: at, until: z})
-		r.waiting.Push(wait{z, c})
+	case req.Op == zk.OpSync && (r.flying.Len() > 0 || r.cfg.Core != nil):
+		r.sync(c, req, ids, at, eff)
 	case c.queue.Len() > 0:
 		c.queue.Push(pending{req: req, ids: ids, at: at})
 	default:
 		r.read(c, req, ids, at, eff)
+	}
+}
+
+// sync answers a sync of a leader's own client once all that was proposed before is applied and a quorum has confirmed,
+// after it came, that this server leads. A server on its own has nobody to ask.
+func (r *Replica) sync(c *client, req *zk.Request, ids []zk.ID, at int64, eff Effects) {
+	p := pending{req: req, ids: ids, at: at, until: r.tree.Zxid()}
+	if r.flying.Len() > 0 {
+		p.until = r.core.Proposed()
+	}
+	if r.cfg.Core != nil {
+		r.token++
+		p.token = r.token
+	}
+	c.queue.Push(p)
+	r.waiting.Push(wait{p.until, p.token, c})
+	if r.cfg.Core != nil {
+		r.core.Step(consensus.Event{Kind: consensus.ConfirmAsked, NowMS: r.nowMS, Token: p.token}, &r.actions)
+		r.act(eff)
 	}
 }
 
@@ -96,7 +114,7 @@ func (r *Replica) drain(c *client, eff Effects) {
 			return
 		case p.until == never:
 			c.synced--
-		case p.until > r.tree.Zxid():
+		case p.until > r.tree.Zxid() || p.token > r.confirmed:
 			return
 		}
 		req, ids, at, refuse := p.req, p.ids, p.at, p.refuse

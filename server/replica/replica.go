@@ -75,10 +75,12 @@ type Replica struct {
 
 	flying  queue.Queue[inflight] // by zxid: logged and not applied
 	logged  zk.Zxid               // the newest that was flying, or the tree's
-	waiting queue.Queue[wait]     // by zxid: clients with a sync at the head of what waits
-	held    queue.Queue[held]     // in order: what is asked while nothing may be proposed
-	serving bool                  // the role is established
-	leading bool                  // and it is the leader's
+	waiting queue.Queue[wait]     // by zxid and token: clients with a sync at the head of what waits
+	// token is the last with which consensus was asked whether this server leads, confirmed the last that it has confirmed.
+	token, confirmed uint64
+	held             queue.Queue[held] // in order: what is asked while nothing may be proposed
+	serving          bool              // the role is established
+	leading          bool              // and it is the leader's
 	// readOnly: no quorum has been found since lookingMS, and reads are served without.
 	readOnly  bool
 	lookingMS int64
@@ -301,13 +303,14 @@ func (r *Replica) commit(z zk.Zxid, eff Effects) {
 		if f.rec.Header.Zxid > r.tree.Zxid() {
 			if r.leads() {
 				r.counts.Decided++
+				r.release(f.rec.Header.Zxid, eff)
 			} else {
 				r.counts.Applied++
 			}
 			r.apply(f, eff) // may add to what is flying
 		}
 		r.flying.Pop()
-		r.release(eff)
+		r.release(0, eff)
 	}
 	if r.differs {
 		r.differs = false
@@ -318,13 +321,22 @@ func (r *Replica) commit(z zk.Zxid, eff Effects) {
 	r.snapshots.take(r, eff)
 }
 
-// release answers the syncs that have waited for what was just applied, and what waits behind them. It comes before the
-// next txn is applied, which may be a later write of the same client.
-func (r *Replica) release(eff Effects) {
-	for r.waiting.Len() > 0 && r.waiting.Front().until <= r.tree.Zxid() {
-		c := r.waiting.Front().client
+// release answers the syncs that have waited for what was just applied or confirmed, and what waits behind them. It comes
+// before the next txn is applied, which may be a later write of the same client.
+//
+// A leader that is about to apply a txn knows that a quorum has acknowledged it: that confirms the syncs that came before the
+// txn was proposed. next is that txn; 0 if none is about to be applied.
+func (r *Replica) release(next zk.Zxid, eff Effects) {
+	for r.waiting.Len() > 0 {
+		w := *r.waiting.Front()
+		if w.until < next {
+			r.confirmed = max(r.confirmed, w.token)
+		}
+		if w.until > r.tree.Zxid() || w.token > r.confirmed {
+			return
+		}
 		r.waiting.Pop()
-		r.drain(c, eff)
+		r.drain(w.client, eff)
 	}
 }
 

@@ -25,6 +25,8 @@ type trio struct {
 	links   consensus.LinkID
 	ends    map[consensus.LinkID]*node // who is on this side of a link; the other end is link^1
 	nowMS   int64
+	cut     *node // nothing gets from it or to it
+	deaf    *node // hears no answers to pings
 }
 
 // node is one of them. It leaves what concerns clients to a world.
@@ -153,7 +155,7 @@ func (n *node) Peer(a *consensus.Action) {
 		tr.nodes[a.Server].soon(consensus.Event{Kind: consensus.LinkUp, Link: theirs, Server: n.id})
 		n.soon(consensus.Event{Kind: consensus.LinkUp, Link: mine, Server: a.Server, Dialled: true})
 	case consensus.Send:
-		if to := tr.ends[a.Link^1]; to != nil {
+		if to := tr.ends[a.Link^1]; to != nil && tr.cut != n && tr.cut != to && !tr.unheard(to, a.Message) {
 			to.soon(consensus.Event{Kind: consensus.Received, Link: a.Link ^ 1, Message: a.Message})
 		}
 	case consensus.Drop:
