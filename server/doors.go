@@ -32,7 +32,13 @@ type doors struct {
 
 // openDoors opens the socket in the data directory and the gRPC port, and goes on to open the HTTP port until it can.
 func (s *server) openDoors() (*doors, error) {
-	d := &doors{grpc: grpcapi.New(grpcapi.Options{Status: s.status, Operator: operator{s}, Logger: s.log}), retry: func() {}}
+	authority, err := newAuthority(&s.cfg.Auth)
+	if err != nil {
+		return nil, err
+	}
+	d := &doors{retry: func() {}, grpc: grpcapi.New(grpcapi.Options{
+		Status: s.status, Operator: operator{s}, Insight: insight{s}, Authenticate: authority.Authenticate, Handler: s.entrance, Logger: s.log,
+	})}
 	var listeners []net.Listener
 	local, err := grpcapi.ListenLocal(s.cfg.DataDir)
 	if err != nil {

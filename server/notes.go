@@ -17,6 +17,7 @@ const notesMax = 4096
 // notes turns what the replica notes into log lines, in a goroutine of its own.
 type notes struct {
 	log     zerolog.Logger
+	level   *LogLevel // of log; nil if it stays
 	metrics *serverMetrics
 	queue   chan replica.Note
 	dropped atomic.Int64
@@ -34,14 +35,14 @@ type ahead struct {
 // aheadEvery is how often such clients are reported.
 const aheadEvery = time.Minute
 
-func newNotes(log zerolog.Logger, m *serverMetrics) *notes {
-	return &notes{log: log, metrics: m, queue: make(chan replica.Note, notesMax)}
+func newNotes(log zerolog.Logger, level *LogLevel, m *serverMetrics) *notes {
+	return &notes{log: log, level: level, metrics: m, queue: make(chan replica.Note, notesMax)}
 }
 
 // observe is called by the owner.
 func (n *notes) observe(note replica.Note) {
 	n.metrics.count(note)
-	if n.log.GetLevel() > noteLevel(note.Kind) {
+	if level := noteLevel(note.Kind); n.log.GetLevel() > level || !n.level.Sample(level) {
 		return
 	}
 	select {

@@ -51,7 +51,7 @@ func TestNotesBecomeLines(t *testing.T) {
 		"client=3 level=debug scheme=kerberos":             {Kind: replica.AuthRefused, Client: 3, Text: "kerberos"},
 	} {
 		var out bytes.Buffer
-		n := newNotes(zerolog.New(&out), newMetrics())
+		n := newNotes(zerolog.New(&out), nil, newMetrics())
 		n.observe(note)
 		select {
 		case queued := <-n.queue:
@@ -68,7 +68,7 @@ func TestNotesBecomeLines(t *testing.T) {
 
 func TestNotesBelowTheLevelAreNotQueuedButCounted(t *testing.T) {
 	m := newMetrics()
-	n := newNotes(zerolog.New(&bytes.Buffer{}).Level(zerolog.InfoLevel), m)
+	n := newNotes(zerolog.New(&bytes.Buffer{}).Level(zerolog.InfoLevel), nil, m)
 	for _, kind := range []replica.NoteKind{replica.AuthRefused, replica.ClientThrottled, replica.SessionOpened} {
 		n.observe(replica.Note{Kind: kind})
 	}
@@ -96,7 +96,7 @@ func TestEveryNoteHasAText(t *testing.T) {
 func TestClientsThatAreAheadAreGathered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newJournal()
-		n := newNotes(zerolog.New(log), newMetrics())
+		n := newNotes(zerolog.New(log), nil, newMetrics())
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan struct{})
 		go func() { n.run(ctx); close(ended) }()
@@ -137,7 +137,7 @@ func TestClientsThatAreAheadAreGathered(t *testing.T) {
 func TestTheOwnerDoesNotWaitForTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newJournal()
-		n := newNotes(zerolog.New(log), newMetrics())
+		n := newNotes(zerolog.New(log), nil, newMetrics())
 		for range notesMax + 7 {
 			n.observe(replica.Note{Kind: replica.SessionExpired, Session: 1})
 		}
@@ -159,7 +159,7 @@ func TestTheOwnerDoesNotWaitForTheLog(t *testing.T) {
 
 func TestASlowDiskIsWarnedAbout(t *testing.T) {
 	var out bytes.Buffer
-	n := newNotes(zerolog.New(&out), newMetrics())
+	n := newNotes(zerolog.New(&out), nil, newMetrics())
 	quiet, loud := n.synced(0), n.synced(time.Second)
 	quiet(time.Hour)
 	loud(time.Second)

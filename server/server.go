@@ -27,6 +27,7 @@ type Options struct {
 	Version string    // of Paddock, as status shows it
 	Built   time.Time // when this version was made; zero if unknown
 	PID     int       // of this process, written into the lock file
+	Level   *LogLevel // of Logger, for who changes it while the server runs; nil if it stays
 }
 
 // server is what the parts share while Run lasts.
@@ -44,8 +45,11 @@ type server struct {
 
 	metrics *serverMetrics
 	notes   *notes
-	fatal   chan error // the first error of a part that the server cannot go on without
-	upkeep  chan struct{}
+	written written // snapshots
+	// streaming has a token while a snapshot is sent to an operator: one at a time.
+	streaming chan struct{}
+	fatal     chan error // the first error of a part that the server cannot go on without
+	upkeep    chan struct{}
 
 	stopAsked chan struct{} // closed when an operator wants the server to end
 	stopOnce  sync.Once
@@ -73,6 +77,14 @@ func (l *live) inspect(fn func(*replica.Replica, *driver.Stats)) bool {
 	return l.driver.Inspect(ctx, fn)
 }
 
+// clients are the connections of the client port and what they have sent and received; nothing without one.
+func (l *live) clients() ([]juteapi.ConnStats, juteapi.PacketStats) {
+	if l.client == nil {
+		return nil, juteapi.PacketStats{}
+	}
+	return l.client.Connections(), l.client.Totals()
+}
+
 // outstanding is how many requests of the connections are not answered yet.
 func outstanding(conns []juteapi.ConnStats) (n int64) {
 	for i := range conns {
@@ -87,6 +99,7 @@ func Run(ctx context.Context, opt Options) error {
 	s := &server{
 		opt: opt, cfg: opt.Config, log: opt.Logger, began: time.Now(), fatal: make(chan error, 1), upkeep: make(chan struct{}, 1),
 		metrics: newMetrics(), stopAsked: make(chan struct{}),
+		streaming: make(chan struct{}, 1),
 	}
 	s.setState(grpcapi.StateStarting)
 	s.logNotices()
@@ -103,7 +116,7 @@ func (s *server) run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer s.wg.Wait()
 	defer cancel()
-	s.notes = newNotes(s.log, s.metrics)
+	s.notes = newNotes(s.log, s.opt.Level, s.metrics)
 	s.wg.Go(func() { s.notes.run(ctx) })
 	s.wg.Go(func() { keepHeap(ctx) })
 

@@ -48,9 +48,8 @@ func (s *server) status() grpcapi.Status {
 }
 
 func addClient(st *grpcapi.Status, l *live) {
-	conns := l.client.Connections()
+	conns, total := l.clients()
 	st.Connections, st.Outstanding = int64(len(conns)), outstanding(conns)
-	total := l.client.Totals()
 	st.PacketsReceived, st.PacketsSent = total.Received, total.Sent
 }
 

@@ -196,9 +196,7 @@ const standaloneID = 1
 
 func (s *server) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 	c := s.cfg
-	authority, err := auth.New(auth.Config{
-		SuperDigest: c.Auth.SuperDigest, DigestAlg: c.Auth.DigestAlg, NoDigest: !c.Auth.DigestEnabled, SkipACL: c.Auth.SkipACL,
-	})
+	authority, err := newAuthority(&c.Auth)
 	if err != nil {
 		return replica.Config{}, err
 	}
@@ -231,6 +229,11 @@ func (s *server) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 	return out, nil
 }
 
+// newAuthority makes who judges credentials.
+func newAuthority(c *config.Auth) (*auth.Authority, error) {
+	return auth.New(auth.Config{SuperDigest: c.SuperDigest, DigestAlg: c.DigestAlg, NoDigest: !c.DigestEnabled, SkipACL: c.SkipACL})
+}
+
 func throttleConfig(c *config.ConnectThrottle) replica.ThrottleConfig {
 	out := replica.ThrottleConfig{
 		Tokens: int32(c.Tokens), FillMS: c.FillTime.Milliseconds(), FillCount: int32(c.FillCount), FreezeMS: c.FreezeTime.Milliseconds(),
@@ -260,6 +263,7 @@ func (s *server) writeSnapshot(ctx context.Context, dir *datadir.Dir, v *tree.Vi
 		}
 	}
 	path, err := dir.WriteSnapshot(ctx, v, opts)
+	s.written.done(v.Zxid(), err)
 	if err != nil {
 		return err
 	}

@@ -24,9 +24,9 @@ func (s *server) fourLetter(l *live) func(string, func() (int64, bool)) []byte {
 	return s.words(l).Answer
 }
 
-// liveWords are the words of the server once it is live, else nil; also if it has no client port, whose figures most are.
+// liveWords are the words of the server once it is live, else nil.
 func (s *server) liveWords() *admin.Words {
-	if l := s.live.Load(); l != nil && l.client != nil {
+	if l := s.live.Load(); l != nil {
 		return s.words(l)
 	}
 	return nil
@@ -62,9 +62,9 @@ func (w words) State() admin.State {
 
 // Server implements admin.Source.
 func (w words) Server() (admin.Server, bool) {
-	total := w.l.client.Totals()
+	conns, total := w.l.clients()
 	out := admin.Server{
-		Mode: modeWords[w.mode()], Connections: int64(w.l.client.Len()), Outstanding: outstanding(w.l.client.Connections()), Received: total.Received, Sent: total.Sent,
+		Mode: modeWords[w.mode()], Connections: int64(len(conns)), Outstanding: outstanding(conns), Received: total.Received, Sent: total.Sent,
 		MinLatencyMS: total.MinMS, MaxLatencyMS: total.MaxMS, MeanLatencyMS: total.AvgMS(),
 		Uptime: time.Since(w.began), AuthFailed: w.metrics.authFail.Value(),
 		LastReplyBytes: -1, MinReplyBytes: -1, MaxReplyBytes: -1,
@@ -152,7 +152,7 @@ func watchCount(r *replica.Replica) int64 {
 
 // Connections implements admin.Source.
 func (w words) Connections() []admin.Connection {
-	conns := w.l.client.Connections()
+	conns, _ := w.l.clients()
 	list := make([]admin.Connection, len(conns))
 	for i := range conns {
 		list[i] = connection(&conns[i])
@@ -215,8 +215,11 @@ func (w words) Conf() (admin.Conf, bool) {
 	c := w.cfg
 	out := admin.Conf{
 		ClientPort: c.Client.Port, SecureClientPort: -1, DataDir: w.l.dir.SnapshotPath(), DataLogDir: w.l.dir.LogPath(),
-		TickMS: c.TickTime.Milliseconds(), MaxClientCnxns: w.l.client.MaxClientCnxns(), MinSessionMS: c.MinSessionTimeout.Milliseconds(),
+		TickMS: c.TickTime.Milliseconds(), MaxClientCnxns: c.Client.MaxPerAddress, MinSessionMS: c.MinSessionTimeout.Milliseconds(),
 		MaxSessionMS: c.MaxSessionTimeout.Milliseconds(), ListenBacklog: c.Client.ListenBacklog, ServerID: serverID(c),
+	}
+	if w.l.client != nil {
+		out.MaxClientCnxns = w.l.client.MaxClientCnxns()
 	}
 	if w.l.peers != nil {
 		out.Member = w.memberConf()
@@ -263,11 +266,17 @@ func (w words) TreeDigests() (list []admin.TreeDigest, ok bool) {
 }
 
 // ResetConnections implements admin.Source.
-func (w words) ResetConnections() { w.l.client.ResetConnections() }
+func (w words) ResetConnections() {
+	if w.l.client != nil {
+		w.l.client.ResetConnections()
+	}
+}
 
 // ResetServer implements admin.Source.
 func (w words) ResetServer() {
-	w.l.client.ResetStats()
+	if w.l.client != nil {
+		w.l.client.ResetStats()
+	}
 	w.l.inspect(func(r *replica.Replica, ds *driver.Stats) {
 		ds.Reset()
 		r.ResetProposals()

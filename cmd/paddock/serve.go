@@ -45,7 +45,7 @@ func newServe() *cobra.Command {
 }
 
 func serve(c *cobra.Command, f serveFlags, args []string) error {
-	log, err := newLogger(c.ErrOrStderr(), f.logLevel, f.logFormat)
+	log, level, err := newLogger(c.ErrOrStderr(), f.logLevel, f.logFormat)
 	if err != nil {
 		return err
 	}
@@ -64,18 +64,18 @@ func serve(c *cobra.Command, f serveFlags, args []string) error {
 		}
 		defer stop()
 	}
-	err = server.Run(c.Context(), server.Options{Config: cfg, Notices: notices, Logger: log, Version: version, Built: built(), PID: os.Getpid()})
+	err = server.Run(c.Context(), server.Options{Config: cfg, Notices: notices, Logger: log, Version: version, Built: built(), PID: os.Getpid(), Level: level})
 	if err == nil {
 		log.Info().Msg("stopped")
 	}
 	return err
 }
 
-// newLogger writes to w, which is the standard error.
-func newLogger(w io.Writer, level, format string) (zerolog.Logger, error) {
+// newLogger writes to w, which is the standard error, from a level on that may change.
+func newLogger(w io.Writer, level, format string) (zerolog.Logger, *server.LogLevel, error) {
 	lv, err := zerolog.ParseLevel(level)
 	if err != nil || lv < zerolog.DebugLevel || lv > zerolog.ErrorLevel {
-		return zerolog.Logger{}, usageError{fmt.Errorf("--log-level %q: write debug, info, warn or error", level)}
+		return zerolog.Logger{}, nil, usageError{fmt.Errorf("--log-level %q: write debug, info, warn or error", level)}
 	}
 	switch format {
 	case "auto":
@@ -87,9 +87,10 @@ func newLogger(w io.Writer, level, format string) (zerolog.Logger, error) {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: format == "text"}
 	case "json":
 	default:
-		return zerolog.Logger{}, usageError{fmt.Errorf("--log-format %q: write json, text or auto", format)}
+		return zerolog.Logger{}, nil, usageError{fmt.Errorf("--log-format %q: write json, text or auto", format)}
 	}
-	return zerolog.New(w).Level(lv).With().Timestamp().Logger(), nil
+	least := server.NewLogLevel(lv)
+	return zerolog.New(w).Sample(least).With().Timestamp().Logger(), least, nil
 }
 
 // isTerminal tells whether a person is likely to read f.

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -11,8 +12,8 @@ import (
 )
 
 // Scrape is the handler of /metrics: the figures of mntr in Prometheus's text form, under the names that ZooKeeper's own provider
-// gives them up to version 3.9, and those of the Go runtime and the process. source returns the words of the server, nil
-// until there is one.
+// gives them, and those of the Go runtime and the process. Counters have two: that of ZooKeeper up to version 3.9, and that of 3.10
+// and later, which ends in _total. source returns the words of the server, nil until there is one.
 func Scrape(source func() *Words) http.Handler {
 	r := prometheus.NewRegistry()
 	r.MustRegister(scraper{source}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -55,19 +56,84 @@ func (s samples) mean(key string, v float64) { s.send(key, prometheus.GaugeValue
 func (s samples) metric(m *metrics.Metric) {
 	switch {
 	case m.Counter != nil:
-		s.send(m.Name, prometheus.CounterValue, float64(m.Counter.Value()))
+		v := float64(m.Counter.Value())
+		s.send(m.Name, prometheus.CounterValue, v)
+		if total := totalName(m.Name); total != m.Name {
+			s.send(total, prometheus.CounterValue, v)
+		}
 		return
 	case m.Gauge != nil:
 		s.send(m.Name, prometheus.GaugeValue, float64(m.Gauge.Value()))
 		return
 	}
 	f, ok := m.Figures()
-	if !ok || m.Name[0] >= '0' && m.Name[0] <= '9' {
-		return // a name that begins with a server's id is none for Prometheus
+	if !ok {
+		return
 	}
 	quantiles := map[float64]float64{}
 	if m.Quantiles {
 		quantiles = map[float64]float64{.5: float64(f.P50), .95: float64(f.P95), .99: float64(f.P99), .999: float64(f.P999)}
 	}
-	s.out <- prometheus.MustNewConstSummary(prometheus.NewDesc(m.Name, "see ZooKeeper's monitoring", nil, nil), uint64(f.Count), float64(f.Sum), quantiles)
+	name, labels, values := m.Name, []string(nil), []string(nil)
+	if id, rest, ok := strings.Cut(name, "_"); ok && name[0] >= '0' && name[0] <= '9' {
+		name, labels, values = rest, []string{"key"}, []string{id} // of one learner
+	}
+	s.out <- prometheus.MustNewConstSummary(prometheus.NewDesc(name, "see ZooKeeper's monitoring", labels, nil), uint64(f.Count), float64(f.Sum), quantiles, values...)
+}
+
+// totalName is the name of a counter in ZooKeeper 3.10.
+func totalName(name string) string {
+	if strings.HasSuffix(name, "_total") {
+		return name
+	}
+	return name + "_total"
+}
+
+// Figure is a number by its name on /metrics.
+type Figure struct {
+	Name  string
+	Value float64
+}
+
+// Figures are the numbers of /metrics, those of the process apart; false if the server cannot tell now. A summary is its count and
+// sum, and its quantiles with the label in the name.
+func (w *Words) Figures() ([]Figure, bool) {
+	server, ok := w.src.Server()
+	if !ok {
+		return nil, false
+	}
+	n := &numbers{}
+	w.figures(&server, n)
+	return n.list, true
+}
+
+// numbers is a list of the figures that are numbers.
+type numbers struct{ list []Figure }
+
+func (n *numbers) add(name string, v float64) { n.list = append(n.list, Figure{name, v}) }
+func (n *numbers) text(string, string)        {}
+func (n *numbers) whole(key string, v int64)  { n.add(key, float64(v)) }
+func (n *numbers) real(key string, v float64) { n.add(key, v) }
+func (n *numbers) mean(key string, v float64) { n.add(key, v) }
+func (n *numbers) metric(m *metrics.Metric) {
+	switch {
+	case m.Counter != nil:
+		n.add(m.Name, float64(m.Counter.Value()))
+		return
+	case m.Gauge != nil:
+		n.add(m.Name, float64(m.Gauge.Value()))
+		return
+	}
+	f, ok := m.Figures()
+	if !ok {
+		return
+	}
+	n.add(m.Name+"_count", float64(f.Count))
+	n.add(m.Name+"_sum", float64(f.Sum))
+	if m.Quantiles {
+		n.add(m.Name+`{quantile="0.5"}`, float64(f.P50))
+		n.add(m.Name+`{quantile="0.95"}`, float64(f.P95))
+		n.add(m.Name+`{quantile="0.99"}`, float64(f.P99))
+		n.add(m.Name+`{quantile="0.999"}`, float64(f.P999))
+	}
 }

@@ -161,12 +161,20 @@ func (w *Words) stmk(arg func() (int64, bool)) []byte {
 }
 
 func (w *Words) crst() []byte {
-	w.src.ResetConnections()
+	w.ResetConnections()
 	return []byte("Connection stats reset.\n")
 }
 
 func (w *Words) srst() []byte {
-	w.src.ResetServer()
-	w.metrics.Reset()
+	w.ResetServer()
 	return []byte("Server stats reset.\n")
 }
+
+// ResetServer is what srst does.
+func (w *Words) ResetServer() {
+	w.src.ResetServer()
+	w.metrics.Reset()
+}
+
+// ResetConnections is what crst does.
+func (w *Words) ResetConnections() { w.src.ResetConnections() }

@@ -291,18 +291,28 @@ func (d *Driver) drop(c *conn) {
 	}
 }
 
-// Inspect runs fn in the owner's goroutine, where it may read the replica, and returns when it has run. It returns false,
-// and fn may not have run, if ctx or Run ends first.
+// Inspect runs fn in the owner's goroutine, where it may read the replica, and returns when it has run. It returns false if ctx
+// or Run ends first, and then fn has not run and will not.
 func (d *Driver) Inspect(ctx context.Context, fn func(*replica.Replica, *Stats)) bool {
 	done := make(chan struct{})
-	d.box.post(letter{kind: inspect, fn: func() { fn(d.opt.Replica, &d.stats); close(done) }})
+	var taken atomic.Bool // by the owner, or by who has given up
+	d.box.post(letter{kind: inspect, fn: func() {
+		if taken.CompareAndSwap(false, true) {
+			fn(d.opt.Replica, &d.stats)
+			close(done)
+		}
+	}})
 	select {
 	case <-done:
 		return true
 	case <-ctx.Done():
 	case <-d.ended:
 	}
-	return false
+	if taken.CompareAndSwap(false, true) {
+		return false
+	}
+	<-done
+	return true
 }
 
 // Wall is the time of day of a moment of the replica's clock, in milliseconds.

@@ -3,13 +3,14 @@ package grpcapi
 import (
 	"context"
 	"errors"
+	"io"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	paddockv1 "paddock/gen/paddock/v1"
+	"paddock/internal/zk"
 )
 
 // Operator carries out what an operator asks of a server. Its errors are a *Refusal where there is something to tell.
@@ -18,6 +19,14 @@ type Operator interface {
 	TransferLeadership(ctx context.Context, to int64) (leader int64, err error)
 	// Stop has the server end, after moving leadership away if drain is set. It returns before the end.
 	Stop(ctx context.Context, drain bool) error
+	// TakeSnapshot has a snapshot written that has everything applied so far, and returns its zxid once it is durable.
+	TakeSnapshot(ctx context.Context) (zk.Zxid, error)
+	// StreamSnapshot writes a snapshot of this moment to what open returns for its zxid, as ZooKeeper's files have it.
+	StreamSnapshot(ctx context.Context, open func(zk.Zxid) io.Writer) error
+	// SetLogLevel has the server log from a level on (trace, debug, info, warn or error) and returns the one before.
+	SetLogLevel(level string) (previous string, err error)
+	// ResetStatistics sets counts and latencies back, of the server and of its connections.
+	ResetStatistics()
 }
 
 // Refusal is why something was not done.
@@ -52,11 +61,16 @@ func (a *adminServer) Stop(ctx context.Context, in *paddockv1.StopRequest) (*pad
 	return &paddockv1.StopResponse{}, nil
 }
 
-// allowed lets in who has opened the socket in the data directory, which its owner alone may. The gateway comes that way too, but
-// has no route to what asks for this.
+// allowed lets in operators: who has opened the socket in the data directory, which its owner alone may, and whose credentials
+// are those of the superuser.
 func (a *adminServer) allowed(ctx context.Context) error {
-	if p, ok := peer.FromContext(ctx); !ok || p.Addr.Network() != "unix" {
-		return status.Error(codes.PermissionDenied, "ask through the socket in the data directory")
+	c, err := callerOf(ctx, a.authenticate)
+	if err != nil {
+		return err
+	}
+	if !c.mayOperate() {
+		return status.Error(codes.PermissionDenied, "this is for operators: ask through the socket "+SocketName+
+			" in the data directory, or with the credentials of the superuser")
 	}
 	if a.operator == nil {
 		return status.Error(codes.Unimplemented, "this server takes no orders")

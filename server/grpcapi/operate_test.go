@@ -1,14 +1,18 @@
 package grpcapi
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"testing"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"paddock/internal/zk"
 )
 
 // orders is an Operator that notes what it is asked and answers as a test wants.
@@ -26,6 +30,26 @@ func (o *orders) Stop(_ context.Context, drain bool) error {
 	o.asked = append(o.asked, fmt.Sprint("stop ", drain))
 	return o.err
 }
+
+func (o *orders) TakeSnapshot(context.Context) (zk.Zxid, error) {
+	o.asked = append(o.asked, "snapshot")
+	return 0x100000007, o.err
+}
+
+func (o *orders) StreamSnapshot(_ context.Context, open func(zk.Zxid) io.Writer) error {
+	o.asked = append(o.asked, "stream")
+	if o.err == nil {
+		_, o.err = open(9).Write(bytes.Repeat([]byte("snap"), chunkBytes/2))
+	}
+	return o.err
+}
+
+func (o *orders) SetLogLevel(level string) (string, error) {
+	o.asked = append(o.asked, "level "+level)
+	return "info", o.err
+}
+
+func (o *orders) ResetStatistics() { o.asked = append(o.asked, "reset") }
 
 func TestOrdersReachTheOperatorAndItsRefusalsTheClient(t *testing.T) {
 	for name, c := range map[string]struct {

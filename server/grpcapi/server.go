@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	paddockv1 "paddock/gen/paddock/v1"
+	"paddock/server/request"
 )
 
 // Bounds of what one gRPC client may use.
@@ -26,9 +27,14 @@ const (
 
 // Options are what the door needs from the server.
 type Options struct {
-	Status   StatusSource   // required
-	Operator Operator       // carries out orders; nil if there is nobody to
-	Logger   zerolog.Logger // one debug line per call; the zero value logs nothing
+	Status   StatusSource // required
+	Operator Operator     // carries out orders; nil if there is nobody to
+	Insight  Insight      // tells more than the status; nil if there is nothing
+	// Authenticate judges the credentials of callers; nil refuses them all.
+	Authenticate Authenticate
+	// Handler is the server's one entrance; it returns nil until the state is recovered. nil if there is none.
+	Handler func() request.Handler
+	Logger  zerolog.Logger // one debug line per call; the zero value logs nothing
 }
 
 // New makes a gRPC server with all services registered. The caller serves it on as many listeners as it likes and
@@ -43,7 +49,9 @@ func New(o Options, extra ...grpc.ServerOption) *grpc.Server {
 		grpc.ChainUnaryInterceptor(logCalls(o.Logger)),
 	}, extra...)
 	s := grpc.NewServer(options...)
-	paddockv1.RegisterAdminServiceServer(s, &adminServer{source: o.Status, operator: o.Operator})
+	paddockv1.RegisterAdminServiceServer(s, &adminServer{
+		source: o.Status, operator: o.Operator, insight: o.Insight, authenticate: o.Authenticate, handler: o.Handler,
+	})
 	healthpb.RegisterHealthServer(s, &healthServer{source: o.Status})
 	reflection.Register(s)
 	return s
@@ -52,8 +60,11 @@ func New(o Options, extra ...grpc.ServerOption) *grpc.Server {
 // adminServer implements AdminService.
 type adminServer struct {
 	paddockv1.UnimplementedAdminServiceServer
-	source   StatusSource
-	operator Operator
+	source       StatusSource
+	operator     Operator
+	insight      Insight
+	authenticate Authenticate
+	handler      func() request.Handler
 }
 
 // GetStatus answers with the state of this server.

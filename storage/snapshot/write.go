@@ -95,8 +95,12 @@ func (w *fileWriter) Write(b []byte) (int, error) {
 }
 
 func write(ctx context.Context, f vfs.File, v *tree.View, opt WriteOptions) error {
+	return WriteTo(ctx, &fileWriter{f: f}, v, opt)
+}
+
+// WriteTo writes what a file would hold. It stops when ctx ends.
+func WriteTo(ctx context.Context, file io.Writer, v *tree.View, opt WriteOptions) error {
 	e := &encoder{ctx: ctx, buf: make([]byte, 0, blockBytes+blockBytes/4), sum: 1}
-	file := &fileWriter{f: f}
 	switch opt.Compression {
 	case Gzip:
 		z, err := gzip.NewWriterLevel(file, gzip.BestSpeed)
