@@ -34,7 +34,7 @@ func run(ctx context.Context, h request.Handler, from request.Origin, hello zk.C
 			return nil, status.Error(codes.NotFound, "there is no such session: it has expired or was closed")
 		}
 	case why := <-e.closed:
-		return nil, closedBy(why)
+		return nil, errandClosed(why)
 	case <-ctx.Done():
 		return nil, status.FromContextError(ctx.Err()).Err()
 	}
@@ -51,15 +51,15 @@ func run(ctx context.Context, h request.Handler, from request.Origin, hello zk.C
 		case r := <-e.replied: // both had come
 			return &r, nil
 		default:
-			return nil, closedBy(why)
+			return nil, errandClosed(why)
 		}
 	case <-ctx.Done():
 		return nil, status.FromContextError(ctx.Err()).Err()
 	}
 }
 
-// closedBy tells why the server would not go on.
-func closedBy(why request.CloseReason) error {
+// errandClosed tells why the server would not go on.
+func errandClosed(why request.CloseReason) error {
 	if why == request.CloseSessionRefused {
 		return status.Error(codes.NotFound, "there is no such session: it has expired or was closed")
 	}
