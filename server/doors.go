@@ -14,16 +14,19 @@ import (
 	"google.golang.org/grpc"
 
 	"paddock/gateway"
+	"paddock/internal/zk"
 	"paddock/server/admin"
 	"paddock/server/config"
+	"paddock/server/driver"
 	"paddock/server/grpcapi"
 	"paddock/server/juteapi"
+	"paddock/server/replica"
 )
 
 // doors are the ways in beside the client port. They are open before the state is recovered, so that status and
 // probes have an answer.
 type doors struct {
-	grpc    *grpc.Server
+	grpc    *grpcapi.Server
 	conn    *grpc.ClientConn // the gateway's
 	http    *http.Server     // nil if the HTTP port is closed
 	retry   context.CancelFunc
@@ -32,13 +35,11 @@ type doors struct {
 
 // openDoors opens the socket in the data directory and the gRPC port, and goes on to open the HTTP port until it can.
 func (s *server) openDoors() (*doors, error) {
-	authority, err := newAuthority(&s.cfg.Auth)
+	options, err := s.grpcOptions()
 	if err != nil {
 		return nil, err
 	}
-	d := &doors{retry: func() {}, grpc: grpcapi.New(grpcapi.Options{
-		Status: s.status, Operator: operator{s}, Insight: insight{s}, Authenticate: authority.Authenticate, Handler: s.entrance, Logger: s.log,
-	})}
+	d := &doors{grpc: grpcapi.New(options), retry: func() {}}
 	var listeners []net.Listener
 	local, err := grpcapi.ListenLocal(s.cfg.DataDir)
 	if err != nil {
@@ -70,6 +71,26 @@ func (s *server) openDoors() (*doors, error) {
 		}
 	}
 	return d, nil
+}
+
+// grpcOptions is what the gRPC port needs; what serves clients is nil until the state is recovered.
+func (s *server) grpcOptions() (grpcapi.Options, error) {
+	authority, err := newAuthority(&s.cfg.Auth)
+	if err != nil {
+		return grpcapi.Options{}, err
+	}
+	return grpcapi.Options{
+		Status: s.status, Operator: operator{s}, Logger: s.log, RequestBytesMax: s.cfg.Client.FrameBytesMax,
+		Handler: s.entrance, Insight: insight{s},
+		Authenticate:  authority.Authenticate,
+		SyncConfirmed: func() bool { l := s.live.Load(); return l != nil && l.peers == nil },
+		SessionTimeout: func(_ context.Context, id zk.SessionID) (ms int32, ok bool) {
+			if l := s.live.Load(); l != nil {
+				l.inspect(func(r *replica.Replica, _ *driver.Stats) { ms, ok = r.TimeoutOf(id) })
+			}
+			return ms, ok
+		},
+	}, nil
 }
 
 // httpRetry is how long the server waits before it tries a busy HTTP port again.

@@ -182,6 +182,7 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 		ended <- err
 	}
 	s.setState(grpcapi.StateStopping)
+	s.settle(doors, err)
 	if l.client != nil {
 		if err == nil {
 			s.drain(l.client)
@@ -190,6 +191,16 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 	}
 	stopOwner()
 	return errors.Join(err, without(<-ended, err))
+}
+
+// settle ends what the gRPC port has with the driver, which it needs for that. A driver that has failed is not waited for.
+func (s *server) settle(d *doors, failed error) {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if failed != nil {
+		cancel()
+	}
+	d.grpc.Settle(ctx)
 }
 
 // drain answers what has been asked.

@@ -73,7 +73,7 @@ func whence(ctx context.Context) caller {
 		return caller{}
 	}
 	if p.Addr.Network() != "unix" {
-		_, secure := p.AuthInfo.(credentials.TLSInfo)
+		_, secure := security(p).(credentials.TLSInfo)
 		return caller{addr: p.Addr.String(), ip: hostOf(p.Addr.String()), secure: secure}
 	}
 	claimed := metadata.ValueFromIncomingContext(ctx, metadataPeer)

@@ -6,23 +6,26 @@ import (
 
 	"github.com/rs/zerolog"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 
 	paddockv1 "paddock/gen/paddock/v1"
+	"paddock/internal/zk"
 	"paddock/server/request"
 )
 
 // Bounds of what one gRPC client may use.
 const (
-	streamsMax       = 256              // concurrent calls per connection; further ones wait at the client
-	messageBytesMax  = 4 << 20          // of one request; larger ones fail with RESOURCE_EXHAUSTED
-	handshakeTimeout = 5 * time.Second  // for a new connection to speak HTTP/2
-	pingEvery        = 30 * time.Second // to clients that say nothing, so that dead ones are noticed
-	pingTimeout      = 10 * time.Second // for the answer, before the connection is closed
-	clientPingMin    = 10 * time.Second // clients that ping more often are disconnected
+	streamsMax        = 256              // concurrent calls per connection; further ones wait at the client
+	messageBytesMax   = 4 << 20          // of one request; larger ones fail with RESOURCE_EXHAUSTED
+	handshakeTimeout  = 5 * time.Second  // for a new connection to speak HTTP/2
+	messageExtraBytes = 64 << 10         // of a message beyond the request in it
+	pingEvery         = 30 * time.Second // to clients that say nothing, so that dead ones are noticed
+	pingTimeout       = 10 * time.Second // for the answer, before the connection is closed
+	clientPingMin     = 10 * time.Second // clients that ping more often are disconnected
 )
 
 // Options are what the door needs from the server.
@@ -30,32 +33,55 @@ type Options struct {
 	Status   StatusSource // required
 	Operator Operator     // carries out orders; nil if there is nobody to
 	Insight  Insight      // tells more than the status; nil if there is nothing
-	// Authenticate judges the credentials of callers; nil refuses them all.
-	Authenticate Authenticate
 	// Handler is the server's one entrance; it returns nil until the state is recovered. nil if there is none.
 	Handler func() request.Handler
-	Logger  zerolog.Logger // one debug line per call; the zero value logs nothing
+	// Authenticate judges the credentials of callers; nil refuses them all.
+	Authenticate Authenticate
+	// SessionTimeout is the timeout of a session that this server knows, in milliseconds. If it is nil all have 30 seconds.
+	SessionTimeout func(context.Context, zk.SessionID) (ms int32, ok bool)
+	// SyncConfirmed tells whether a sync is confirmed by a quorum, as a Paddock leader has it, and a server on its own. It may be
+	// nil, for never.
+	SyncConfirmed func() bool
+	// RequestBytesMax is jute.maxbuffer; 0 for its default.
+	RequestBytesMax int
+	// Credentials are the transport security of all listeners; nil for none.
+	Credentials credentials.TransportCredentials
+	Logger      zerolog.Logger // one debug line per call; the zero value logs nothing
 }
 
-// New makes a gRPC server with all services registered. The caller serves it on as many listeners as it likes and
-// ends it with GracefulStop or Stop. Extra options are for TLS credentials.
-func New(o Options, extra ...grpc.ServerOption) *grpc.Server {
-	options := append([]grpc.ServerOption{
+// Server is the gRPC door. It is served on as many listeners as the caller likes, and ended with Settle and then GracefulStop or
+// Stop.
+type Server struct {
+	*grpc.Server
+	door *door
+}
+
+// New makes a gRPC server with all services registered.
+func New(o Options) *Server {
+	s := &Server{door: newDoor(&o)}
+	s.Server = grpc.NewServer(
+		grpc.Creds(newHandshake(o.Credentials)),
 		grpc.MaxConcurrentStreams(streamsMax),
-		grpc.MaxRecvMsgSize(messageBytesMax),
+		grpc.MaxRecvMsgSize(max(messageBytesMax, o.RequestBytesMax+messageExtraBytes)),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: clientPingMin, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(logCalls(o.Logger)),
-	}, extra...)
-	s := grpc.NewServer(options...)
+	)
 	paddockv1.RegisterAdminServiceServer(s, &adminServer{
 		source: o.Status, operator: o.Operator, insight: o.Insight, authenticate: o.Authenticate, handler: o.Handler,
 	})
+	paddockv1.RegisterZnodeServiceServer(s, &znodeServer{door: s.door})
+	paddockv1.RegisterSessionServiceServer(s, &sessionServer{door: s.door})
 	healthpb.RegisterHealthServer(s, &healthServer{source: o.Status})
 	reflection.Register(s)
 	return s
 }
+
+// Settle ends what the door itself has with the server behind Options.Handler, which may be closed after that: its own session, and
+// the clients it keeps for callers, whose sessions live on. What is asked meanwhile or later is refused with UNAVAILABLE. It returns
+// soon after ctx has ended at the latest.
+func (s *Server) Settle(ctx context.Context) { s.door.stop(ctx) }
 
 // adminServer implements AdminService.
 type adminServer struct {
@@ -76,6 +102,9 @@ func (a *adminServer) GetStatus(context.Context, *paddockv1.GetStatusRequest) (*
 // logCalls logs each call at debug, with its outcome and duration.
 func logCalls(log zerolog.Logger) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, in any, call *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		if log.GetLevel() > zerolog.DebugLevel {
+			return handle(ctx, in)
+		}
 		began := time.Now()
 		out, err := handle(ctx, in)
 		log.Debug().Str("op", call.FullMethod).Stringer("code", status.Code(err)).Dur("dur_ms", time.Since(began)).Msg("grpc call")

@@ -73,6 +73,14 @@ func (r *Replica) SessionOf(c request.ClientID) zk.SessionID {
 	return 0
 }
 
+// TimeoutOf is the timeout of a session that this server knows of, in milliseconds.
+func (r *Replica) TimeoutOf(s zk.SessionID) (ms int32, ok bool) {
+	if ms, ok = r.localMS[s]; ok {
+		return ms, true
+	}
+	return r.tree.Session(s)
+}
+
 // Since is what was committed after z and is applied, as far back as memory goes; see consensus.Core.Since.
 func (r *Replica) Since(z zk.Zxid) ([]consensus.Entry, bool) { return r.core.Since(z) }
 
