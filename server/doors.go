@@ -83,7 +83,12 @@ func (s *server) grpcOptions() (grpcapi.Options, error) {
 		Status: s.status, Operator: operator{s}, Logger: s.log, RequestBytesMax: s.cfg.Client.FrameBytesMax,
 		Handler: s.entrance, Insight: insight{s},
 		Authenticate:  authority.Authenticate,
-		SyncConfirmed: func() bool { l := s.live.Load(); return l != nil && l.peers == nil },
+		SyncConfirmed: func() (yes bool) {
+			if l := s.live.Load(); l != nil {
+				l.inspect(func(r *replica.Replica, _ *driver.Stats) { yes = r.SyncConfirms() })
+			}
+			return yes
+		},
 		SessionTimeout: func(_ context.Context, id zk.SessionID) (ms int32, ok bool) {
 			if l := s.live.Load(); l != nil {
 				l.inspect(func(r *replica.Replica, _ *driver.Stats) { ms, ok = r.TimeoutOf(id) })

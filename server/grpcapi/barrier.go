@@ -93,13 +93,14 @@ func (b *barriers) round(ctx context.Context, at level) (zk.Zxid, error) {
 	if err != nil {
 		return 0, err
 	}
-	confirmed := b.door.opt.SyncConfirmed
-	if at == levelLinearizable && (confirmed == nil || !confirmed()) {
-		return b.write(ctx, h)
-	}
 	l, err := b.reader(h)
 	if err != nil {
 		return 0, err
+	}
+	// The line was there before the question: if the leader changes after the answer the line ends.
+	confirmed := b.door.opt.SyncConfirmed
+	if at == levelLinearizable && (confirmed == nil || !confirmed()) {
+		return b.write(ctx, h)
 	}
 	rep, err := l.ask(ctx, &zk.Request{Op: zk.OpSync, Path: zk.RootPath})
 	return rep.Zxid, firstError(err, rep.Err)
