@@ -82,7 +82,7 @@ func (s *server) grpcOptions() (grpcapi.Options, error) {
 	return grpcapi.Options{
 		Status: s.status, Operator: operator{s}, Logger: s.log, RequestBytesMax: s.cfg.Client.FrameBytesMax,
 		Handler: s.entrance, Insight: insight{s},
-		Authenticate:  authority.Authenticate,
+		Authenticate: authority.Authenticate,
 		SyncConfirmed: func() (yes bool) {
 			if l := s.live.Load(); l != nil {
 				l.inspect(func(r *replica.Replica, _ *driver.Stats) { yes = r.SyncConfirms() })
