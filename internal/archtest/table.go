@@ -72,6 +72,8 @@ var table = []Row{
 
 	// What serves the command line and the tests.
 	{Path: "internal/metrics", Ring: Edge},
+	{Path: "client", Ring: Edge, Imports: []string{"gen/paddock/v1"},
+		Modules: []string{"google.golang.org/genproto/googleapis/rpc", "google.golang.org/grpc"}},
 	{Path: "internal/client", Ring: Edge, Imports: []string{"internal/jute", "internal/zk"}},
 	{Path: "internal/bench", Ring: Edge, Imports: []string{"internal/client", "internal/jute", "internal/zk"}},
 	{Path: "internal/survey", Ring: Edge, Imports: []string{"consensus/quorum", "internal/client", "internal/zk", "storage/snapshot", "storage/vfs"}},

@@ -1,0 +1,409 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"paddock/client"
+	paddockv1 "paddock/gen/paddock/v1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// stub is a server that does as a test tells it.
+type stub struct {
+	paddockv1.UnimplementedZnodeServiceServer
+	paddockv1.UnimplementedSessionServiceServer
+	paddockv1.UnimplementedWatchServiceServer
+	paddockv1.UnimplementedLockServiceServer
+
+	addr string
+
+	mu    sync.Mutex // guards all below
+	calls []string
+	get   func(context.Context) (*paddockv1.GetResponse, error)
+	put   func(*paddockv1.CreateRequest) (*paddockv1.CreateResponse, error)
+	list  func(*paddockv1.ListChildrenRequest) (*paddockv1.ListChildrenResponse, error)
+	tree  func(*paddockv1.ListTreeRequest) (*paddockv1.ListTreeResponse, error)
+	alive func(n int) error // of the n-th message that keeps a session alive
+	beats int
+	watch func(*paddockv1.CreateWatch, grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error
+}
+
+// serve runs the stub on an address of its own.
+func serve(t *testing.T, s *stub) *stub {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr = l.Addr().String()
+	g := grpc.NewServer()
+	paddockv1.RegisterZnodeServiceServer(g, s)
+	paddockv1.RegisterSessionServiceServer(g, s)
+	paddockv1.RegisterWatchServiceServer(g, s)
+	paddockv1.RegisterLockServiceServer(g, s)
+	served := make(chan error, 1)
+	go func() { served <- g.Serve(l) }() // ends with Stop below
+	t.Cleanup(func() {
+		g.Stop()
+		<-served
+	})
+	return s
+}
+
+func dial(t *testing.T, o client.Options, stubs ...*stub) *client.Client {
+	t.Helper()
+	var addrs []string
+	for _, s := range stubs {
+		addrs = append(addrs, s.addr)
+	}
+	c, err := client.Dial(addrs, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func (s *stub) called(ctx context.Context, what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	md, _ := metadata.FromIncomingContext(ctx)
+	s.calls = append(s.calls, fmt.Sprintf("%s%v%v%v", what, md.Get("paddock-session"), md.Get("paddock-session-password"), md.Get("authorization")))
+}
+
+func (s *stub) Get(ctx context.Context, in *paddockv1.GetRequest) (*paddockv1.GetResponse, error) {
+	s.called(ctx, "get "+in.GetPath()+" "+in.GetRead().GetLevel().String())
+	return s.get(ctx)
+}
+func (s *stub) Create(ctx context.Context, in *paddockv1.CreateRequest) (*paddockv1.CreateResponse, error) {
+	s.called(ctx, fmt.Sprint("create ", in.GetMode(), " ", in.GetOptions().GetIdempotencyKey() != 0))
+	return s.put(in)
+}
+func (s *stub) ListChildren(_ context.Context, in *paddockv1.ListChildrenRequest) (*paddockv1.ListChildrenResponse, error) {
+	return s.list(in)
+}
+func (s *stub) ListTree(_ context.Context, in *paddockv1.ListTreeRequest) (*paddockv1.ListTreeResponse, error) {
+	return s.tree(in)
+}
+func (s *stub) OpenSession(context.Context, *paddockv1.OpenSessionRequest) (*paddockv1.OpenSessionResponse, error) {
+	return &paddockv1.OpenSessionResponse{SessionId: 7, Password: "0f", TimeoutMs: 300}, nil
+}
+func (s *stub) CloseSession(ctx context.Context, _ *paddockv1.CloseSessionRequest) (*paddockv1.CloseSessionResponse, error) {
+	s.called(ctx, "close")
+	return &paddockv1.CloseSessionResponse{}, nil
+}
+func (s *stub) KeepAlive(stream grpc.BidiStreamingServer[paddockv1.KeepAliveRequest, paddockv1.KeepAliveResponse]) error {
+	for {
+		if _, err := stream.Recv(); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.beats++
+		err := error(nil)
+		if s.alive != nil {
+			err = s.alive(s.beats)
+		}
+		s.mu.Unlock()
+		if err == nil {
+			err = stream.Send(&paddockv1.KeepAliveResponse{TimeoutMs: 300})
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+func (s *stub) Watch(stream grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error {
+	m, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	return s.watch(m.GetCreate(), stream)
+}
+
+func failure(code codes.Code, reason string, retry bool) error {
+	st, _ := status.New(code, "as told").WithDetails(&errdetails.ErrorInfo{Reason: reason, Metadata: map[string]string{"path": "/a", "zxid": "9"}})
+	if retry {
+		st, _ = st.WithDetails(&errdetails.RetryInfo{})
+	}
+	return st.Err()
+}
+
+func TestErrorsAreTyped(t *testing.T) {
+	s := serve(t, &stub{get: func(context.Context) (*paddockv1.GetResponse, error) {
+		return nil, failure(codes.NotFound, "NONODE", false)
+	}})
+	c := dial(t, client.Options{User: "u", Password: "p"}, s)
+	_, err := c.At(client.Linearizable, 0).Get(t.Context(), "/a")
+	var e *client.Error
+	if !errors.Is(err, client.ErrNoNode) || errors.Is(err, client.ErrNoAuth) || !errors.As(err, &e) || e.Path != "/a" || e.Zxid != 9 || e.Code != codes.NotFound {
+		t.Fatalf("%#v", err)
+	}
+	if want := "get /a READ_LEVEL_LINEARIZABLE[][][Basic dTpw]"; s.calls[0] != want {
+		t.Fatalf("asked %q, want %q", s.calls[0], want)
+	}
+	s.get = func(ctx context.Context) (*paddockv1.GetResponse, error) { <-ctx.Done(); return nil, ctx.Err() }
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := c.Get(ctx, "/a"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+}
+
+func TestAReadGoesToAServerThatAnswers(t *testing.T) {
+	down := func(context.Context) (*paddockv1.GetResponse, error) {
+		return nil, failure(codes.Unavailable, "NOT_SERVING", true)
+	}
+	up := func(context.Context) (*paddockv1.GetResponse, error) {
+		return &paddockv1.GetResponse{Data: []byte("x")}, nil
+	}
+	a, b := serve(t, &stub{get: down}), serve(t, &stub{get: up})
+	gone := serve(t, &stub{get: down})
+	gone.addr = "127.0.0.1:1" // where nobody listens
+	c := dial(t, client.Options{}, a, gone, b)
+	for range 3 {
+		if n, err := c.Get(t.Context(), "/a"); err != nil || string(n.Data) != "x" {
+			t.Fatal(n, err)
+		}
+	}
+	if len(a.calls) > 1 || len(b.calls) != 3 {
+		t.Fatalf("%d calls of a server that does not serve, %d of the one that does", len(a.calls), len(b.calls))
+	}
+}
+
+func TestOnlyWritesOfASessionAreRepeatedAndWithTheSameKey(t *testing.T) {
+	var keys []uint64
+	s := serve(t, &stub{})
+	s.put = func(in *paddockv1.CreateRequest) (*paddockv1.CreateResponse, error) {
+		keys = append(keys, in.GetOptions().GetIdempotencyKey())
+		if len(keys)%2 == 1 {
+			return nil, failure(codes.Unavailable, "", true)
+		}
+		return &paddockv1.CreateResponse{Path: in.GetPath() + "1"}, nil
+	}
+	c := dial(t, client.Options{}, s)
+	if _, err := c.Create(t.Context(), "/a", nil, client.CreateOptions{}); err == nil || len(keys) != 1 || keys[0] != 0 {
+		t.Fatalf("without a session: %v after %d calls", err, len(keys))
+	}
+	keys = nil
+	session, err := c.OpenSession(t.Context(), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close(t.Context())
+	for i := range 2 {
+		n, err := session.Create(t.Context(), "/a", nil, client.CreateOptions{Mode: client.EphemeralSequential})
+		if err != nil || n.Path != "/a1" {
+			t.Fatal(n, err)
+		}
+		if len(keys) != 2*(i+1) || keys[2*i] != keys[2*i+1] || keys[2*i] == 0 {
+			t.Fatalf("keys %d", keys)
+		}
+	}
+	if keys[0] == keys[2] {
+		t.Fatal("two writes have one key")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if want := "create CREATE_MODE_EPHEMERAL_SEQUENTIAL true[7][0f][]"; s.calls[len(s.calls)-1] != want {
+		t.Fatalf("asked %q, want %q", s.calls[len(s.calls)-1], want)
+	}
+}
+
+func TestASessionIsInDoubtWhileNobodyAnswersAndEndsWhenItIsTold(t *testing.T) {
+	var deaf, over bool
+	s := serve(t, &stub{})
+	s.alive = func(int) error {
+		switch {
+		case over:
+			return failure(codes.Unauthenticated, "SESSIONEXPIRED", false)
+		case deaf:
+			return failure(codes.Unavailable, "NOT_SERVING", true)
+		}
+		return nil
+	}
+	tell := func(flag *bool, to bool) {
+		s.mu.Lock()
+		*flag = to
+		s.mu.Unlock()
+	}
+	session, err := dial(t, client.Options{}, s).OpenSession(t.Context(), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close(t.Context())
+	tell(&deaf, true)
+	<-session.InDoubt()
+	if session.Err() != nil {
+		t.Fatal("a session in doubt is not over", session.Err())
+	}
+	tell(&deaf, false)
+	for again := false; !again; {
+		select {
+		case <-session.InDoubt():
+		case <-session.Done():
+			t.Fatal(session.Err())
+		default:
+			again = true
+		}
+	}
+	tell(&over, true)
+	<-session.Done()
+	<-session.InDoubt()
+	if !errors.Is(session.Err(), client.ErrSessionExpired) {
+		t.Fatal(session.Err())
+	}
+}
+
+func TestAListFollowsItsPages(t *testing.T) {
+	s := serve(t, &stub{list: func(in *paddockv1.ListChildrenRequest) (*paddockv1.ListChildrenResponse, error) {
+		switch in.GetPageToken() {
+		case "":
+			return &paddockv1.ListChildrenResponse{Children: []*paddockv1.Znode{{Path: "a"}, {Path: "b"}}, NextPageToken: "p", Zxid: 5}, nil
+		case "p":
+			return &paddockv1.ListChildrenResponse{Children: []*paddockv1.Znode{{Path: "c"}}, NextPageToken: "q", Zxid: 5}, nil
+		}
+		return nil, failure(codes.Aborted, "PAGE_GONE", true)
+	}})
+	var names []string
+	var end error
+	for n, err := range dial(t, client.Options{}, s).Children(t.Context(), "/", client.ListOptions{}) {
+		if end = err; err == nil {
+			names = append(names, n.Path)
+		}
+	}
+	if !slices.Equal(names, []string{"a", "b", "c"}) || !errors.Is(end, client.ErrPageGone) {
+		t.Fatal(names, end)
+	}
+}
+
+// tellAll sends messages in order.
+func tellAll(out grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse], ms ...*paddockv1.WatchResponse) error {
+	for _, m := range ms {
+		if err := out.Send(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func created(z uint64) *paddockv1.WatchResponse {
+	return &paddockv1.WatchResponse{Response: &paddockv1.WatchResponse_Created{Created: &paddockv1.WatchCreated{AfterZxid: z}}}
+}
+
+func changed(more bool, zxids ...uint64) *paddockv1.WatchResponse {
+	e := &paddockv1.WatchEvents{More: more}
+	for _, z := range zxids {
+		e.Changes = append(e.Changes, &paddockv1.Change{Type: paddockv1.ChangeType_CHANGE_TYPE_CREATED, Path: fmt.Sprint("/a/", z), Zxid: z, Data: []byte{}})
+	}
+	return &paddockv1.WatchResponse{Response: &paddockv1.WatchResponse_Events{Events: e}}
+}
+
+func gone(z uint64) *paddockv1.WatchResponse {
+	return &paddockv1.WatchResponse{Response: &paddockv1.WatchResponse_Cancelled{Cancelled: &paddockv1.WatchCancelled{
+		Reason: paddockv1.WatchCancelReason_WATCH_CANCEL_REASON_HISTORY_GONE, Zxid: z, Message: "gone"}}}
+}
+
+func TestAWatchGoesOnWhereItWas(t *testing.T) {
+	var starts []uint64
+	s := serve(t, &stub{})
+	s.watch = func(c *paddockv1.CreateWatch, out grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error {
+		starts = append(starts, c.GetStartAfterZxid())
+		switch len(starts) {
+		case 1: // cut in the middle of a transaction: its first half must come again, and not twice
+			return first(tellAll(out, created(10), changed(false, 11, 12), changed(true, 13)), failure(codes.Unavailable, "", true))
+		case 2:
+			return failure(codes.ResourceExhausted, "SLOW_READER", true)
+		case 3:
+			return first(tellAll(out, created(12), changed(true, 13), changed(false, 13), &paddockv1.WatchResponse{
+				Response: &paddockv1.WatchResponse_Progress{Progress: &paddockv1.WatchProgress{Zxid: 40}}}), failure(codes.Aborted, "SESSIONMOVED", true))
+		}
+		return tellAll(out, gone(90))
+	}
+	w, err := dial(t, client.Options{}, s).Watch(t.Context(), "/a", client.WatchOptions{Scope: client.Recursive, Data: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []uint64
+	for e := range w.C {
+		for _, c := range e.Changes {
+			if told = append(told, c.Zxid); c.Data == nil {
+				t.Error("empty data is data")
+			}
+		}
+	}
+	var e *client.Error
+	if err := w.Err(); !errors.Is(err, client.ErrHistoryGone) || !errors.As(err, &e) || e.Zxid != 90 {
+		t.Fatal(err)
+	}
+	if !slices.Equal(told, []uint64{11, 12, 13, 13}) || !slices.Equal(starts, []uint64{0, 12, 12, 40}) || w.After != 10 {
+		t.Fatalf("told %d, started at %d", told, starts)
+	}
+}
+
+func TestACacheFollowsAndBeginsAnewWhenItMust(t *testing.T) {
+	var lists int
+	s := serve(t, &stub{})
+	s.tree = func(*paddockv1.ListTreeRequest) (*paddockv1.ListTreeResponse, error) {
+		if lists++; lists == 1 {
+			return &paddockv1.ListTreeResponse{Zxid: 10, Znodes: []*paddockv1.Znode{{Path: "/a", Stat: &paddockv1.Stat{Mzxid: 3}}, {Path: "/a/old"}}}, nil
+		}
+		return &paddockv1.ListTreeResponse{Zxid: 100, Znodes: []*paddockv1.Znode{{Path: "/a"}, {Path: "/a/new", Data: []byte("n")}}}, nil
+	}
+	next := make(chan struct{})
+	s.watch = func(c *paddockv1.CreateWatch, out grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error {
+		if c.GetStartAfterZxid() == 100 {
+			err := tellAll(out, created(100))
+			<-out.Context().Done()
+			return err
+		}
+		deleted := changed(false, 12)
+		deleted.GetEvents().Changes = append(deleted.GetEvents().Changes, &paddockv1.Change{Type: paddockv1.ChangeType_CHANGE_TYPE_DELETED, Path: "/a/old", Zxid: 12})
+		err := tellAll(out, created(10), changed(false, 11), deleted)
+		<-next
+		return first(err, tellAll(out, gone(50)))
+	}
+	cache, err := dial(t, client.Options{}, s).Cache(t.Context(), "/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cache.Close()
+	if err := cache.Wait(t.Context(), 12); err != nil {
+		t.Fatal(err)
+	}
+	if got := cache.Children("/a"); !slices.Equal(got, []string{"11", "12"}) {
+		t.Fatal(got)
+	}
+	close(next)
+	if err := cache.Wait(t.Context(), 100); err != nil {
+		t.Fatal(err)
+	}
+	n, ok := cache.Get("/a/new")
+	if got := cache.Children("/a"); !ok || string(n.Data) != "n" || !slices.Equal(got, []string{"new"}) {
+		t.Fatal(n, ok, got)
+	}
+}
+
+// first is the first error of several, as it is: a joined one would lose its status.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

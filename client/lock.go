@@ -1,0 +1,122 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	paddockv1 "paddock/gen/paddock/v1"
+)
+
+// Lock is a lock that the session holds.
+type Lock struct {
+	Path  string
+	Token uint64 // rises with each holder: what the lock protects can refuse a holder with a lower one
+	lost  <-chan struct{}
+	s     *Session
+}
+
+// Lock waits until the session holds the lock at path, as long as ctx lasts. Other clients of Paddock and of Apache Curator queue with it.
+func (s *Session) Lock(ctx context.Context, path string, owner []byte) (*Lock, error) {
+	lost := s.InDoubt()
+	out, err := paddockv1.NewLockServiceClient(s.conn).Lock(s.named(repeatable(ctx)), &paddockv1.LockRequest{Path: path, Owner: owner})
+	if err != nil {
+		return nil, err
+	}
+	return &Lock{Path: path, Token: out.GetFencingToken(), lost: lost, s: s}, nil
+}
+
+// Lost is closed when the lock may be somebody else's: the session is over or in doubt.
+func (l *Lock) Lost() <-chan struct{} { return l.lost }
+
+// Unlock gives the lock up. It is no error if it is lost already.
+func (l *Lock) Unlock(ctx context.Context) error {
+	_, err := paddockv1.NewLockServiceClient(l.s.conn).Unlock(l.s.named(repeatable(ctx)), &paddockv1.UnlockRequest{Path: l.Path})
+	if errors.Is(err, ErrNoNode) {
+		return nil
+	}
+	return err
+}
+
+// Leadership is an election that the session has won.
+type Leadership struct {
+	Path  string
+	Token uint64 // rises with each leader
+	lost  <-chan struct{}
+	s     *Session
+}
+
+// Campaign waits until the session leads at path, as long as ctx lasts. value is what it says of itself.
+func (s *Session) Campaign(ctx context.Context, path string, value []byte) (*Leadership, error) {
+	lost := s.InDoubt()
+	out, err := paddockv1.NewElectionServiceClient(s.conn).Campaign(s.named(repeatable(ctx)), &paddockv1.CampaignRequest{Path: path, Value: value})
+	if err != nil {
+		return nil, err
+	}
+	return &Leadership{Path: path, Token: out.GetFencingToken(), lost: lost, s: s}, nil
+}
+
+// Lost is closed when somebody else may lead: the session is over or in doubt.
+func (l *Leadership) Lost() <-chan struct{} { return l.lost }
+
+// Proclaim changes what the leader says of itself.
+func (l *Leadership) Proclaim(ctx context.Context, value []byte) error {
+	_, err := paddockv1.NewElectionServiceClient(l.s.conn).Proclaim(l.s.named(repeatable(ctx)), &paddockv1.ProclaimRequest{Path: l.Path, Value: value})
+	return err
+}
+
+// Resign ends the leadership. It is no error if it is lost already.
+func (l *Leadership) Resign(ctx context.Context) error {
+	_, err := paddockv1.NewElectionServiceClient(l.s.conn).Resign(l.s.named(repeatable(ctx)), &paddockv1.ResignRequest{Path: l.Path})
+	if errors.Is(err, ErrNoNode) {
+		return nil
+	}
+	return err
+}
+
+// Leader is who leads.
+type Leader struct {
+	Value   []byte // what it says of itself
+	Session int64
+	Token   uint64
+}
+
+func leaderOf(m *paddockv1.ElectionLeader) *Leader {
+	if m == nil {
+		return nil
+	}
+	return &Leader{Value: m.GetValue(), Session: m.GetSessionId(), Token: m.GetFencingToken()}
+}
+
+// Leader tells who leads at path; nil if nobody does.
+func (z *Znodes) Leader(ctx context.Context, path string) (*Leader, error) {
+	out, err := paddockv1.NewElectionServiceClient(z.conn).GetLeader(z.reading(ctx), &paddockv1.GetLeaderRequest{Path: path})
+	if errors.Is(err, ErrNoNode) {
+		return nil, nil
+	}
+	return leaderOf(out.GetLeader()), err
+}
+
+// Leaders yields who leads at path, now and whenever that changes, nil while nobody does, until ctx ends. It goes on by itself on another server.
+func (z *Znodes) Leaders(ctx context.Context, path string) iter.Seq2[*Leader, error] {
+	return func(yield func(*Leader, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		for wait := retryMin; ; wait = min(2*wait, retryMax) {
+			stream, err := paddockv1.NewElectionServiceClient(z.conn).Observe(z.named(ctx), &paddockv1.ObserveRequest{Path: path})
+			for err == nil {
+				var m *paddockv1.ObserveResponse
+				if m, err = stream.Recv(); err == nil {
+					wait = retryMin
+					if !yield(leaderOf(m.GetLeader()), nil) {
+						return
+					}
+				}
+			}
+			if err = typed(err); !useless(err) || !pause(ctx, wait) {
+				yield(nil, err)
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,276 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	paddockv1 "paddock/gen/paddock/v1"
+)
+
+// resumeTimeout is taken for the timeout of a session that is taken up, until a server has told it.
+const resumeTimeout = 30 * time.Second
+
+// closeTimeout bounds how long Close waits for a server to hear of it.
+const closeTimeout = 5 * time.Second
+
+// Session is a session, kept alive until it is closed or expires. It reads and writes znodes as a Client does, in order, and owns
+// ephemerals, locks and leaderships.
+type Session struct {
+	Znodes
+	ID       int64
+	Password string // who has both has the session; see Client.ResumeSession
+
+	servers     *servers
+	rpc         paddockv1.SessionServiceClient
+	credentials []string // metadata
+	key         atomic.Uint64
+	cancel      context.CancelFunc
+	ended       chan struct{} // closed when keep has returned
+
+	mu      sync.Mutex // guards all below
+	timeout time.Duration
+	heardAt time.Time // when the newest message that was answered had been sent
+	doubt   chan struct{}
+	doubted bool // doubt is closed
+	timer   *time.Timer
+	err     error
+}
+
+// OpenSession opens a session that may be silent for timeout, which the server moves into its bounds; 0 for 30 seconds.
+func (c *Client) OpenSession(ctx context.Context, timeout time.Duration) (*Session, error) {
+	began := time.Now()
+	// A session that was opened although its answer was lost owns nothing, and expires.
+	out, err := paddockv1.NewSessionServiceClient(c.servers).OpenSession(repeatable(ctx), &paddockv1.OpenSessionRequest{TimeoutMs: int32(timeout.Milliseconds())})
+	if err != nil {
+		return nil, err
+	}
+	return c.session(out.GetSessionId(), out.GetPassword(), time.Duration(out.GetTimeoutMs())*time.Millisecond, began), nil
+}
+
+// ResumeSession takes up a session of another Client, or of this program before it was started again. Two must not use it at once.
+// Errors: ErrSessionExpired, also for a wrong password.
+func (c *Client) ResumeSession(ctx context.Context, id int64, password string) (*Session, error) {
+	began := time.Now()
+	s := c.session(id, password, resumeTimeout, began)
+	out, err := s.rpc.Touch(s.named(repeatable(ctx)), &paddockv1.TouchRequest{})
+	if err != nil {
+		s.stop(err)
+		return nil, err
+	}
+	s.heard(began, time.Duration(out.GetTimeoutMs())*time.Millisecond)
+	return s, nil
+}
+
+// session makes a Session of one that is open, and keeps it alive.
+func (c *Client) session(id int64, password string, timeout time.Duration, heardAt time.Time) *Session {
+	s := &Session{
+		ID: id, Password: password, servers: c.servers, rpc: paddockv1.NewSessionServiceClient(c.servers),
+		credentials: []string{"paddock-session", strconv.FormatInt(id, 10), "paddock-session-password", password},
+		ended:       make(chan struct{}), doubt: make(chan struct{}),
+	}
+	s.heard(heardAt, timeout)
+	s.Znodes = znodesOn(c.servers, s)
+	s.key.Store(uint64(time.Now().UnixMicro())) // past the keys of a program that had the session before
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	go s.keep(ctx) // ends with stop, or with the session
+	return s
+}
+
+// nextKey is an idempotency key that this session has not used.
+func (s *Session) nextKey() uint64 { return s.key.Add(1) }
+
+// Timeout is how long the session may be silent.
+func (s *Session) Timeout() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.timeout
+}
+
+// Done is closed when the session is over: closed, or expired. Err tells why then.
+func (s *Session) Done() <-chan struct{} { return s.ended }
+
+// Err is nil while the session is not over, ErrSessionExpired or ErrClosed afterwards.
+func (s *Session) Err() error {
+	select {
+	case <-s.ended:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.err
+	default:
+		return nil
+	}
+}
+
+// InDoubt is closed when the session is over, or may be: no server has been heard of for its timeout. What it locks may belong to somebody else
+// from then on. If it turns out to be alive after all, later calls return another channel.
+func (s *Session) InDoubt() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.doubt
+}
+
+// Close ends the session and deletes its ephemerals. If no server can be told, it expires.
+func (s *Session) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	_, err := s.rpc.CloseSession(s.named(repeatable(ctx)), &paddockv1.CloseSessionRequest{})
+	s.stop(ErrClosed)
+	if errors.Is(err, ErrSessionExpired) {
+		return nil
+	}
+	return err
+}
+
+// stop ends keep, for the reason given unless there is one already.
+func (s *Session) stop(why error) {
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = why
+	}
+	s.mu.Unlock()
+	s.cancel()
+	<-s.ended
+}
+
+// keep keeps the session alive.
+func (s *Session) keep(ctx context.Context) {
+	defer close(s.ended)
+	defer s.lapse()
+	for wait := retryMin; ; wait = min(2*wait, s.every()) {
+		began := time.Now()
+		err := s.beat(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if reason := reasonOf(err); reason == ErrSessionExpired || reason == ErrAuthFailed {
+			s.mu.Lock()
+			s.err = ErrSessionExpired
+			s.mu.Unlock()
+			return
+		}
+		if time.Since(began) > s.every() {
+			wait = retryMin
+		}
+		if !pause(ctx, wait) {
+			return
+		}
+	}
+}
+
+// every is how often the session is kept alive.
+func (s *Session) every() time.Duration {
+	return max(s.Timeout()/3, 10*time.Millisecond)
+}
+
+// beat keeps the session alive through one stream until that ends.
+func (s *Session) beat(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	_, picked, err := s.servers.pick()
+	if err != nil {
+		return err
+	}
+	stream, err := s.rpc.KeepAlive(s.named(ctx))
+	if err != nil {
+		return err
+	}
+	for {
+		// A server that is silent for too long is as good as gone.
+		silent := time.AfterFunc(s.every(), func() {
+			s.servers.leave(picked)
+			cancel()
+		})
+		sent := time.Now()
+		if err := stream.Send(&paddockv1.KeepAliveRequest{}); err != nil && !errors.Is(err, io.EOF) {
+			silent.Stop()
+			return err
+		}
+		out, err := stream.Recv()
+		silent.Stop()
+		if err != nil {
+			return err
+		}
+		s.heard(sent, time.Duration(out.GetTimeoutMs())*time.Millisecond)
+		t := time.NewTimer(s.every())
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		case <-t.C:
+		}
+	}
+}
+
+// heard tells that a message sent at that time was answered.
+func (s *Session) heard(sent time.Time, timeout time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sent.Before(s.heardAt) {
+		return
+	}
+	s.heardAt, s.timeout = sent, timeout
+	if s.doubted {
+		s.doubt, s.doubted = make(chan struct{}), false
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.timer = time.AfterFunc(time.Until(sent.Add(timeout)), s.suspect)
+}
+
+// suspect tells those who wait for doubt, if there is reason for any.
+func (s *Session) suspect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.doubted && time.Since(s.heardAt) >= s.timeout {
+		close(s.doubt)
+		s.doubted = true
+	}
+}
+
+// lapse is the end: there is no doubt any more.
+func (s *Session) lapse() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = ErrClosed
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	if !s.doubted {
+		close(s.doubt)
+		s.doubted = true
+	}
+}
+
+// AddAuth adds an identity to the session; it is told again to each server that takes the session up. Errors: ErrAuthFailed.
+func (s *Session) AddAuth(ctx context.Context, scheme string, credential []byte) error {
+	_, err := s.rpc.AddAuth(s.named(repeatable(ctx)), &paddockv1.AddAuthRequest{Scheme: scheme, Credential: credential})
+	return err
+}
+
+// Identity is who asks, as access lists see it.
+type Identity struct{ Scheme, ID string }
+
+// WhoAmI tells by which identities access lists are judged.
+func (z *Znodes) WhoAmI(ctx context.Context) ([]Identity, error) {
+	out, err := paddockv1.NewSessionServiceClient(z.conn).WhoAmI(z.reading(ctx), &paddockv1.WhoAmIRequest{})
+	var list []Identity
+	for _, id := range out.GetIdentities() {
+		list = append(list, Identity{id.GetScheme(), id.GetId()})
+	}
+	return list, err
+}
+
+// Ephemerals are the paths of the session's ephemerals that begin with prefix.
+func (s *Session) Ephemerals(ctx context.Context, prefix string) ([]string, error) {
+	out, err := s.rpc.ListEphemerals(s.named(repeatable(ctx)), &paddockv1.ListEphemeralsRequest{Prefix: prefix})
+	return out.GetPaths(), err
+}
