@@ -87,6 +87,13 @@ func (c *connection) close() {
 	}
 }
 
+// isClosed tells whether the transport connection has ended.
+func (c *connection) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
 // connectionOf is the connection that a call came by; nil if it did not come by this door.
 func connectionOf(ctx context.Context) *connection {
 	p, ok := peer.FromContext(ctx)

@@ -18,6 +18,7 @@ type door struct {
 	stopping atomic.Bool
 	wg       sync.WaitGroup // who runs barriers
 	barriers barriers
+	queues   *queues // of locks and elections
 	own      ownSession
 
 	mu       sync.Mutex // guards sessions; taken when a connection names another session than before
@@ -27,6 +28,7 @@ type door struct {
 func newDoor(o *Options) *door {
 	d := &door{opt: o, sessions: map[zk.SessionID]*session{}}
 	d.own.door, d.barriers.door = d, d
+	d.queues = newQueues(d)
 	return d
 }
 
@@ -152,6 +154,7 @@ func (d *door) stop(ctx context.Context) {
 	if d.stopping.Swap(true) {
 		return
 	}
+	d.queues.close()
 	d.own.close(ctx)
 	d.barriers.close()
 	d.mu.Lock()

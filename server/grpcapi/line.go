@@ -23,10 +23,11 @@ const lineCallsMax = 16384
 type line struct {
 	handler   request.Handler
 	id        request.ClientID
-	connected chan struct{} // closed when the session is open, or the line has ended
-	over      chan struct{} // closed when the line has ended
-	own       bool          // its session is the door's, and no caller's
-	zxid      atomic.Int64  // newest that was heard of
+	connected chan struct{}   // closed when the session is open, or the line has ended
+	over      chan struct{}   // closed when the line has ended
+	own       bool            // its session is the door's, and no caller's
+	event     func(*zk.Event) // takes what watches tell, in the server's owner goroutine; nil if none are set
+	zxid      atomic.Int64    // newest that was heard of
 
 	mu         sync.Mutex // guards the fields below
 	queued     []zk.Request
@@ -250,8 +251,12 @@ func (l *line) Reply(r *zk.Reply) {
 	}
 }
 
-// Event implements request.Sink: no request of this door sets a watch.
-func (l *line) Event(*zk.Event) {}
+// Event implements request.Sink.
+func (l *line) Event(e *zk.Event) {
+	if l.event != nil {
+		l.event(e)
+	}
+}
 
 // Flush implements request.Sink: it hands the replies to the calls.
 func (l *line) Flush() {

@@ -73,6 +73,8 @@ func New(o Options) *Server {
 	})
 	paddockv1.RegisterZnodeServiceServer(s, &znodeServer{door: s.door})
 	paddockv1.RegisterSessionServiceServer(s, &sessionServer{door: s.door})
+	paddockv1.RegisterLockServiceServer(s, &lockServer{door: s.door})
+	paddockv1.RegisterElectionServiceServer(s, &electionServer{door: s.door})
 	healthpb.RegisterHealthServer(s, &healthServer{source: o.Status})
 	reflection.Register(s)
 	return s
