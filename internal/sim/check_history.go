@@ -24,13 +24,12 @@ type history struct {
 	leaders  map[int64]quorum.ServerID
 	payloads map[zk.Zxid][]byte // ever logged by anyone
 	digests  map[zk.Zxid]uint64 // of any server's tree
-	changes  map[zk.Zxid]uint64 // hashes of what was told of a txn by any server
 	promised map[[2]int64]quorum.ServerID
 	lastXid  map[zk.SessionID]int32
 }
 
 func (h *history) init(e *ensemble) {
-	*h = history{e: e, leaders: map[int64]quorum.ServerID{}, payloads: map[zk.Zxid][]byte{}, digests: map[zk.Zxid]uint64{}, changes: map[zk.Zxid]uint64{},
+	*h = history{e: e, leaders: map[int64]quorum.ServerID{}, payloads: map[zk.Zxid][]byte{}, digests: map[zk.Zxid]uint64{},
 		promised: map[[2]int64]quorum.ServerID{}, lastXid: map[zk.SessionID]int32{}}
 }
 

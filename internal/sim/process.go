@@ -7,7 +7,6 @@ import (
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
-	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/replica"
 	"paddock/server/request"
@@ -44,7 +43,6 @@ type process struct {
 	event   *replica.Event // being stepped
 	failed  error
 	watches watchRules
-	feed    feedRules
 	dead    bool
 	plant   planted
 }
@@ -57,7 +55,6 @@ func (p *process) wallMS() int64 { return wallStart + p.e.nowMS + p.m.skewMS }
 // start makes the first steps.
 func (p *process) start(snapshot bool) {
 	p.watches.restart(p.r.Tree().Zxid())
-	p.feed.jumped(p.r.Tree().Zxid())
 	p.r.Start(p)
 	p.handOver()
 	if snapshot && p.alive() {
@@ -129,7 +126,6 @@ func (p *process) settle() {
 	p.e.history.seen(p.m, t.Zxid(), t.Digest())
 	if p.serving {
 		p.watches.settle(t.Zxid())
-		p.feed.settle(p, t.Zxid())
 	}
 }
 
@@ -229,12 +225,6 @@ func (p *process) Install(v *tree.View) {
 	p.logged = v.Zxid()
 	p.assign(diskTask{kind: consensus.Install, zxid: v.Zxid(), view: v})
 }
-
-// Applied implements replica.Effects.
-func (p *process) Applied(h *txn.Header, changes []tree.Change) { p.feed.applied(p, h, changes) }
-
-// Jumped implements replica.Effects.
-func (p *process) Jumped(z zk.Zxid) { p.feed.jumped(z) }
 
 // Note implements replica.Effects.
 func (p *process) Note(n replica.Note) {

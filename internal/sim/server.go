@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"paddock/consensus"
-	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/auth"
 	"paddock/server/prep"
@@ -181,12 +180,6 @@ func (s *server) Truncate(zk.Zxid, bool) { panic("there is no leader to follow")
 
 // Install implements replica.Effects.
 func (s *server) Install(*tree.View) { panic("there is no leader to follow") }
-
-// Applied implements replica.Effects.
-func (s *server) Applied(*txn.Header, []tree.Change) {}
-
-// Jumped implements replica.Effects.
-func (s *server) Jumped(zk.Zxid) {}
 
 // Note implements replica.Effects.
 func (s *server) Note(n replica.Note) {

@@ -8,8 +8,6 @@ type Change struct {
 	Path  string
 	Data  []byte // created and changed: what the znode holds then
 	Zxid  zk.Zxid
-	// TimeMS is when, by the leader's clock: milliseconds since 1970.
-	TimeMS int64
 	// Inferred tells of a deletion that the txn leaves to the tree: a closeSession that does not list what it deletes has a
 	// single change, whose Path is "" and which stands for all ephemerals of Session.
 	Inferred bool
@@ -34,7 +32,7 @@ func (r *Record) Changes(yield func(Change) bool) {
 }
 
 func (r *Record) changes(t *Txn, yield func(Change) bool) bool {
-	c := Change{Path: t.Path, Zxid: r.Header.Zxid, TimeMS: r.Header.TimeMS, Session: r.Header.Session}
+	c := Change{Path: t.Path, Zxid: r.Header.Zxid, Session: r.Header.Session}
 	switch {
 	case t.Type.IsCreate():
 		c.Event, c.Data = zk.NodeCreated, t.Data

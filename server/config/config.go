@@ -29,7 +29,6 @@ type Config struct {
 
 	Client   ClientDoor
 	GRPC     Door
-	History  History
 	HTTP     HTTPDoor
 	Metrics  Metrics
 	Log      Log
@@ -49,12 +48,6 @@ type Config struct {
 type Door struct {
 	Port    int    // 0: the door is closed
 	Address string // host or IP without brackets; "" = all interfaces
-}
-
-// History is what is kept in memory of the latest changes.
-type History struct {
-	Bytes int64
-	Age   time.Duration // 0 = no limit
 }
 
 // ClientDoor is the port of ZooKeeper's client protocol and four-letter words.

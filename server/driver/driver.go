@@ -12,7 +12,6 @@ import (
 	"paddock/consensus"
 	"paddock/internal/queue"
 	"paddock/internal/zk"
-	"paddock/server/feed"
 	"paddock/server/replica"
 	"paddock/server/request"
 	"paddock/storage/tree"
@@ -51,9 +50,6 @@ type Options struct {
 	// ReadLog calls f for each txn in the log, newer than after and not newer than to, which is durable. It returns
 	// ErrHistoryGone if the log does not go back that far, and f's error. f does not keep payload.
 	ReadLog func(ctx context.Context, after, to zk.Zxid, f func(z zk.Zxid, payload []byte) error) error
-	// HistoryBytes and HistoryAge bound what the feed of changes holds in memory; see feed.New.
-	HistoryBytes int64
-	HistoryAge   time.Duration
 	// Configured is called by the owner when a configuration of the ensemble was proposed or committed. May be nil.
 	Configured func(*consensus.Action)
 	// TickEvery is how often the replica is told the time.
@@ -84,7 +80,6 @@ type Driver struct {
 	ctx    context.Context // of Run, for the snapshot writer only
 	ended  chan struct{}   // closed when Run returns
 
-	feed         *feed.Ring
 	views        views         // of the tree, that others read
 	snapshotting chan struct{} // holds a token while a snapshot is written, or must not be
 }
@@ -107,11 +102,6 @@ func New(opt Options) *Driver {
 		ended: make(chan struct{}), snapshotting: make(chan struct{}, 1),
 	}
 	d.log.back = make(chan []byte, 4)
-	var z zk.Zxid
-	if opt.Replica != nil {
-		z = opt.Replica.Tree().Zxid()
-	}
-	d.feed = feed.New(z, opt.HistoryBytes, opt.HistoryAge)
 	d.views.release = func(v *tree.View) {
 		d.box.post(letter{kind: inspect, fn: func() { d.opt.Replica.Tree().Release(v) }})
 	}
@@ -206,7 +196,6 @@ func (d *Driver) step(ev replica.Event) {
 // endRound hands over the log and lets the clients' connections send.
 func (d *Driver) endRound() {
 	d.handOver()
-	d.feed.Publish(d.start.Add(time.Duration(d.now)))
 	for i, c := range d.dirty {
 		c.dirty = false
 		if !c.left {
@@ -325,10 +314,6 @@ func (d *Driver) Inspect(ctx context.Context, fn func(*replica.Replica, *Stats))
 	<-done
 	return true
 }
-
-// Feed is what the server applies, from when it has begun to run or has last been given another history. What was applied before a
-// client is told of it, by Flush of its Sink, is in the feed then.
-func (d *Driver) Feed() *feed.Ring { return d.feed }
 
 // Wall is the time of day of a moment of the replica's clock, in milliseconds.
 func (d *Driver) Wall(ms int64) time.Time { return d.start.Add(time.Duration(ms) * time.Millisecond) }

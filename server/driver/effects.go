@@ -3,7 +3,6 @@ package driver
 import (
 	"time"
 
-	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/replica"
 	"paddock/server/request"
@@ -82,12 +81,6 @@ func (d effects) Snapshot(v *tree.View) {
 		d.box.post(letter{kind: snapshotDone, view: v, err: err})
 	})
 }
-
-// Applied implements replica.Effects.
-func (d effects) Applied(h *txn.Header, changes []tree.Change) { d.feed.Add(h, changes) }
-
-// Jumped implements replica.Effects.
-func (d effects) Jumped(z zk.Zxid) { d.feed.Start(z) }
 
 // Note implements replica.Effects.
 func (d effects) Note(n replica.Note) {

@@ -10,18 +10,16 @@ import (
 	"paddock/consensus"
 	"paddock/internal/txn"
 	"paddock/internal/zk"
-	"paddock/server/feed"
 	"paddock/server/replica"
 )
 
 // ErrHistoryGone tells that neither memory nor the log goes back to the zxid that was asked for.
-var ErrHistoryGone = feed.ErrHistoryGone
+var ErrHistoryGone = errors.New("the history does not go back that far")
 
 // Changes calls f for every change after a zxid, in order, up to what is applied at some moment after the call, which it
-// returns: the zxid to go on from, with Feed().After. It is for what Feed holds no more: changes are as a log tells them, from memory and from
-// the log on disk. The error is ErrHistoryGone (mostly a *feed.GoneError), ErrNotServing, f's, or why the server cannot tell; f may have been called
-// by then, and upTo is what it has been told completely. f may keep what a change refers to.
-func (d *Driver) Changes(ctx context.Context, after zk.Zxid, f func(feed.Change) error) (upTo zk.Zxid, err error) {
+// returns: the zxid to go on from. What memory no longer holds comes from the log on disk. The error is ErrHistoryGone, f's, or
+// why the server cannot tell; f may have been called by then. The paths and data of a change are its caller's to keep.
+func (d *Driver) Changes(ctx context.Context, after zk.Zxid, f func(txn.Change) error) (upTo zk.Zxid, err error) {
 	for {
 		m, err := d.since(ctx, after)
 		if err != nil {
@@ -37,21 +35,11 @@ func (d *Driver) Changes(ctx context.Context, after zk.Zxid, f func(feed.Change)
 			return max(after, m.applied), nil
 		}
 		if d.opt.ReadLog == nil {
-			return after, &feed.GoneError{Oldest: m.oldest}
+			return after, ErrHistoryGone
 		}
-		told := after
-		err = d.opt.ReadLog(ctx, after, m.oldest, func(z zk.Zxid, payload []byte) error {
-			if err := changesOf(slices.Clone(payload), f); err != nil {
-				return err
-			}
-			told = z
-			return nil
-		})
-		if gone := (*feed.GoneError)(nil); errors.Is(err, ErrHistoryGone) && !errors.As(err, &gone) {
-			err = &feed.GoneError{Oldest: m.oldest}
-		}
+		err = d.opt.ReadLog(ctx, after, m.oldest, func(_ zk.Zxid, payload []byte) error { return changesOf(slices.Clone(payload), f) })
 		if err != nil {
-			return told, err
+			return after, err
 		}
 		after = m.oldest // and memory has gone on meanwhile
 	}
@@ -59,25 +47,20 @@ func (d *Driver) Changes(ctx context.Context, after zk.Zxid, f func(feed.Change)
 
 // memory is what the owner remembers of the history.
 type memory struct {
-	serving bool
 	entries []consensus.Entry // nil if it does not go back far enough
 	oldest  zk.Zxid           // from which on it does; durable
 	applied zk.Zxid
 }
 
-// since asks the owner for what memory holds after z. A server without a role cannot tell what of its log is committed.
+// since asks the owner for what memory holds after z.
 func (d *Driver) since(ctx context.Context, z zk.Zxid) (memory, error) {
-	m, err := ask(ctx, d, func(r *replica.Replica) memory {
-		m := memory{serving: r.Consensus().Serving(), oldest: r.Oldest(), applied: r.Tree().Zxid()}
+	return ask(ctx, d, func(r *replica.Replica) memory {
+		m := memory{oldest: r.Oldest(), applied: r.Tree().Zxid()}
 		if list, reaches := r.Since(z); reaches {
 			m.entries = append([]consensus.Entry{}, list...)
 		}
 		return m
 	})
-	if err == nil && !m.serving {
-		err = ErrNotServing
-	}
-	return m, err
 }
 
 // ask has the owner answer a question about the replica.
@@ -89,16 +72,12 @@ func ask[T any](ctx context.Context, d *Driver, question func(*replica.Replica) 
 	return <-got, nil
 }
 
-func changesOf(payload []byte, f func(feed.Change) error) (err error) {
+func changesOf(payload []byte, f func(txn.Change) error) (err error) {
 	var rec txn.Record
 	if err := rec.Decode(payload); err != nil {
 		return err
 	}
-	for l := range rec.Changes {
-		c, ok := feed.FromLog(&l)
-		if !ok {
-			return &feed.GoneError{Oldest: l.Zxid}
-		}
+	for c := range rec.Changes {
 		if err = f(c); err != nil {
 			return err
 		}

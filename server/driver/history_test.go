@@ -7,10 +7,9 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"paddock/internal/txn"
 	"paddock/internal/zk"
-	"paddock/server/feed"
 	"paddock/server/replica"
-	"paddock/storage/tree"
 )
 
 // rememberingLog is a log whose payloads can be read again.
@@ -51,8 +50,8 @@ func TestChangesComeFromMemoryAndFromTheLog(t *testing.T) {
 		}
 		for after := zk.Zxid(0); after <= writes+1; after += 500 {
 			next := after
-			upTo, err := r.d.Changes(t.Context(), after, func(ch feed.Change) error {
-				if want := max(next+1, 2); ch.Zxid != want || ch.Path != fmt.Sprint("/n", int64(want-2)) || ch.Kind != tree.Created || !ch.Logged {
+			upTo, err := r.d.Changes(t.Context(), after, func(ch txn.Change) error {
+				if want := max(next+1, 2); ch.Zxid != want || ch.Path != fmt.Sprint("/n", int64(want-2)) || ch.Event != zk.NodeCreated {
 					return fmt.Errorf("%+v comes after %v", ch, next)
 				}
 				next = ch.Zxid
@@ -66,10 +65,10 @@ func TestChangesComeFromMemoryAndFromTheLog(t *testing.T) {
 			t.Errorf("read from the log: %v", read)
 		}
 		stop := errors.New("enough")
-		if _, err := r.d.Changes(t.Context(), writes, func(feed.Change) error { return stop }); !errors.Is(err, stop) {
+		if _, err := r.d.Changes(t.Context(), writes, func(txn.Change) error { return stop }); !errors.Is(err, stop) {
 			t.Errorf("the caller's error: %v", err)
 		}
-		if _, err := r.d.Changes(t.Context(), 1, func(feed.Change) error { return nil }); !errors.Is(err, ErrHistoryGone) {
+		if _, err := r.d.Changes(t.Context(), 1, func(txn.Change) error { return nil }); !errors.Is(err, ErrHistoryGone) {
 			t.Errorf("history that is gone: %v", err)
 		}
 		r.stop()

@@ -5,7 +5,6 @@ import (
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
-	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/request"
 	"paddock/storage/tree"
@@ -100,11 +99,6 @@ type Effects interface {
 	Truncate(z zk.Zxid, reload bool)
 	// Install makes the view, of a tree that the leader sent, the durable state.
 	Install(*tree.View)
-	// Applied tells that a committed txn is applied and what it has changed, maybe nothing, before anybody else is told.
-	Applied(*txn.Header, []tree.Change)
-	// Jumped tells that the tree is another one from here on: what lies between the last txn applied and that one's zxid, in either
-	// direction, is not told.
-	Jumped(zk.Zxid)
 	// Note tells something that an operator or a metric wants to know.
 	Note(Note)
 }

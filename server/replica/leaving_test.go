@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"paddock/consensus"
-	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/auth"
 	"paddock/server/request"
@@ -24,8 +23,6 @@ func (*quietEffects) Append(zk.Zxid, []byte)                          {}
 func (*quietEffects) Roll()                                           {}
 func (*quietEffects) Snapshot(*tree.View)                             {}
 func (*quietEffects) Note(Note)                                       {}
-func (*quietEffects) Applied(*txn.Header, []tree.Change)              {}
-func (*quietEffects) Jumped(zk.Zxid)                                  {}
 func (*quietEffects) Peer(*consensus.Action)                          {}
 func (*quietEffects) SendSnap(consensus.LinkID, *tree.View)           {}
 func (*quietEffects) Truncate(zk.Zxid, bool)                          {}

@@ -18,7 +18,7 @@ func (r *Replica) consensus(ev *Event, eff Effects) {
 	switch core.Kind {
 	case consensus.Truncated:
 		if ev.Tree != nil {
-			r.replaceTree(ev.Tree, eff)
+			r.replaceTree(ev.Tree)
 		}
 	case consensus.Installed:
 		r.tree.Release(ev.View)
@@ -46,7 +46,7 @@ func (r *Replica) do(a *consensus.Action, eff Effects) {
 		eff.Truncate(a.Zxid, reload)
 	case consensus.Install:
 		r.forgetLogged(0)
-		r.replaceTree(r.arrived, eff)
+		r.replaceTree(r.arrived)
 		r.fuzzy = never
 		eff.Install(r.tree.Freeze())
 	case consensus.Deliver:
@@ -71,9 +71,8 @@ func (r *Replica) do(a *consensus.Action, eff Effects) {
 }
 
 // replaceTree goes on with another tree. Nobody is served meanwhile, so nobody can notice.
-func (r *Replica) replaceTree(t *tree.Tree, eff Effects) {
+func (r *Replica) replaceTree(t *tree.Tree) {
 	r.tree = t
-	eff.Jumped(t.Zxid())
 	r.showConfig()
 	r.prep = prep.New(r.cfg.Prep, r.cfg.Auth, t)
 	r.logged = max(r.logged, t.Zxid())

@@ -125,7 +125,6 @@ func New(cfg Config, t *tree.Tree, nowMS, wallMS int64) (*Replica, error) {
 		clients: map[request.ClientID]*client{}, attached: map[zk.SessionID]*client{},
 		ids: session.NewIDs(int64(cfg.ServerID), wallMS), nowMS: nowMS, wallMS: wallMS, lookingMS: nowMS,
 	}
-	r.outcome.KeepPrevious = true
 	r.snapshots.init(cfg)
 	r.doomed.checkedMS = nowMS
 	r.throttle.init(cfg.Throttle, cfg.Seed, nowMS)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"paddock/consensus"
@@ -272,44 +271,4 @@ func header(z zk.Zxid, op zk.OpCode) *txn.Header { return &txn.Header{Zxid: z, T
 
 func body(op zk.OpCode, path, data string) *txn.Txn {
 	return &txn.Txn{Type: op, Path: path, Data: []byte(data), Version: 1}
-}
-
-// TestAllServersTellTheSameStory: what each has applied is told once, in order, with what was there before; a leader's tree that takes the place of
-// one's own is a jump.
-func TestAllServersTellTheSameStory(t *testing.T) {
-	tr := newTrio(t)
-	l, f := tr.roles()
-	c := f.connect(0, nil)
-	for xid, req := range []zk.Request{
-		creates(0, "/a", zk.Persistent), creates(0, "/a/e", zk.Ephemeral), {Op: zk.OpSetData, Path: "/a", Data: []byte("one"), Version: -1},
-		{Op: zk.OpSetData, Path: "/a", Data: []byte("two"), Version: 7}, {Op: zk.OpMulti, Ops: []zk.Request{
-			{Op: zk.OpSetData, Path: "/a", Data: []byte("two"), Version: -1}, {Op: zk.OpSetData, Path: "/a", Version: -1}, {Op: zk.OpDelete, Path: "/a/e", Version: -1}}},
-		creates(0, "/b", zk.Ephemeral), {Op: zk.OpCloseSession},
-	} {
-		req.Xid = int32(xid + 1)
-		f.send(c, req)
-	}
-	tr.settle()
-	if len(l.story) != 8 {
-		t.Errorf("%d changes were told:\n%s", len(l.story), strings.Join(l.story, "\n"))
-	}
-	for _, n := range tr.nodes[1:] {
-		if !slices.Equal(n.story, l.story) {
-			t.Errorf("server %d tells\n%s\nand the leader\n%s", n.id, strings.Join(n.story, "\n"), strings.Join(l.story, "\n"))
-		}
-	}
-	if got := l.story[4]; !strings.Contains(got, `/a "" was "two"`) {
-		t.Errorf("the second of two changes in a multi: %s", got)
-	}
-	before := len(f.story)
-	f.r.Tree().Apply(header(f.r.Tree().Zxid(), zk.OpSetData), body(zk.OpSetData, "/a", "not so"), new(tree.Outcome))
-	d := l.connect(0, nil)
-	l.send(d, creates(1, "/c", zk.Persistent))
-	tr.settle()
-	l.send(d, creates(2, "/d", zk.Persistent))
-	story := f.story[before:]
-	at := slices.IndexFunc(story, func(s string) bool { return strings.HasPrefix(s, "jumped to ") })
-	if at < 0 || !slices.Equal(story[at+1:], l.story[len(l.story)-2:]) || story[at] != fmt.Sprintf("jumped to %v", l.r.Tree().Zxid()-2) {
-		t.Errorf("a server that was given a tree tells\n%s", strings.Join(story, "\n"))
-	}
 }

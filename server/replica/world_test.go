@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"paddock/consensus"
-	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/auth"
 	"paddock/server/prep"
@@ -31,8 +30,6 @@ type world struct {
 	last     map[request.ClientID]zk.Reply
 	sessions map[request.ClientID]zk.ConnectResponse
 	next     request.ClientID
-
-	story []string // what was applied
 
 	peer  func(*consensus.Action) // nil: there are no peers
 	later []consensus.Event       // to be reported
@@ -99,12 +96,10 @@ func (w *world) Event(c request.ClientID, e *zk.Event) { w.say(c, "%v %s", e.Typ
 
 func (w *world) Close(c request.ClientID, why request.CloseReason) { w.say(c, "closed: %v", why) }
 
-func (w *world) Append(z zk.Zxid, _ []byte)                   { w.appended = append(w.appended, z) }
-func (w *world) Roll()                                        { w.rolls++ }
-func (w *world) Snapshot(v *tree.View)                        { w.views = append(w.views, v) }
-func (w *world) Applied(h *txn.Header, changes []tree.Change) { w.applied(h, changes) }
-func (w *world) Jumped(z zk.Zxid)                             { w.story = append(w.story, fmt.Sprintf("jumped to %v", z)) }
-func (w *world) Note(n replica.Note)                          { w.notes = append(w.notes, n) }
+func (w *world) Append(z zk.Zxid, _ []byte) { w.appended = append(w.appended, z) }
+func (w *world) Roll()                      { w.rolls++ }
+func (w *world) Snapshot(v *tree.View)      { w.views = append(w.views, v) }
+func (w *world) Note(n replica.Note)        { w.notes = append(w.notes, n) }
 
 func (w *world) Peer(a *consensus.Action) {
 	if w.peer == nil {
@@ -122,13 +117,6 @@ func (w *world) step(ev replica.Event) {
 	w.r.Step(&ev, w)
 	if !w.lag {
 		w.sync()
-	}
-}
-
-// applied keeps what was told of a txn that has changed something.
-func (w *world) applied(h *txn.Header, changes []tree.Change) {
-	for _, c := range changes {
-		w.story = append(w.story, fmt.Sprintf("%v %v %s %q was %q %+v %v %v", h.Zxid, c.Kind, c.Path, c.Data, c.Previous, c.Stat, c.ACL, c.ParentACL))
 	}
 }
 

@@ -32,8 +32,6 @@ func (r *Replica) write(c *client, req *zk.Request, at int64, eff Effects) {
 }
 
 // apply does a committed txn to the tree, fires the watches, and answers.
-//
-// INVARIANT(one-story): what is told of is committed, and nothing committed is left out.
 func (r *Replica) apply(f *inflight, eff Effects) {
 	h := &f.rec.Header
 	if r.serving && !r.leads() {
@@ -47,7 +45,6 @@ func (r *Replica) apply(f *inflight, eff Effects) {
 		eff.Note(Note{Kind: DigestMismatch, Zxid: h.Zxid})
 		r.differs = r.serving && !r.leads()
 	}
-	eff.Applied(h, r.outcome.Changes)
 	for i := range r.outcome.Changes {
 		r.fire(&r.outcome.Changes[i], eff)
 	}

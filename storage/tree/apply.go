@@ -16,14 +16,11 @@ const (
 )
 
 // Change is what watches have to know of one znode that changed. Created and Deleted also mean that the
-// children of ParentPath changed. Strings and Data may alias the txn.
+// children of ParentPath changed. The strings may alias the txn.
 type Change struct {
 	Kind       ChangeKind
 	Path       string
 	Zxid       zk.Zxid
-	Stat       zk.Stat  // of the znode; of a deleted one as it was
-	Data       []byte   // what it holds now; nil for null and for a deleted one
-	Previous   []byte   // what it held before, if the Outcome keeps that; nil for null and for a created one
 	ACL        []zk.ACL // of the znode; of a deleted one as it was
 	ParentPath string   // "/" for the root; "" if it is the root that changed
 	ParentACL  []zk.ACL
@@ -43,36 +40,13 @@ type Result struct {
 type Outcome struct {
 	Changes []Change
 	Results []Result
-	// KeepPrevious asks for the data that was replaced or deleted; it is copied.
-	KeepPrevious bool
-
-	kept []byte
 }
-
-// keptBytesMax is how much memory for previous data is used again.
-const keptBytesMax = 1 << 20
 
 // Reset empties the outcome and keeps its memory.
 func (o *Outcome) Reset() {
 	clear(o.Changes)
 	clear(o.Results)
-	o.Changes, o.Results, o.kept = o.Changes[:0], o.Results[:0], o.kept[:0]
-	if cap(o.kept) > keptBytesMax {
-		o.kept = nil
-	}
-}
-
-// previous is data that is about to be given up.
-func (o *Outcome) previous(data []byte) []byte {
-	switch {
-	case !o.KeepPrevious || data == nil:
-		return nil
-	case len(data) == 0:
-		return []byte{}
-	}
-	start := len(o.kept)
-	o.kept = append(o.kept, data...)
-	return o.kept[start:len(o.kept):len(o.kept)]
+	o.Changes, o.Results = o.Changes[:0], o.Results[:0]
 }
 
 // Apply carries out a txn and adds to out, which may be nil, what came of it. body.Type says what the txn
@@ -176,9 +150,7 @@ func (t *Tree) create(h *txn.Header, b *txn.Txn, owner zk.Owner, out *Outcome, r
 	}
 	r = t.attach(parent, b.Path, at, b.Data, t.acls.use(b.ACL), &stat)
 	res.Stat = stat.Wire(int32(len(b.Data)), 0)
-	c := t.change(Created, r, b.Path, parentPath, h.Zxid)
-	c.Stat, c.Data = res.Stat, b.Data
-	out.Changes = append(out.Changes, c)
+	out.Changes = append(out.Changes, t.change(Created, r, b.Path, parentPath, h.Zxid))
 	t.quotaAfterCreate(b.Path, int64(len(b.Data)))
 }
 
@@ -222,7 +194,6 @@ func (t *Tree) delete(z zk.Zxid, path string, out *Outcome) zk.Code {
 	}
 	t.deleteBelow(r)
 	c := t.change(Deleted, r, path, parentPath, z)
-	c.Stat, c.Previous = t.Stat(r), out.previous(t.Data(r))
 	dataLength := int64(max(0, t.at(r).dataLen))
 	t.detach(r, path, at)
 	t.quotaAfterDelete(path, dataLength)
@@ -255,7 +226,7 @@ func (t *Tree) setData(h *txn.Header, b *txn.Txn, out *Outcome, res *Result) {
 		return
 	}
 	t.digest -= t.digestOf(r, b.Path)
-	before, previous := int64(max(0, t.at(r).dataLen)), out.previous(t.Data(r))
+	before := int64(max(0, t.at(r).dataLen))
 	t.setBlob(r, b.Path, b.Data)
 	n := t.edit(r)
 	n.mzxid, n.mtimeMS, n.version = h.Zxid, h.TimeMS, b.Version
@@ -265,7 +236,6 @@ func (t *Tree) setData(h *txn.Header, b *txn.Txn, out *Outcome, res *Result) {
 	if r != rootRef {
 		c = t.change(DataChanged, r, b.Path, zk.ParentPath(b.Path), h.Zxid)
 	}
-	c.Stat, c.Data, c.Previous = res.Stat, b.Data, previous
 	out.Changes = append(out.Changes, c)
 	t.quotaAfter(b.Path, 0, int64(len(b.Data))-before)
 }
