@@ -33,6 +33,7 @@ type session struct {
 	idText   string // as the metadata has it
 	password string
 	line     *line
+	keys     onceKeys // idempotency keys whose records are there
 
 	mu  sync.Mutex // guards ids
 	ids []zk.ID    // what AddAuth has added; never modified in place
@@ -175,6 +176,7 @@ func (d *door) adopt(l *line, r *zk.ConnectResponse) (*session, error) {
 	s := &session{
 		id: r.Session, idText: strconv.FormatInt(int64(r.Session), 10), password: hex.EncodeToString(r.Password[:]), line: l,
 	}
+	s.keys.known = true
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return s, d.admit(s)

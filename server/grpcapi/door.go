@@ -19,6 +19,7 @@ type door struct {
 	wg       sync.WaitGroup // who runs barriers
 	barriers barriers
 	queues   *queues // of locks and elections
+	cursors  cursors
 	own      ownSession
 
 	mu       sync.Mutex // guards sessions; taken when a connection names another session than before
@@ -27,7 +28,7 @@ type door struct {
 
 func newDoor(o *Options) *door {
 	d := &door{opt: o, sessions: map[zk.SessionID]*session{}}
-	d.own.door, d.barriers.door = d, d
+	d.own.door, d.barriers.door, d.cursors.door = d, d, d
 	d.queues = newQueues(d)
 	return d
 }
@@ -157,6 +158,7 @@ func (d *door) stop(ctx context.Context) {
 	d.queues.close()
 	d.own.close(ctx)
 	d.barriers.close()
+	d.cursors.close()
 	d.mu.Lock()
 	for _, s := range d.sessions {
 		s.line.close(request.CloseShutdown)

@@ -13,8 +13,11 @@ import (
 	"google.golang.org/grpc/status"
 
 	paddockv1 "paddock/gen/paddock/v1"
+	"paddock/internal/txn"
 	"paddock/internal/zk"
+	"paddock/server/driver"
 	"paddock/server/request"
+	"paddock/storage/tree"
 )
 
 // Bounds of what one gRPC client may use.
@@ -42,6 +45,12 @@ type Options struct {
 	// SyncConfirmed tells whether a sync is confirmed by a quorum, as a Paddock leader has it, and a server on its own. It may be
 	// nil, for never.
 	SyncConfirmed func() bool
+	// View holds the tree at one moment; see driver.View. Lists need it.
+	View func(ctx context.Context, paths ...string) (*driver.View, []tree.Ref, error)
+	// Allowed judges an access list, for what is read in a view.
+	Allowed func(acl []zk.ACL, perm zk.Perms, ids []zk.ID) bool
+	// TxnAt is the txn of a zxid, as the log has it; the error tells that it is not known any more.
+	TxnAt func(ctx context.Context, z zk.Zxid) (*txn.Record, error)
 	// RequestBytesMax is jute.maxbuffer; 0 for its default.
 	RequestBytesMax int
 	// Credentials are the transport security of all listeners; nil for none.

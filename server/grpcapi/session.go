@@ -204,7 +204,6 @@ func (s *sessionServer) ListEphemerals(ctx context.Context, in *paddockv1.ListEp
 	if err != nil {
 		return nil, err
 	}
-	const oncePath = "/zookeeper/paddock/once"
 	paths := slices.DeleteFunc(rep.Names, func(p string) bool {
 		return strings.HasPrefix(p, oncePath+"/") || !strings.HasPrefix(p, in.GetPrefix())
 	})

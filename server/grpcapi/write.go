@@ -37,7 +37,7 @@ func (o *outcome) err() error {
 // known again. An error is a gRPC status; that an operation is refused is told by the outcome.
 func (a *asker) write(ctx context.Context, in proto.Message, opt *paddockv1.WriteOptions, ops ...zk.Request) (outcome, error) {
 	if opt.GetIdempotencyKey() != 0 {
-		return outcome{}, refusal(zk.Unimplemented, "", 0)
+		return a.once(ctx, in, opt, ops)
 	}
 	if err := a.reach(ctx, zk.Zxid(opt.GetMinZxid())); err != nil {
 		return outcome{}, err

@@ -227,23 +227,3 @@ func (s *znodeServer) Sync(ctx context.Context, _ *paddockv1.SyncRequest) (*padd
 	}
 	return &paddockv1.SyncResponse{Zxid: uint64(rep.Zxid)}, nil
 }
-
-// Delete removes a znode.
-func (s *znodeServer) Delete(ctx context.Context, in *paddockv1.DeleteRequest) (*paddockv1.DeleteResponse, error) {
-	req, err := deleteOf(in)
-	if err != nil {
-		return nil, err
-	}
-	a, err := s.door.asker(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out, err := a.write(ctx, in, in.GetOptions(), req)
-	if err == nil {
-		err = out.err()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &paddockv1.DeleteResponse{Zxid: uint64(out.zxid), Deleted: int32(len(out.results))}, nil
-}
