@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"paddock/gateway"
+	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/admin"
 	"paddock/server/config"
@@ -21,6 +22,7 @@ import (
 	"paddock/server/grpcapi"
 	"paddock/server/juteapi"
 	"paddock/server/replica"
+	"paddock/storage/tree"
 )
 
 // doors are the ways in beside the client port. They are open before the state is recovered, so that status and
@@ -80,7 +82,7 @@ func (s *server) grpcOptions() (grpcapi.Options, error) {
 		return grpcapi.Options{}, err
 	}
 	return grpcapi.Options{
-		Status: s.status, Operator: operator{s}, Logger: s.log, RequestBytesMax: s.cfg.Client.FrameBytesMax,
+		Status: s.status, Allowed: authority.Check, Operator: operator{s}, Logger: s.log, RequestBytesMax: s.cfg.Client.FrameBytesMax,
 		Handler: s.entrance, Insight: insight{s},
 		Authenticate: authority.Authenticate,
 		SyncConfirmed: func() (yes bool) {
@@ -88,6 +90,18 @@ func (s *server) grpcOptions() (grpcapi.Options, error) {
 				l.inspect(func(r *replica.Replica, _ *driver.Stats) { yes = r.SyncConfirms() })
 			}
 			return yes
+		},
+		View: func(ctx context.Context, paths ...string) (*driver.View, []tree.Ref, error) {
+			if l := s.live.Load(); l != nil {
+				return l.driver.View(ctx, paths...)
+			}
+			return nil, nil, driver.ErrNotServing
+		},
+		TxnAt: func(ctx context.Context, z zk.Zxid) (*txn.Record, error) {
+			if l := s.live.Load(); l != nil {
+				return l.driver.TxnAt(ctx, z)
+			}
+			return nil, driver.ErrNotServing
 		},
 		SessionTimeout: func(_ context.Context, id zk.SessionID) (ms int32, ok bool) {
 			if l := s.live.Load(); l != nil {

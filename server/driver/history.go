@@ -84,3 +84,35 @@ func changesOf(payload []byte, f func(txn.Change) error) (err error) {
 	}
 	return nil
 }
+
+// TxnAt is the txn with a zxid, from memory or from the log on disk. The error is ErrHistoryGone if neither goes back that far or there
+// is no such txn, ErrNotServing, or why the server cannot tell.
+func (d *Driver) TxnAt(ctx context.Context, z zk.Zxid) (*txn.Record, error) {
+	m, err := d.since(ctx, z-1)
+	if err != nil {
+		return nil, err
+	}
+	var payload []byte
+	for _, e := range m.entries {
+		if e.Zxid == z {
+			payload = e.Payload
+			break
+		}
+	}
+	if payload == nil && m.entries == nil && z <= m.oldest && d.opt.ReadLog != nil {
+		err = d.opt.ReadLog(ctx, z-1, z, func(at zk.Zxid, p []byte) error {
+			if at == z {
+				payload = slices.Clone(p)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if payload == nil {
+		return nil, ErrHistoryGone
+	}
+	rec := new(txn.Record)
+	return rec, rec.Decode(payload)
+}

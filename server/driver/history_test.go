@@ -74,3 +74,36 @@ func TestChangesComeFromMemoryAndFromTheLog(t *testing.T) {
 		r.stop()
 	})
 }
+
+func TestATxnIsFoundByItsZxid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const writes = 3000 // more than memory holds
+		fake := &fakeLog{}
+		log := &rememberingLog{fakeLog: fake}
+		r := newRig(t, fake, func(o *Options, _ *replica.Config) {
+			o.Log = log
+			o.ReadLog = func(_ context.Context, after, to zk.Zxid, f func(zk.Zxid, []byte) error) error {
+				for z := after + 1; z <= to; z++ {
+					if err := f(z, log.payloads[z-1]); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+		}).run()
+		c := r.open() // which is zxid 1
+		for i := range writes {
+			c.send(create(int32(i), fmt.Sprint("/n", i)))
+		}
+		for _, z := range []zk.Zxid{2, 3, writes / 2, writes + 1} {
+			rec, err := r.d.TxnAt(t.Context(), z)
+			if err != nil || rec.Header.Zxid != z || rec.Txn.Path != fmt.Sprint("/n", int64(z-2)) {
+				t.Errorf("%v: %+v, %v", z, rec, err)
+			}
+		}
+		if _, err := r.d.TxnAt(t.Context(), writes+2); !errors.Is(err, ErrHistoryGone) {
+			t.Errorf("a zxid to come: %v", err)
+		}
+		r.stop()
+	})
+}

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	paddockv1 "paddock/gen/paddock/v1"
+	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/auth"
 	"paddock/server/driver"
@@ -57,6 +58,10 @@ func newRig(t testing.TB, change ...func(*Options, *replica.Config)) *rig {
 		Status:       func() Status { return Status{State: StateServing} },
 		Handler:      func() request.Handler { return r.driver },
 		Authenticate: authority.Authenticate, SyncConfirmed: func() bool { return true },
+		View: func(ctx context.Context, paths ...string) (*driver.View, []tree.Ref, error) {
+			return r.driver.View(ctx, paths...)
+		},
+		TxnAt: func(ctx context.Context, z zk.Zxid) (*txn.Record, error) { return r.driver.TxnAt(ctx, z) }, Allowed: authority.Check,
 		SessionTimeout: func(ctx context.Context, id zk.SessionID) (ms int32, ok bool) {
 			r.driver.Inspect(ctx, func(rep *replica.Replica, _ *driver.Stats) { ms, ok = rep.TimeoutOf(id) })
 			return ms, ok

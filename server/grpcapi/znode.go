@@ -94,6 +94,9 @@ func (s *znodeServer) SetAcl(ctx context.Context, in *paddockv1.SetAclRequest) (
 	if err != nil {
 		return nil, err
 	}
+	if in.GetOptions().GetIdempotencyKey() != 0 {
+		return nil, noSetACL(req.Path)
+	}
 	a, err := s.door.asker(ctx)
 	if err != nil {
 		return nil, err
