@@ -40,6 +40,9 @@ const (
 	OpSetWatches2          OpCode = 105
 	OpAddWatch             OpCode = 106
 	OpWhoAmI               OpCode = 107
+	// OpTransact is Paddock's own: a multi with guards and two branches. Servers forward it to each other; no client of ZooKeeper's
+	// protocol can ask for it, and what is logged is a multi.
+	OpTransact OpCode = -20
 )
 
 // opInfo is what the server needs to know of an opcode before it looks at the body.
@@ -64,6 +67,7 @@ var opInfos = map[OpCode]opInfo{
 	OpSetWatches: {"setWatches", true}, OpSASL: {"sasl", true},
 	OpGetEphemerals: {"getEphemerals", true}, OpGetAllChildrenNumber: {"getAllChildrenNumber", true},
 	OpSetWatches2: {"setWatches2", true}, OpAddWatch: {"addWatch", true}, OpWhoAmI: {"whoAmI", true},
+	OpTransact: {"transact", false},
 }
 
 // String is ZooKeeper's name of the operation.
@@ -93,12 +97,15 @@ func (o OpCode) FromClient() bool {
 func (o OpCode) IsWrite() bool {
 	switch o {
 	case OpCreate, OpDelete, OpSetData, OpSetACL, OpMulti, OpCreate2, OpReconfig, OpCreateContainer, OpDeleteContainer,
-		OpCreateTTL, OpCreateSession, OpCloseSession, OpCheck:
+		OpCreateTTL, OpCreateSession, OpCloseSession, OpCheck, OpTransact:
 		return true
 	default:
 		return false
 	}
 }
+
+// ClientWrites tells whether a client, by whatever door, may ask for the operation and it becomes a txn.
+func (o OpCode) ClientWrites() bool { return o.IsWrite() && o.FromClient() || o == OpTransact }
 
 // IsCreate tells the five operations that make a znode.
 func (o OpCode) IsCreate() bool {

@@ -16,7 +16,8 @@ type Reply struct {
 	Names   []string // getChildren, getChildren2, getEphemerals
 	ACL     []ACL
 	IDs     []ID    // whoAmI
-	Results []Reply // multi, multiRead: Op is OpError where Err alone counts
+	Branch  Branch  // transact; never on the wire
+	Results []Reply // multi, multiRead, transact: Op is OpError where Err alone counts
 
 	// PartialBody keeps Results in the body although Err is set: a multi or multiRead that ZooKeeper stumbles over.
 	PartialBody bool

@@ -15,7 +15,9 @@ type Request struct {
 	Path    string     // auth: the scheme
 	Data    []byte     // auth, sasl: the credential
 	ACL     []ACL
-	Ops     []Request // multi, multiRead
+	Ops     []Request // multi, multiRead; transact: what is done if all Guards hold
+	Guards  []Guard   // transact
+	Else    []Request // transact: what is done otherwise
 	Watches *Watches  // setWatches, setWatches2
 	Members *Members  // reconfig
 
@@ -67,12 +69,16 @@ const (
 const HeaderBytes = 8
 
 // Jute codes header and body. Reading never fails for the sake of the body: a body that does not decode sets
-// Malformed. A header that does not decode is the Coder's error. Surplus bytes are left unread.
+// Malformed. A header that does not decode is the Coder's error. Surplus bytes are left unread. A client's transact is read as OpError, an
+// opcode that nobody knows.
 func (r *Request) Jute(c *jute.Coder) {
 	c.Int32(&r.Xid)
 	c.Int32((*int32)(&r.Op))
 	if c.Err() != nil {
 		return
+	}
+	if r.Op == OpTransact && c.Reading() {
+		r.Op = OpError
 	}
 	r.Body(c)
 }
@@ -124,6 +130,8 @@ func (r *Request) body(c *jute.Coder) {
 		r.Watches.code(c, r.Op == OpSetWatches2)
 	case OpMulti, OpMultiRead:
 		r.multi(c)
+	case OpTransact:
+		r.transact(c)
 	case OpAuth:
 		c.Int32(&r.Arg)
 		c.String(&r.Path)

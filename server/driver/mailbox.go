@@ -149,7 +149,7 @@ const requestBytes = 160
 func weigh(reqs []zk.Request) int64 {
 	n := int64(0)
 	for i := range reqs {
-		n += requestBytes + int64(len(reqs[i].Path)+len(reqs[i].Data)) + requestBytes*int64(len(reqs[i].Ops))
+		n += requestBytes + int64(len(reqs[i].Path)+len(reqs[i].Data)) + requestBytes*int64(len(reqs[i].Ops)+len(reqs[i].Guards)+len(reqs[i].Else))
 	}
 	return n
 }

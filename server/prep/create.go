@@ -100,7 +100,7 @@ func (p *Prep) create(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 		return zk.QuotaExceeded
 	}
 	o := owner(req, by)
-	p.putCreated(by, parentPath, parent, path, was, node{exists: true, acl: acl, prefix: tree.DigestPrefix(path, req.Data), length: int32(len(req.Data)),
+	p.putCreated(by, parentPath, parent, path, was, node{exists: true, acl: acl, prefix: tree.DigestPrefix(path, req.Data), length: int32(len(req.Data)), wrote: true, data: req.Data,
 		stat: zk.StoredStat{Czxid: by.Zxid, Mzxid: by.Zxid, Pzxid: by.Zxid, CtimeMS: by.TimeMS, MtimeMS: by.TimeMS, Owner: o}})
 	_, ephemeral := o.Session()
 	*out = txn.Txn{

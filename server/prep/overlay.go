@@ -13,6 +13,8 @@ type node struct {
 	acl      []zk.ACL
 	prefix   uint32 // digest of path and data, to which the stat is added
 	length   int32  // of the data, in bytes
+	wrote    bool   // a txn in flight has set the data, to data; otherwise the tree has it
+	data     []byte
 	digest   uint64 // what the znode adds to the digest of the tree
 }
 
@@ -63,6 +65,15 @@ func (o *overlay) find(path string) (node, bool) {
 	}
 	n.digest = tree.DigestOf(path, n.prefix, &n.stat)
 	return n, true
+}
+
+// data is what the znode at path, which find has returned, will hold.
+func (o *overlay) data(path string, n *node) []byte {
+	if n.wrote {
+		return n.data
+	}
+	ref, _ := o.tree.Find(path)
+	return o.tree.Data(ref)
 }
 
 // put makes n what the next txn finds at path. was is what find returned before.

@@ -66,7 +66,10 @@ func (p *Prep) Judge(req *zk.Request, by Asker, rec *txn.Record) {
 	switch {
 	case req.Malformed:
 	case req.Op == zk.OpMulti:
-		code = p.multi(req, &by, &rec.Txn)
+		code = p.multi(req.Ops, &by, &rec.Txn)
+	case req.Op == zk.OpTransact:
+		rec.Header.Type = zk.OpMulti
+		code = p.transact(req, &by, &rec.Txn)
 	case req.Op == zk.OpReconfig:
 		code = p.reconfig(req, &by, &rec.Txn)
 	default:
@@ -108,19 +111,24 @@ func (p *Prep) OpenSession(timeoutMS int32, by Asker, rec *txn.Record) {
 // multi judges the operations one after the other; each sees what those before it will do. At the first that fails
 // all are taken back: the txn then lists the good ones, the error, and RuntimeInconsistency for the rest. One that
 // ZooKeeper stumbles over, such as a null path, fails the multi as a whole.
-func (p *Prep) multi(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
-	*out = txn.Txn{Type: zk.OpMulti, Ops: make([]txn.Txn, len(req.Ops))}
+func (p *Prep) multi(ops []zk.Request, by *Asker, out *txn.Txn) zk.Code {
+	*out = txn.Txn{Type: zk.OpMulti, Ops: make([]txn.Txn, len(ops))}
+	return p.each(ops, by, out.Ops)
+}
+
+// each judges the operations of a multi.
+func (p *Prep) each(ops []zk.Request, by *Asker, out []txn.Txn) zk.Code {
 	start := p.over.mark()
 	failed := false
-	for i := range req.Ops {
-		op := &out.Ops[i]
+	for i := range ops {
+		op := &out[i]
 		if failed {
 			*op = txn.Txn{Type: zk.OpError, Err: zk.RuntimeInconsistency}
 			continue
 		}
 		code := zk.MarshallingError
-		if !req.Ops[i].Op.IsRead() {
-			code = p.one(&req.Ops[i], by, op)
+		if !ops[i].Op.IsRead() {
+			code = p.one(&ops[i], by, op)
 		}
 		if code == zk.MarshallingError {
 			p.over.undo(start)

@@ -26,8 +26,9 @@ type pending struct {
 	at    int64
 	xid   int32 // of a write
 	op    zk.OpCode
-	until zk.Zxid // answered once this is applied: the write's own txn; for a sync, what was proposed before it
-	token uint64  // of a sync on a leader: answered once consensus has confirmed this
+	plain *plainTransact // of a transact that the leader was sent as a multi
+	until zk.Zxid        // answered once this is applied: the write's own txn; for a sync, what was proposed before it
+	token uint64         // of a sync on a leader: answered once consensus has confirmed this
 	// refuse is what a write that needs no txn is answered with: one that is refused, or the end of a local session (OK).
 	refuse zk.Code
 }

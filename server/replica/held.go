@@ -33,7 +33,7 @@ func (r *Replica) hold(h held) {
 
 // holds tells whether a client's request has to wait: it writes, or comes behind one that waits.
 func (r *Replica) holds(c *client, req *zk.Request) bool {
-	return c.held || r.holding() && !c.guest && req.Op.IsWrite() && req.Op.FromClient()
+	return c.held || r.holding() && !c.guest && req.Op.ClientWrites()
 }
 
 // resume takes up what was held, once this server may propose again.

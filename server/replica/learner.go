@@ -26,7 +26,16 @@ const never = zk.Zxid(math.MaxInt64)
 // forward asks the leader for a client's write. The answer waits in the client's queue for the txn to come back.
 func (r *Replica) forward(c *client, req *zk.Request, at int64, eff Effects) {
 	c.closing = c.closing || req.Op == zk.OpCloseSession
-	c.queue.Push(pending{at: at, xid: req.Xid, op: req.Op, until: never})
+	p := pending{at: at, xid: req.Xid, op: req.Op, until: never}
+	if req.Op == zk.OpTransact && !r.core.LeaderConfirms() {
+		multi, ok := req.AsMulti()
+		if !ok {
+			r.inTurn(c, req, zk.Unimplemented, at, eff)
+			return
+		}
+		p.plain, req = &plainTransact{guards: len(req.Guards)}, multi
+	}
+	c.queue.Push(p)
 	r.askFor(c, req, eff)
 }
 
@@ -146,6 +155,6 @@ func (r *Replica) claim(f *inflight) {
 	ends := h.Type == zk.OpCloseSession && p.op != zk.OpCloseSession // the leader's own doing
 	if p.req == nil && p.xid == h.Cxid && !ends {
 		p.until = h.Zxid
-		f.client, f.xid, f.op, f.at = c.id, p.xid, p.op, p.at
+		f.client, f.xid, f.op, f.at, f.plain = c.id, p.xid, p.op, p.at, p.plain
 	}
 }

@@ -58,10 +58,11 @@ func wantsEphemeral(req *zk.Request) bool {
 	switch req.Op {
 	case zk.OpCreate, zk.OpCreate2:
 		return req.Mode.IsEphemeral()
-	case zk.OpMulti:
-		return slices.ContainsFunc(req.Ops, func(op zk.Request) bool {
+	case zk.OpMulti, zk.OpTransact:
+		one := func(op zk.Request) bool {
 			return (op.Op == zk.OpCreate || op.Op == zk.OpCreate2) && op.Mode.IsEphemeral()
-		})
+		}
+		return slices.ContainsFunc(req.Ops, one) || slices.ContainsFunc(req.Else, one)
 	default:
 		return false
 	}
@@ -96,7 +97,7 @@ func (r *Replica) writeLocally(c *client, req *zk.Request, at int64, eff Effects
 	case r.cfg.UpgradeSessions:
 		r.upgrade(c, eff)
 		return false
-	case req.Op == zk.OpMulti:
+	case req.Op == zk.OpMulti || req.Op == zk.OpTransact:
 		return false // the operation fails, not the request
 	default:
 		r.inTurn(c, req, zk.EphemeralOnLocalSession, at, eff)

@@ -49,11 +49,11 @@ func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 		eff.Reply(c.id, at, &r.reply)
 	case !r.identified(ids):
 		r.unidentified(c, req, at, eff)
-	case r.readOnly && req.Op != zk.OpCloseSession && (req.Op == zk.OpSync || req.Op == zk.OpCheck || req.Op.IsWrite() && req.Op.FromClient()):
+	case r.readOnly && req.Op != zk.OpCloseSession && (req.Op == zk.OpSync || req.Op == zk.OpCheck || req.Op.ClientWrites()):
 		r.answerHere(c, req, zk.NotReadOnly, at, eff)
-	case c.guest && req.Op.IsWrite() && req.Op.FromClient():
+	case c.guest && req.Op.ClientWrites():
 		r.inTurn(c, req, zk.UnknownSession, at, eff)
-	case req.Op.IsWrite() && req.Op.FromClient():
+	case req.Op.ClientWrites():
 		r.write(c, req, at, eff)
 	case req.Op == zk.OpSync && !r.leads():
 		r.forwardSync(c, req, at, eff)

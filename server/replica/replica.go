@@ -56,6 +56,7 @@ type inflight struct {
 	xid    int32
 	op     zk.OpCode
 	at     int64
+	plain  *plainTransact // of a transact that was proposed as a multi
 }
 
 // Replica is the state of one server. Its zero value is of no use; see New.

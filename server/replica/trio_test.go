@@ -20,6 +20,7 @@ import (
 // trio is an ensemble of three servers whose network and disks are quick and never fail.
 type trio struct {
 	t       *testing.T
+	plain   bool     // the servers do not know that they are of one make
 	nodes   [4]*node // by id, from 1
 	waiting []func() // what happens next, in order
 	links   consensus.LinkID
@@ -38,11 +39,17 @@ type node struct {
 
 func newTrio(t *testing.T) *trio {
 	t.Helper()
+	return trioOf(t, false)
+}
+
+// trioOf makes servers that, if they are plain, do not know each other's make: each takes the others for ones of ZooKeeper.
+func trioOf(t *testing.T, plain bool) *trio {
+	t.Helper()
 	ensemble, err := quorum.ParseConfig("server.1=a:1:2:participant\nserver.2=b:1:2:participant\nserver.3=c:1:2:participant\nversion=0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &trio{t: t, ends: map[consensus.LinkID]*node{}, links: 2}
+	tr := &trio{t: t, plain: plain, ends: map[consensus.LinkID]*node{}, links: 2}
 	for id := quorum.ServerID(1); id <= 3; id++ {
 		n := &node{world: newBareWorld(t), trio: tr, id: id}
 		n.next = request.ClientID(id) * 1000
@@ -156,7 +163,11 @@ func (n *node) Peer(a *consensus.Action) {
 		n.soon(consensus.Event{Kind: consensus.LinkUp, Link: mine, Server: a.Server, Dialled: true})
 	case consensus.Send:
 		if to := tr.ends[a.Link^1]; to != nil && tr.cut != n && tr.cut != to && !tr.unheard(to, a.Message) {
-			to.soon(consensus.Event{Kind: consensus.Received, Link: a.Link ^ 1, Message: a.Message})
+			m := *a.Message
+			if tr.plain && m.Protocol != 0 {
+				m.Protocol = consensus.ProtocolVersion
+			}
+			to.soon(consensus.Event{Kind: consensus.Received, Link: a.Link ^ 1, Message: &m})
 		}
 	case consensus.Drop:
 		for _, end := range []consensus.LinkID{a.Link, a.Link ^ 1} {

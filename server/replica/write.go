@@ -127,10 +127,11 @@ func (r *Replica) buildReply(f *inflight) {
 	r.reply = zk.Reply{Xid: f.xid, Op: f.op, Zxid: f.rec.Header.Zxid}
 	rep := &r.reply
 	if f.op == zk.OpMulti && f.rec.Header.Type == zk.OpMulti {
-		for i := range r.outcome.Results {
-			res := &r.outcome.Results[i]
-			rep.Results = append(rep.Results, zk.Reply{Op: res.Type, Err: res.Err, Path: res.Path, Stat: res.Stat})
-		}
+		rep.Results = results(r.outcome.Results)
+		return
+	}
+	if f.op == zk.OpTransact && f.rec.Header.Type == zk.OpMulti {
+		r.buildTransacted(f)
 		return
 	}
 	if len(r.outcome.Results) > 0 {
