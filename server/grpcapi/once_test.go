@@ -211,4 +211,3 @@ func (r *rig) eventually(what string, ok func() bool) {
 		}
 	}
 }
-

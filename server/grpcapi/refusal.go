@@ -92,6 +92,8 @@ var verdicts = map[zk.Code]verdict{
 	zk.NodeExists:              {codes.AlreadyExists, "the znode is there already", 0},
 	zk.NotEmpty:                {codes.FailedPrecondition, "it has children", 0},
 	zk.SessionExpired:          {codes.Unauthenticated, "the session is over: open another", 0},
+	zk.InvalidCallback:         {codes.InvalidArgument, "the callback is invalid", 0},
+	zk.NoWatcher:               {codes.NotFound, "there is no such watch", 0},
 	zk.InvalidACL:              {codes.InvalidArgument, "the access list is not valid, or names nobody", 0},
 	zk.AuthFailed:              {codes.Unauthenticated, "the credential is refused", 0},
 	zk.SessionMoved:            {codes.Aborted, "the session was taken up elsewhere", retryNow},
