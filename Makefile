@@ -119,6 +119,16 @@ verify-gen: $(TOOLS)/.built ## generate again and expect no difference
 	  tools/embed.sh > "$$fresh/gen/openapi/openapi.go"; \
 	  diff -r gen "$$fresh/gen" || { echo 'gen/ is stale, run make gen'; exit 1; }
 
+.PHONY: console
+console: ## build gateway/console/dist from its sources; needs npm
+	cd gateway/console && npm ci --no-audit --no-fund && npm run check && npm run build
+
+.PHONY: verify-console
+verify-console: ## build it again and expect no difference
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	  (cd gateway/console && npm ci --no-audit --no-fund >/dev/null && npm run check && node build.mjs "$$fresh/dist") && \
+	  diff -r gateway/console/dist "$$fresh/dist" || { echo 'gateway/console/dist is stale, run make console'; exit 1; }
+
 .PHONY: check
 check: lint verify-gen test $(if $(wildcard internal/sim),sim) ## what must pass before a commit
 

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"paddock/gateway"
+	"paddock/gateway/console"
 	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/admin"
@@ -124,7 +125,7 @@ func (s *server) openHTTP(d *doors) error {
 		return fmt.Errorf("HTTP port: connect to the server in %s: %w", s.cfg.DataDir, err)
 	}
 	d.conn = conn
-	handler, err := gateway.New(conn, gateway.Options{Logger: s.log, Metrics: admin.Scrape(s.liveWords), CORSOrigins: s.cfg.HTTP.CORSOrigins})
+	handler, err := gateway.New(conn, gateway.Options{Logger: s.log, Metrics: admin.Scrape(s.liveWords), CORSOrigins: s.cfg.HTTP.CORSOrigins, Console: console.Handler()})
 	if err != nil {
 		return fmt.Errorf("HTTP port: %w", err)
 	}
