@@ -335,7 +335,7 @@ func (l *line) Backlog() int { return l.bytes }
 func keep(r *zk.Reply) zk.Reply {
 	c := *r
 	switch r.Op {
-	case zk.OpMulti, zk.OpMultiRead:
+	case zk.OpMulti, zk.OpMultiRead, zk.OpTransact:
 		if bytes := dataBytes(r.Results); bytes > answerBytesMax {
 			return zk.Reply{Xid: r.Xid, Op: r.Op, Zxid: r.Zxid, Err: codeTooLarge}
 		}

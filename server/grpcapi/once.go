@@ -72,10 +72,7 @@ func (a *asker) record(in proto.Message, opt *paddockv1.WriteOptions) (*zk.Reque
 func (a *asker) once(ctx context.Context, in proto.Message, opt *paddockv1.WriteOptions, ops []zk.Request) (outcome, error) {
 	record, err := a.record(in, opt)
 	if err == nil {
-		err = a.reach(ctx, zk.Zxid(opt.GetMinZxid()))
-	}
-	if err == nil {
-		err = a.session.keys.load(ctx, a)
+		err = a.prepareOnce(ctx, opt)
 	}
 	if err != nil {
 		return outcome{}, err
@@ -105,6 +102,14 @@ func (a *asker) once(ctx context.Context, in proto.Message, opt *paddockv1.Write
 		return out, nil
 	}
 	return outcome{}, raced(record.Path)
+}
+
+// prepareOnce does what comes before a write with a key.
+func (a *asker) prepareOnce(ctx context.Context, opt *paddockv1.WriteOptions) error {
+	if err := a.reach(ctx, zk.Zxid(opt.GetMinZxid())); err != nil {
+		return err
+	}
+	return a.session.keys.load(ctx, a)
 }
 
 // makeOncePaths makes the znodes that records are below. They are everybody's, as records are created by everybody.
@@ -154,7 +159,7 @@ func (a *asker) answerOf(ctx context.Context, rec *txn.Record, record string) (o
 	out := outcome{zxid: rec.Header.Zxid, many: true}
 	ops := rec.Txn.Ops
 	if at := slices.IndexFunc(ops, func(op txn.Txn) bool { return op.Path == record }); at >= 0 {
-		out.otherwise = at > 0 && ops[0].Version == branchOtherwise
+		out.otherwise = at == 1 && ops[0].Path == zk.RootPath && ops[0].Version == int32(zk.BranchElse)
 		ops = ops[at+1:]
 	}
 	for i := range ops {
@@ -178,9 +183,6 @@ func (a *asker) answerOf(ctx context.Context, rec *txn.Record, record string) (o
 	}
 	return out, nil
 }
-
-// branchOtherwise is the version in the check that begins a transaction with guards if its second list was done.
-const branchOtherwise = 2
 
 // onceKeys are the records that a session has, the oldest first.
 type onceKeys struct {

@@ -175,6 +175,12 @@ func sizeOf(req *zk.Request) int {
 	for i := range req.Ops {
 		n += sizeOf(&req.Ops[i])
 	}
+	for i := range req.Else {
+		n += sizeOf(&req.Else[i])
+	}
+	for i := range req.Guards {
+		n += recordOverhead/4 + len(req.Guards[i].Path) + len(req.Guards[i].Data)
+	}
 	return n
 }
 

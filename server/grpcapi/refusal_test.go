@@ -212,3 +212,46 @@ func TestTransactionsDoAllOrNothing(t *testing.T) {
 		t.Errorf("half a transaction: %v %v", there, err)
 	}
 }
+
+func TestGuardsChooseTheList(t *testing.T) {
+	r := newRig(t)
+	made := r.create("/a", "one")
+	ctx, _ := r.open(20_000)
+	put := func(data string) []*paddockv1.Operation {
+		return []*paddockv1.Operation{{Operation: &paddockv1.Operation_Set{Set: &paddockv1.SetRequest{Path: "/a", Data: []byte(data)}}}}
+	}
+	for i, row := range []struct {
+		name  string
+		guard *paddockv1.Guard
+		held  bool
+	}{
+		{"there", &paddockv1.Guard{Path: "/a", Condition: &paddockv1.Guard_Exists{Exists: true}}, true},
+		{"not there", &paddockv1.Guard{Path: "/a", Condition: &paddockv1.Guard_Exists{}}, false},
+		{"nowhere", &paddockv1.Guard{Path: "/b", Condition: &paddockv1.Guard_Exists{}}, true},
+		{"the data as it is now", &paddockv1.Guard{Path: "/a", Condition: &paddockv1.Guard_Data{Data: []byte("then")}}, true},
+		{"other data", &paddockv1.Guard{Path: "/a", Condition: &paddockv1.Guard_Data{Data: []byte("one")}}, false},
+		{"changed since", &paddockv1.Guard{Path: "/a", Condition: &paddockv1.Guard_Mzxid{Mzxid: made.GetZxid()}}, false},
+	} {
+		in := &paddockv1.TransactRequest{
+			Guards: []*paddockv1.Guard{row.guard}, Then: put("then"), Otherwise: put("otherwise"), Options: &paddockv1.WriteOptions{IdempotencyKey: uint64(i + 1)},
+		}
+		if _, err := r.znodes.Set(ctx, &paddockv1.SetRequest{Path: "/a", Data: []byte("then")}); err != nil {
+			t.Fatal(err)
+		}
+		out, err := r.znodes.Transact(ctx, in)
+		if err != nil || out.GetHeld() != row.held || len(out.GetResults()) != 1 {
+			t.Errorf("%s: %v %v", row.name, out, err)
+		}
+		again, err := r.znodes.Transact(ctx, in)
+		if err != nil || again.GetHeld() != out.GetHeld() || again.GetZxid() != out.GetZxid() {
+			t.Errorf("%s, once more: %v %v, not %v", row.name, again, err, out)
+		}
+	}
+	in := &paddockv1.TransactRequest{Guards: []*paddockv1.Guard{{Path: "/new", Condition: &paddockv1.Guard_Exists{}}}, Options: &paddockv1.WriteOptions{IdempotencyKey: 99},
+		Then: []*paddockv1.Operation{{Operation: &paddockv1.Operation_Create{Create: &paddockv1.CreateRequest{Path: "/new"}}}}}
+	for range 2 {
+		if out, err := r.znodes.Transact(ctx, in); err != nil || !out.GetHeld() || out.GetResults()[0].GetPath() != "/new" {
+			t.Errorf("a guard that its own transaction breaks: %v %v", out, err)
+		}
+	}
+}

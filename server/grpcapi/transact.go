@@ -11,17 +11,7 @@ import (
 
 // Transact does all of its operations or none, depending on guards.
 func (s *znodeServer) Transact(ctx context.Context, in *paddockv1.TransactRequest) (*paddockv1.TransactResponse, error) {
-	if n := len(in.GetGuards()); n > guardsMax {
-		return nil, invalid("", "there are %d guards; there may be %d", n, guardsMax)
-	}
-	then, err := operationsOf(in.GetThen())
-	if err != nil {
-		return nil, err
-	}
-	if _, err := operationsOf(in.GetOtherwise()); err != nil {
-		return nil, err
-	}
-	guards, err := checksOf(in)
+	req, err := transactOf(in)
 	if err != nil {
 		return nil, err
 	}
@@ -29,36 +19,124 @@ func (s *znodeServer) Transact(ctx context.Context, in *paddockv1.TransactReques
 	if err != nil {
 		return nil, err
 	}
-	if ephemeralIn(then) && a.session == nil {
+	if a.session == nil && (ephemeralIn(req.Ops) || ephemeralIn(req.Else)) {
 		return nil, refusal(zk.UnknownSession, "", 0)
 	}
-	if len(guards)+len(then) == 0 {
-		return nil, invalid("", "the transaction has neither guards nor operations")
+	out, err := a.transact(ctx, in, &req)
+	if err == nil {
+		err = out.err()
 	}
-	ops := append(guards, then...)
-	out, err := a.transact(ctx, in, ops)
 	if err != nil {
 		return nil, err
 	}
-	if out.code != zk.OK && out.failed < len(guards) && (out.code == zk.NoNode || out.code == zk.BadVersion) {
-		return &paddockv1.TransactResponse{Zxid: uint64(out.zxid)}, nil
-	}
-	out.failed -= len(guards)
-	if err := out.err(); err != nil {
-		return nil, err
-	}
-	return &paddockv1.TransactResponse{Held: true, Results: resultsOf(out.results[len(guards):]), Zxid: uint64(out.zxid)}, nil
+	return &paddockv1.TransactResponse{Held: !out.otherwise, Results: resultsOf(out.results), Zxid: uint64(out.zxid)}, nil
 }
 
-// transact does operations as one transaction, even if there is but one.
-func (a *asker) transact(ctx context.Context, in *paddockv1.TransactRequest, ops []zk.Request) (outcome, error) {
+// transactOf is the record of a transaction.
+func transactOf(in *paddockv1.TransactRequest) (req zk.Request, err error) {
+	req.Op = zk.OpTransact
+	if req.Guards, err = guardsOf(in.GetGuards()); err != nil {
+		return req, err
+	}
+	if req.Ops, err = operationsOf(in.GetThen()); err != nil {
+		return req, err
+	}
+	if req.Else, err = operationsOf(in.GetOtherwise()); err == nil && len(req.Guards)+len(req.Ops) == 0 {
+		err = invalid("", "the transaction has neither guards nor operations")
+	}
+	return req, err
+}
+
+// transact does a transaction, once if its options have an idempotency key. Without guards it is one that every leader knows.
+func (a *asker) transact(ctx context.Context, in *paddockv1.TransactRequest, req *zk.Request) (outcome, error) {
+	if len(req.Guards) == 0 {
+		if in.GetOptions().GetIdempotencyKey() != 0 {
+			return a.once(ctx, in, in.GetOptions(), req.Ops)
+		}
+		if err := a.reach(ctx, zk.Zxid(in.GetOptions().GetMinZxid())); err != nil {
+			return outcome{}, err
+		}
+		return a.multi(ctx, req.Ops)
+	}
 	if in.GetOptions().GetIdempotencyKey() != 0 {
-		return a.once(ctx, in, in.GetOptions(), ops)
+		return a.guardedOnce(ctx, in, req)
 	}
 	if err := a.reach(ctx, zk.Zxid(in.GetOptions().GetMinZxid())); err != nil {
 		return outcome{}, err
 	}
-	return a.multi(ctx, ops)
+	return a.guarded(ctx, req)
+}
+
+// guarded does a transaction that has guards.
+func (a *asker) guarded(ctx context.Context, req *zk.Request) (outcome, error) {
+	if err := fits(req, a.door.requestBytesMax()); err != nil {
+		return outcome{}, err
+	}
+	sent := *req
+	rep, err := a.do(ctx, &sent)
+	switch {
+	case err != nil:
+		return outcome{}, err
+	case rep.Err == zk.Unimplemented:
+		return outcome{}, fault(codes.FailedPrecondition, "LEADER_CANNOT",
+			"the leader is a ZooKeeper, which judges guards by exists and version only, without an else branch", about{zxid: rep.Zxid})
+	}
+	ops := req.Ops
+	if rep.Branch == zk.BranchElse {
+		ops = req.Else
+	}
+	out := multiOutcome(&rep, ops)
+	out.otherwise = rep.Branch == zk.BranchElse
+	return out, nil
+}
+
+// guardedOnce does a transaction that has guards unless it was done before under the same key. The record is part of either list; but
+// where the second is empty, so that every leader can judge it, nothing is done and there is nothing to record.
+func (a *asker) guardedOnce(ctx context.Context, in *paddockv1.TransactRequest, req *zk.Request) (outcome, error) {
+	record, err := a.record(in, in.GetOptions())
+	if err == nil {
+		err = a.prepareOnce(ctx, in.GetOptions())
+	}
+	if err != nil {
+		return outcome{}, err
+	}
+	with := *req
+	with.Ops = append([]zk.Request{*record}, req.Ops...)
+	if len(req.Else) > 0 {
+		with.Else = append([]zk.Request{*record}, req.Else...)
+	}
+	for range attemptsMax {
+		// The guards may not hold any more because of the first time.
+		if out, done, err := a.recalled(ctx, record); done || err != nil {
+			return out, err
+		}
+		out, err := a.guarded(ctx, &with)
+		switch {
+		case err != nil:
+			return outcome{}, err
+		case out.code == zk.NodeExists && out.failed == 0:
+			continue
+		case out.code == zk.NoNode && out.failed == 0 && out.path == record.Path:
+			err = a.makeOncePaths(ctx)
+		case out.code != zk.OK:
+			out.failed--
+			return out, nil
+		case out.otherwise && len(req.Else) == 0:
+			// The first time may have come here between the look for its record and the judgement.
+			if first, done, err := a.recalled(ctx, record); done || err != nil {
+				return first, err
+			}
+			return out, nil
+		default:
+			a.session.keys.add(a.session, record.Path)
+			out.results = out.results[1:]
+			return out, nil
+		}
+		if err != nil {
+			return outcome{}, err
+		}
+	}
+	return outcome{}, raced(record.Path)
 }
 
 // operationsOf are the records of a list of operations.
@@ -106,37 +184,34 @@ func noSetACL(path string) error {
 		about{path: path})
 }
 
-// checksOf are the guards of a transaction as ZooKeeper has them.
-func checksOf(in *paddockv1.TransactRequest) ([]zk.Request, error) {
-	var out []zk.Request
-	for _, g := range in.GetGuards() {
-		if err := checkPath(g.GetPath()); err != nil {
+// guardsOf are the records of guards.
+func guardsOf(list []*paddockv1.Guard) ([]zk.Guard, error) {
+	if len(list) > guardsMax {
+		return nil, invalid("", "there are %d guards; there may be %d", len(list), guardsMax)
+	}
+	out := make([]zk.Guard, len(list))
+	for i, in := range list {
+		if err := checkPath(in.GetPath()); err != nil {
 			return nil, err
 		}
-		req := zk.Request{Op: zk.OpCheck, Path: g.GetPath(), Version: -1}
-		switch c := g.GetCondition().(type) {
-		case nil:
-			return nil, invalid(g.GetPath(), "a guard says nothing of what must hold")
-		case *paddockv1.Guard_Version:
-			req.Version = c.Version
+		g := &out[i]
+		g.Path = in.GetPath()
+		switch c := in.GetCondition().(type) {
 		case *paddockv1.Guard_Exists:
-			if !c.Exists {
-				return nil, leaderCannot(g.GetPath())
+			if g.Kind = zk.GuardAbsent; c.Exists {
+				g.Kind = zk.GuardExists
 			}
+		case *paddockv1.Guard_Version:
+			g.Kind, g.Version = zk.GuardVersion, c.Version
+		case *paddockv1.Guard_Mzxid:
+			g.Kind, g.Zxid = zk.GuardMzxid, zk.Zxid(c.Mzxid)
+		case *paddockv1.Guard_Data:
+			g.Kind, g.Data = zk.GuardData, dataOf(c.Data)
 		default:
-			return nil, leaderCannot(g.GetPath())
+			return nil, invalid(g.Path, "a guard says nothing of what must hold")
 		}
-		out = append(out, req)
-	}
-	if len(in.GetOtherwise()) > 0 && len(out) > 0 {
-		return nil, leaderCannot("")
 	}
 	return out, nil
-}
-
-// leaderCannot is the status of a transaction that the leader does not know how to judge.
-func leaderCannot(path string) error {
-	return fault(codes.FailedPrecondition, "LEADER_CANNOT", "the leader judges guards by exists and version only, without an else branch", about{path: path})
 }
 
 // ephemeralIn tells whether an operation makes an ephemeral.
