@@ -47,11 +47,10 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(newServe(), newStatus(), newTransfer(), newStop(), newWAL(), newSnapshot(), newMigrate(), newBench(), newVersion())
+	root.AddCommand(newServe(), newCLI(), newStatus(), newTransfer(), newStop(), newWAL(), newSnapshot(), newMigrate(), newBench(), newVersion())
 	return group(root)
 }
 

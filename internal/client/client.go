@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -44,6 +45,14 @@ type Options struct {
 	ReplyBytesMax int
 	// NoPing leaves pinging to the caller, who may want to see a session expire.
 	NoPing bool
+	// TLS is how to secure the connection; nil for a plain one. The name to verify is the host dialled unless it says another.
+	TLS *tls.Config
+	// Silence ends the connection when the server has sent nothing for longer than this share of the session timeout, in
+	// percent; 0 to wait for ever. Pings are answered, so a server that lives is never silent for a third of it.
+	Silence int
+	// OnEvent takes the watches that fire, in place of Events: called by the goroutine that reads, so that an event is told
+	// before any reply that the server sent after it. It must not block and must not call Do or Close.
+	OnEvent func(zk.Event)
 }
 
 // Conn is one connection with its session.
@@ -86,8 +95,7 @@ func Dial(ctx context.Context, addr string, opt Options) (*Conn, error) {
 	if opt.ReplyBytesMax <= 0 {
 		opt.ReplyBytesMax = ReplyBytesMaxDefault
 	}
-	var d net.Dialer
-	nc, err := d.DialContext(ctx, "tcp", addr)
+	nc, err := connect(ctx, addr, opt.TLS)
 	if err != nil {
 		return nil, err // names the address
 	}
@@ -108,6 +116,15 @@ func Dial(ctx context.Context, addr string, opt Options) (*Conn, error) {
 	c.loops.Go(c.read) // both end with the connection; Close and Abandon wait for them
 	c.loops.Go(c.write)
 	return c, nil
+}
+
+// connect dials addr, over TLS if secure is set.
+func connect(ctx context.Context, addr string, secure *tls.Config) (net.Conn, error) {
+	var d net.Dialer
+	if secure == nil {
+		return d.DialContext(ctx, "tcp", addr)
+	}
+	return (&tls.Dialer{NetDialer: &d, Config: secure}).DialContext(ctx, "tcp", addr)
 }
 
 // handshake sends the connect request and reads the answer.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"paddock/internal/jute"
@@ -23,7 +24,12 @@ const (
 
 // read takes replies and events until the connection ends, then fails what is outstanding.
 func (c *Conn) read() {
-	in := bufio.NewReaderSize(c.nc, readBytes)
+	var from io.Reader = c.nc
+	if c.opt.Silence > 0 {
+		const percent = 100
+		from = &impatient{c.nc, c.Timeout() * time.Duration(c.opt.Silence) / percent}
+	}
+	in := bufio.NewReaderSize(from, readBytes)
 	for {
 		frame, err := readFrame(in, nil, c.opt.ReplyBytesMax)
 		if err == nil {
@@ -47,6 +53,20 @@ func (c *Conn) read() {
 	close(c.events)
 }
 
+// impatient is a connection that fails when nothing is read for too long.
+type impatient struct {
+	net.Conn
+	most time.Duration
+}
+
+// Read implements io.Reader.
+func (i *impatient) Read(b []byte) (int, error) {
+	if err := i.SetReadDeadline(time.Now().Add(i.most)); err != nil {
+		return 0, err
+	}
+	return i.Conn.Read(b)
+}
+
 // take handles one frame. Strings and data of the reply alias it.
 func (c *Conn) take(frame []byte) error {
 	r := jute.Reader(frame)
@@ -58,6 +78,10 @@ func (c *Conn) take(frame []byte) error {
 		var e zk.Event
 		if e.Jute(r); r.Err() != nil {
 			return fmt.Errorf("event: %w", r.Err())
+		}
+		if c.opt.OnEvent != nil {
+			c.opt.OnEvent(e)
+			return nil
 		}
 		select {
 		case c.events <- e:
