@@ -77,7 +77,7 @@ func runSetACL(c *call) error {
 	}
 	set := func(path string) (*zk.Reply, error) {
 		if len(acl) == 0 {
-			return nil, &codeError{code: zk.InvalidACL, path: path}
+			return nil, &codeError{code: zk.InvalidACL}
 		}
 		return c.do(&zk.Request{Op: zk.OpSetACL, Path: path, ACL: acl, Version: version})
 	}
@@ -114,11 +114,8 @@ func runAddAuth(c *call) error {
 	if len(c.args) > 2 {
 		req.Data = []byte(c.args[2])
 	}
-	_, err := c.sh.backend.Do(c.ctx, req)
-	if err != nil {
-		return refused(err, "")
-	}
-	return nil // a refusal is told by an event, and ends the session
+	_, err := c.do(req)
+	return err
 }
 
 func runWhoAmI(c *call) error {

@@ -42,10 +42,11 @@ type Shell struct {
 	backend  Backend
 	history  []string
 	code     int
-	quiet    atomic.Bool // print no events
-	terminal *editor     // nil unless lines are read from a terminal
-	over     bool        // quit was said
-	session  bool        // commands come from a pipe or a terminal, not as arguments
+	quiet    atomic.Bool                         // print no events
+	taken    atomic.Pointer[func(client.Notice)] // who takes events instead
+	terminal *editor                             // nil unless lines are read from a terminal
+	over     bool                                // quit was said
+	session  bool                                // commands come from a pipe or a terminal, not as arguments
 }
 
 // Main runs the command line that args say and returns its exit code. version is told to who asks for it. ctx ends what runs.
@@ -73,7 +74,16 @@ func Main(ctx context.Context, args []string, streams Streams, version string) i
 		sh.connect.secure = secure
 	}
 	sh.connect.timeout, sh.connect.readOnly, sh.wait = o.timeout, o.readOnly, o.wait
-	fmt.Fprintln(sh.out, "Connecting to "+o.server)
+	// What Paddock adds has its results alone on the standard output, and leaves no session behind.
+	own := false
+	if len(o.command) > 0 {
+		cmd := lookup(o.command[0])
+		own = cmd != nil && cmd.own
+	}
+	sh.quiet.Store(own)
+	if !own {
+		fmt.Fprintln(sh.out, "Connecting to "+o.server)
+	}
 	if err := sh.dial(ctx, o.server); err != nil {
 		sh.report(err)
 		return sh.end()
@@ -86,7 +96,11 @@ func Main(ctx context.Context, args []string, streams Streams, version string) i
 	}
 	// ZooKeeper compatibility: only quit and close end the session. What a single command has made for a while lasts until the
 	// session times out, which is what makes `create -e` of use there.
-	sh.backend.Abandon()
+	if own {
+		_ = sh.backend.Close() // the session expires if the server does not hear of it
+	} else {
+		sh.backend.Abandon()
+	}
 	return sh.end()
 }
 
@@ -127,6 +141,10 @@ func (s *Shell) dial(ctx context.Context, server string) error {
 
 // notice prints an event as ZooKeeper's command line does.
 func (s *Shell) notice(n client.Notice) {
+	if take := s.taken.Load(); take != nil {
+		(*take)(n)
+		return
+	}
 	if s.quiet.Load() {
 		return
 	}
@@ -333,12 +351,16 @@ func do(ctx context.Context, b Backend, req *zk.Request) (*zk.Reply, error) {
 			return nil, err
 		}
 	}
+	path := req.Path
+	if req.Op == zk.OpAuth {
+		path = ""
+	}
 	reply, err := b.Do(ctx, req)
 	if err != nil {
-		return nil, refused(err, req.Path)
+		return nil, refused(err, path)
 	}
 	if reply.Err != zk.OK {
-		return nil, &codeError{code: reply.Err, path: req.Path}
+		return nil, &codeError{code: reply.Err, path: path}
 	}
 	return reply, nil
 }

@@ -12,6 +12,12 @@ const environmentBinary = "PADDOCK_BIN"
 
 // paddockCommand returns the command line of the Paddock server under test.
 func paddockCommand(t *testing.T, s *Server) []string {
+	return []string{Binary(t), "serve", "--config", s.config}
+}
+
+// Binary returns the path of the paddock binary. Without one the test fails.
+func Binary(t *testing.T) string {
+	t.Helper()
 	binary := os.Getenv(environmentBinary)
 	if binary == "" {
 		// A test runs in its package's directory: test/interop/<suite>.
@@ -24,5 +30,5 @@ func paddockCommand(t *testing.T, s *Server) []string {
 	if _, err := os.Stat(binary); err != nil {
 		t.Fatalf("no paddock binary (%v): run `make build`, or set %s to its path", err, environmentBinary)
 	}
-	return []string{binary, "serve", "--config", s.config}
+	return binary
 }

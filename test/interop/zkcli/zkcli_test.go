@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,12 +20,34 @@ import (
 const (
 	script      = "/usr/share/zookeeper/bin/zkCli.sh"
 	runDeadline = 60 * time.Second // one start of zkCli.sh, with all the commands it is given
+	// A command given as an argument leaves its session behind, which must not expire before the story ends.
+	sessionTimeoutMS = "60000"
 )
 
 var rewrite = flag.Bool("rewrite", false, "record what the server answers as what is expected")
 
+// TestZkCli plays the stories with ZooKeeper's program: what they tell is what it says.
 func TestZkCli(t *testing.T) {
 	target.Need(t, "zookeeper", script, "/usr/bin/java")
+	play(t, program{command: []string{script}, deadline: runDeadline})
+}
+
+// TestPaddockCli plays the same stories with Paddock's: it says the same.
+func TestPaddockCli(t *testing.T) {
+	if *rewrite {
+		t.Skip("stories are recorded from zkCli.sh alone")
+	}
+	play(t, program{command: []string{target.Binary(t), "cli"}, deadline: runDeadline})
+}
+
+// program is a command line that takes the arguments of zkCli.sh.
+type program struct {
+	command  []string
+	deadline time.Duration // of one run
+}
+
+// play plays every story.
+func play(t *testing.T, p program) {
 	stories, err := filepath.Glob("testdata/*.txt")
 	if err != nil || stories == nil {
 		t.Fatalf("no stories in testdata: %v", err)
@@ -32,7 +55,7 @@ func TestZkCli(t *testing.T) {
 	for _, story := range stories {
 		t.Run(strings.TrimSuffix(filepath.Base(story), ".txt"), func(t *testing.T) {
 			t.Parallel() // most of the time is spent waiting for zkCli.sh to start and to end
-			target.Each(t, func(t *testing.T, s *target.Server) { playStory(t, s, story) })
+			target.Each(t, func(t *testing.T, s *target.Server) { playStory(t, s, p, story) })
 		})
 	}
 }
@@ -43,7 +66,7 @@ type block struct {
 }
 
 // playStory runs every command of the story at path, in order, and compares what came of it; with -rewrite it records it instead.
-func playStory(t *testing.T, s *target.Server, path string) {
+func playStory(t *testing.T, s *target.Server, p program, path string) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +75,7 @@ func playStory(t *testing.T, s *target.Server, path string) {
 	for paragraph := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
 		b := parse(paragraph)
 		if b.command != nil {
-			got := run(t, s, b.command)
+			got := run(t, s, p, b.command)
 			if want := strings.Join(b.expected, "\n"); !*rewrite && got != want {
 				t.Errorf("%s\n--- got\n%s\n--- want\n%s", strings.Join(b.command, "\n"), got, want)
 			}
@@ -83,11 +106,13 @@ func parse(paragraph string) block {
 	return b
 }
 
-// run runs zkCli.sh as the lines of a block's command say, and returns what came of it in the form of a story.
-func run(t *testing.T, s *target.Server, command []string) string {
+// run runs the program as the lines of a block's command say, and returns what came of it in the form of a story.
+func run(t *testing.T, s *target.Server, p program, command []string) string {
 	t.Helper()
-	arguments := strings.Fields(command[0])[2:]
-	cli := exec.CommandContext(t.Context(), script, append([]string{"-server", s.Addr()}, arguments...)...)
+	words := strings.Fields(command[0])[1:]
+	chroot := strings.TrimPrefix(words[0], "zkCli.sh")
+	arguments := slices.Concat(p.command[1:], []string{"-server", s.Addr() + chroot, "-timeout", sessionTimeoutMS}, words[1:])
+	cli := exec.CommandContext(t.Context(), p.command[0], arguments...)
 	var input, stdout, stderr bytes.Buffer
 	for _, line := range command[1:] {
 		input.WriteString(strings.TrimPrefix(line, "< ") + "\n")
@@ -97,7 +122,7 @@ func run(t *testing.T, s *target.Server, command []string) string {
 	if err := cli.Start(); err != nil {
 		t.Fatal(err)
 	}
-	late := time.AfterFunc(runDeadline, func() { _ = cli.Process.Kill() }) // shows as a strange exit status
+	late := time.AfterFunc(p.deadline, func() { _ = cli.Process.Kill() }) // shows as a strange exit status
 	err := cli.Wait()
 	late.Stop()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
@@ -137,25 +162,34 @@ func split(stdout string) (out, events []string) {
 	return out, events
 }
 
-// withoutLogging drops the lines in which the logging library says that nobody takes its lines.
+// withoutLogging drops the lines in which the logging library says that nobody takes its lines, and the lists of all commands,
+// which are longer here.
 func withoutLogging(stderr string) []string {
 	var lines []string
 	for line := range strings.Lines(stderr) {
-		if !strings.HasPrefix(line, "SLF4J: ") {
+		if !strings.HasPrefix(line, "SLF4J: ") && !strings.HasPrefix(line, "\t") {
 			lines = append(lines, strings.TrimSuffix(line, "\n"))
 		}
 	}
 	return lines
 }
 
+// newer are usages that ZooKeeper 3.9 has, and Paddock too, where 3.8 has shorter ones.
+var newer = strings.NewReplacer("get [-s] [-w] [-b] [-x] path", "get [-s] [-w] path", "set path data [-s] [-v version] [-b]", "set [-s] [-v version] path data")
+
 var (
 	times    = regexp.MustCompile(`(?m)(time = )[A-Z][a-z]{2} .*$`)
 	sessions = regexp.MustCompile(`0x1[0-9a-f]{14,}`)
+	versions = regexp.MustCompile(`(CLI version: ).*`)
+	// ZooKeeper prints the Java class of what its parser of options has thrown.
+	classes = regexp.MustCompile(`org\.apache\.commons\.cli\.\w+: `)
 )
 
 // normal replaces what differs from run to run.
 func normal(text, address string) string {
 	text = strings.ReplaceAll(text, address, "<server>")
 	text = times.ReplaceAllString(text, "${1}<time>")
+	text = versions.ReplaceAllString(text, "${1}<version>")
+	text = newer.Replace(classes.ReplaceAllString(text, ""))
 	return sessions.ReplaceAllString(text, "<session>")
 }

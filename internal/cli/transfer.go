@@ -1,0 +1,259 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"paddock/internal/zk"
+)
+
+const (
+	// What one transaction of an import or a copy holds at most.
+	batchZnodes = 500
+	batchBytes  = 256 << 10
+)
+
+// runExport writes a znode and all below it as JSON lines.
+func runExport(c *call) error {
+	root := "/"
+	if len(c.args) > 1 {
+		root = c.args[1]
+	}
+	if err := checkPath(root); err != nil {
+		return err
+	}
+	if len(c.args) < 3 || c.args[2] == "-" {
+		return c.export(root, c.sh.out)
+	}
+	// Written beside and renamed at the end: an export that breaks off leaves no file that looks whole.
+	partial := c.args[2] + ".partial"
+	f, err := os.OpenFile(partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return failf("%v", err)
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	err = c.export(root, w)
+	if err == nil {
+		err = errors.Join(w.Flush(), f.Sync())
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(partial, c.args[2])
+	}
+	if err != nil {
+		_ = os.Remove(partial) // what failed is told
+	}
+	return err
+}
+
+func (c *call) export(root string, to io.Writer) error {
+	kinds, known := c.sh.backend.(Kinds)
+	if !known {
+		c.warn("note: ZooKeeper's protocol does not tell containers and TTL znodes from persistent ones; they are exported as these")
+	}
+	first, err := c.do(&zk.Request{Op: zk.OpExists, Path: root})
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(to)
+	out.SetEscapeHTML(false)
+	if err := out.Encode(header{Format: exportFormat, Root: root, Zxid: first.Zxid.String()}); err != nil {
+		return err
+	}
+	p := newProgress(c.sh.errs, "exported", count(c.ctx, c.sh.backend, root))
+	skipped := 0
+	w := walker{ctx: c.ctx, b: c.sh.backend, acls: true, deep: -1, see: func(n *node, _ int) (bool, error) {
+		if system(n.path) && !system(root) {
+			return false, nil
+		}
+		if n.ephemeral() && !c.has("ephemerals") {
+			skipped++
+			return false, nil
+		}
+		mode, ttl := zk.Persistent, int64(0)
+		if n.ephemeral() {
+			mode = zk.Ephemeral
+		} else if known {
+			var err error
+			if mode, ttl, err = kinds.Kind(c.ctx, n.path); err != nil {
+				return false, refused(err, n.path)
+			}
+		}
+		p.add(len(n.data))
+		return true, errors.Join(out.Encode(newRecord(n, mode, ttl)), c.sh.out.broken())
+	}}
+	if err := w.walk(root); err != nil {
+		return err
+	}
+	p.end(fmt.Sprintf("; %d ephemerals left out", skipped))
+	return nil
+}
+
+// importer creates what an export holds.
+type importer struct {
+	ctx      context.Context
+	b        Backend
+	exists   string // fail, skip, overwrite
+	batch    []zk.Request
+	bytes    int
+	p        *progress
+	skipped  int
+	replaced int
+}
+
+func runImport(c *call) error {
+	i := &importer{ctx: c.ctx, b: c.sh.backend, exists: "fail"}
+	if c.has("if-exists") {
+		i.exists = c.set["if-exists"]
+	}
+	if i.exists != "fail" && i.exists != "skip" && i.exists != "overwrite" {
+		return failf("-if-exists %s is none of fail, skip, overwrite", i.exists)
+	}
+	from, total := c.sh.streams.In, int64(0)
+	if len(c.args) > 1 && c.args[1] != "-" {
+		f, err := os.Open(c.args[1])
+		if err != nil {
+			return failf("%v", err)
+		}
+		defer f.Close()
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			total = info.Size()
+		}
+		from = f
+	}
+	r, err := readRecords(from)
+	if err != nil {
+		return err
+	}
+	i.p = newProgress(c.sh.errs, "imported", total)
+	to := r.head.Root
+	if c.has("to") {
+		to = c.set["to"]
+	}
+	if err := makeParents(c.ctx, c.sh.backend, to, false, zk.OpCreate, zk.Persistent); err != nil {
+		return err
+	}
+	ephemerals, err := i.all(r, to, c.has("ephemerals"))
+	if err != nil {
+		i.p.end(", then it failed at line " + fmt.Sprint(r.line) + "; run it again with -if-exists skip to go on")
+		return err
+	}
+	i.p.end(fmt.Sprintf("; %d were there and left as they are, %d overwritten; %d ephemerals left out", i.skipped, i.replaced, ephemerals))
+	return nil
+}
+
+// all imports every record, moved from the root of the export to another.
+func (i *importer) all(r *records, to string, keep bool) (ephemerals int, err error) {
+	for {
+		var rec record
+		err := r.next(&rec)
+		if errors.Is(err, io.EOF) {
+			return ephemerals, i.flush()
+		}
+		if err != nil {
+			return 0, errors.Join(i.flush(), err)
+		}
+		if rec.Mode == modeEphemeral && !keep {
+			ephemerals++
+			continue
+		}
+		path, err := moved(rec.Path, r.head.Root, to)
+		if err != nil {
+			return 0, err
+		}
+		req, err := rec.request(path)
+		if err != nil {
+			return 0, err
+		}
+		if err := i.add(req); err != nil {
+			return 0, err
+		}
+		i.p.done = r.read
+	}
+}
+
+// moved is a path below one root as it is below another.
+func moved(path, from, to string) (string, error) {
+	if path == from {
+		return to, nil
+	}
+	rest, ok := strings.CutPrefix(path, strings.TrimSuffix(from, "/")+"/")
+	if !ok {
+		return "", failf("%s is not below %s", path, from)
+	}
+	return join(to, rest), nil
+}
+
+// add queues a znode.
+func (i *importer) add(req *zk.Request) error {
+	size := requestBytes(req)
+	if len(i.batch) > 0 && (len(i.batch) == batchZnodes || i.bytes+size > batchBytes) {
+		if err := i.flush(); err != nil {
+			return err
+		}
+	}
+	i.batch, i.bytes = append(i.batch, *req), i.bytes+size
+	return nil
+}
+
+// requestBytes is about how long a request is.
+func requestBytes(req *zk.Request) int {
+	const fixed = 64 // header, lengths, flags
+	n := fixed + len(req.Path) + len(req.Data)
+	for _, a := range req.ACL {
+		n += fixed + len(a.ID.Scheme) + len(a.ID.ID)
+	}
+	return n
+}
+
+// flush creates what is queued, in one transaction if nothing of it is there yet, and one by one if something is.
+func (i *importer) flush() error {
+	batch := i.batch
+	i.batch, i.bytes = i.batch[:0], 0
+	if len(batch) == 0 {
+		return nil
+	}
+	_, err := multi(i.ctx, i.b, batch)
+	if e, ok := errors.AsType[*codeError](err); err != nil && (!ok || e.why != nil) {
+		return err
+	}
+	for k := range batch {
+		if err != nil {
+			if err := i.one(&batch[k]); err != nil {
+				return err
+			}
+		}
+		i.p.znodes, i.p.bytes = i.p.znodes+1, i.p.bytes+int64(len(batch[k].Data))
+	}
+	i.p.tell()
+	return nil
+}
+
+// one creates a znode, or does with the one that is there what was asked for.
+func (i *importer) one(req *zk.Request) error {
+	var err error = &codeError{code: zk.NodeExists, path: "/"}
+	if req.Path != "/" {
+		_, err = do(i.ctx, i.b, req)
+	}
+	switch {
+	case !isCode(err, zk.NodeExists):
+		return err
+	case i.exists == "skip", req.Path == "/" && i.exists == "fail" && req.Data == nil:
+		i.skipped++
+		return nil
+	case i.exists == "fail":
+		return failf("%v; -if-exists skip leaves what is there, -if-exists overwrite replaces it", err)
+	}
+	i.replaced++
+	if _, err := do(i.ctx, i.b, &zk.Request{Op: zk.OpSetData, Path: req.Path, Data: req.Data, Version: -1}); err != nil {
+		return err
+	}
+	_, err = do(i.ctx, i.b, &zk.Request{Op: zk.OpSetACL, Path: req.Path, ACL: req.ACL, Version: -1})
+	return err
+}
