@@ -53,6 +53,7 @@ func runWatch(c *call) error {
 		return err
 	}
 	c.warn("watching %s", path)
+	lost := false // since it was last connected
 	for left != 0 {
 		select {
 		case <-c.ctx.Done():
@@ -61,31 +62,39 @@ func runWatch(c *call) error {
 			}
 			return nil
 		case n := <-notices:
-			told, err := c.follow(n)
-			if err != nil {
+			if n.Type == client.EventNone {
+				if lost, err = c.connection(n, lost); err != nil {
+					return err
+				}
+				continue
+			}
+			if err := c.follow(n); err != nil {
 				return err
 			}
-			if told {
-				left--
-			}
+			left--
 		}
 	}
 	return nil
 }
 
-// follow prints a change; told tells whether it was one.
-func (c *call) follow(n client.Notice) (told bool, err error) {
-	if n.Type == client.EventNone {
-		switch n.Keeper {
-		case client.KeeperDisconnected:
-			c.warn("the connection is lost; trying to connect again")
-		case client.KeeperSyncConnected, client.KeeperConnectedReadOnly:
-			c.warn("connected; changes that were made meanwhile are not told")
-		default:
-			return false, failf("the session is over (%v)", n.Keeper)
+// connection tells of a connection that is lost and comes back; lost is whether it is lost.
+func (c *call) connection(n client.Notice, lost bool) (bool, error) {
+	switch n.Keeper {
+	case client.KeeperDisconnected:
+		c.warn("the connection is lost; trying to connect again")
+		return true, nil
+	case client.KeeperSyncConnected, client.KeeperConnectedReadOnly:
+		if lost {
+			c.warn("connected again; changes that were made meanwhile are not told")
 		}
 		return false, nil
+	default:
+		return false, failf("the session is over (%v)", n.Keeper)
 	}
+}
+
+// follow prints a change.
+func (c *call) follow(n client.Notice) error {
 	out := change{Time: time.Now().Format(time.RFC3339Nano), Type: n.TypeName(), Path: n.Path}
 	if n.Zxid > 0 {
 		out.Zxid = n.Zxid.String()
@@ -94,7 +103,7 @@ func (c *call) follow(n client.Notice) (told bool, err error) {
 	if c.has("d") && (n.Type == zk.NodeCreated || n.Type == zk.NodeDataChanged) {
 		r, err := c.do(&zk.Request{Op: zk.OpGetData, Path: n.Path})
 		if err != nil && !isCode(err, zk.NoNode) && !isCode(err, zk.NoAuth) {
-			return false, err
+			return err
 		}
 		if err == nil {
 			data = r.Data
@@ -108,7 +117,7 @@ func (c *call) follow(n client.Notice) (told bool, err error) {
 		}
 		line, err := json.Marshal(out)
 		if err != nil {
-			return false, err
+			return err
 		}
 		c.println(string(line))
 	} else {
@@ -119,5 +128,5 @@ func (c *call) follow(n client.Notice) (told bool, err error) {
 		c.println()
 	}
 	c.sh.out.flush()
-	return true, c.sh.out.broken()
+	return c.sh.out.broken()
 }

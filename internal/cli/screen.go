@@ -34,6 +34,14 @@ func (s *screen) flush() {
 	s.keep(s.w.Flush())
 }
 
+// redirect shows what was written and has all else go to w.
+func (s *screen) redirect(w io.Writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keep(s.w.Flush())
+	s.w.Reset(w)
+}
+
 // keep remembers the first error. mu is held.
 func (s *screen) keep(err error) {
 	if s.err == nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -182,10 +183,10 @@ func (s *Shell) converse(ctx context.Context) {
 
 // runLine runs one line of a session.
 func (s *Shell) runLine(ctx context.Context, line string) {
-	words := split(line)
-	if len(words) == 0 {
+	if strings.TrimSpace(line) == "" {
 		return
 	}
+	words := split(line)
 	s.history = append(s.history, line)
 	s.runWords(ctx, words)
 }

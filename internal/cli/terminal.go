@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/term"
 )
@@ -53,6 +56,9 @@ func (s *Shell) interact(ctx context.Context, f *os.File) (done bool, err error)
 	if !term.IsTerminal(int(f.Fd())) {
 		return false, nil
 	}
+	// An interrupt is for the command that runs; there is no other way to end while a line is read than to end the process.
+	ctx = context.WithoutCancel(ctx)
+	signal.Reset(syscall.SIGTERM)
 	past := loadHistory()
 	defer func() { err = errors.Join(err, past.save()) }()
 	s.terminal = &editor{file: f, term: term.NewTerminal(keyboard{f, s.streams.Out}, "")}
@@ -63,12 +69,11 @@ func (s *Shell) interact(ctx context.Context, f *os.File) (done bool, err error)
 		}
 		return s.tab(ctx, line, pos)
 	}
-	out := s.out
-	s.out = newScreen(&switching{editor: s.terminal, plain: s.streams.Out})
-	defer func() { s.out.flush(); s.out = out }()
-	s.out.w.WriteString("Welcome to Paddock! help lists the commands, Tab completes them and paths.\n")
+	s.out.redirect(&switching{editor: s.terminal, plain: s.streams.Out})
+	defer s.out.redirect(s.streams.Out)
+	fmt.Fprintln(s.out, "Welcome to Paddock! help lists the commands, Tab completes them and paths.")
 	s.out.flush()
-	for ctx.Err() == nil && !s.over {
+	for !s.over {
 		line, err := s.terminal.read(s.prompt())
 		if errors.Is(err, io.EOF) {
 			return true, nil

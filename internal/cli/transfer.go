@@ -225,8 +225,12 @@ func (i *importer) flush() error {
 	}
 	for k := range batch {
 		if err != nil {
-			if err := i.one(&batch[k]); err != nil {
+			made, err := i.one(&batch[k])
+			if err != nil {
 				return err
+			}
+			if !made {
+				continue
 			}
 		}
 		i.p.znodes, i.p.bytes = i.p.znodes+1, i.p.bytes+int64(len(batch[k].Data))
@@ -235,25 +239,25 @@ func (i *importer) flush() error {
 	return nil
 }
 
-// one creates a znode, or does with the one that is there what was asked for.
-func (i *importer) one(req *zk.Request) error {
-	var err error = &codeError{code: zk.NodeExists, path: "/"}
+// one creates a znode, or does with the one that is there what was asked for; made tells whether it was created.
+func (i *importer) one(req *zk.Request) (made bool, err error) {
+	err = &codeError{code: zk.NodeExists, path: "/"}
 	if req.Path != "/" {
 		_, err = do(i.ctx, i.b, req)
 	}
 	switch {
 	case !isCode(err, zk.NodeExists):
-		return err
+		return err == nil, err
 	case i.exists == "skip", req.Path == "/" && i.exists == "fail" && req.Data == nil:
 		i.skipped++
-		return nil
+		return false, nil
 	case i.exists == "fail":
-		return failf("%v; -if-exists skip leaves what is there, -if-exists overwrite replaces it", err)
+		return false, failf("%v; -if-exists skip leaves what is there, -if-exists overwrite replaces it", err)
 	}
 	i.replaced++
 	if _, err := do(i.ctx, i.b, &zk.Request{Op: zk.OpSetData, Path: req.Path, Data: req.Data, Version: -1}); err != nil {
-		return err
+		return false, err
 	}
 	_, err = do(i.ctx, i.b, &zk.Request{Op: zk.OpSetACL, Path: req.Path, ACL: req.ACL, Version: -1})
-	return err
+	return false, err
 }

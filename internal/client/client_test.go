@@ -27,7 +27,8 @@ type fake struct {
 	sinks   map[request.ClientID]request.Sink
 	pings   int
 	refuse  bool
-	silent  bool // answers nothing but pings
+	silent  bool         // answers nothing but pings
+	asked   []zk.Request // all but pings
 	connect zk.ConnectRequest
 }
 
@@ -64,6 +65,9 @@ func (f *fake) Submit(id request.ClientID, reqs []zk.Request) {
 	defer s.Flush()
 	for _, r := range reqs {
 		rep := zk.Reply{Xid: r.Xid, Op: r.Op, Zxid: zk.Zxid(r.Xid), Path: r.Path}
+		if r.Op != zk.OpPing {
+			f.asked = append(f.asked, r)
+		}
 		switch {
 		case r.Op == zk.OpPing:
 			f.pings++

@@ -405,9 +405,6 @@ func (s State) why() error {
 // with an error code is not an error. Watches that the request sets, and credentials, are kept for further connections.
 func (s *Session) Do(ctx context.Context, req *zk.Request) (*zk.Reply, error) {
 	if req.Op == zk.OpAuth {
-		s.mu.Lock()
-		s.auths = append(s.auths[:len(s.auths):len(s.auths)], zk.Request{Xid: zk.XidAuth, Op: zk.OpAuth, Path: req.Path, Data: req.Data})
-		s.mu.Unlock()
 		req.Xid = zk.XidAuth
 	}
 	conn, err := s.connected(ctx, true)
@@ -444,6 +441,11 @@ func (s *Session) Do(ctx context.Context, req *zk.Request) (*zk.Reply, error) {
 func (s *Session) answered(req *zk.Request, r *zk.Reply) {
 	switch req.Op {
 	case zk.OpAuth:
+		if r.Err == zk.OK {
+			s.mu.Lock()
+			s.auths = append(s.auths[:len(s.auths):len(s.auths)], *req)
+			s.mu.Unlock()
+		}
 		s.judged(r, nil)
 	case zk.OpRemoveWatches:
 		if r.Err != zk.OK {
