@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"paddock/internal/cli"
@@ -20,7 +22,11 @@ func newCLI() *cobra.Command {
 			return nil
 		},
 		ValidArgsFunction: func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-			return cli.Complete(c.Context(), args, typed), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+			directive := cobra.ShellCompDirectiveNoFileComp
+			if strings.HasPrefix(typed, "/") {
+				directive |= cobra.ShellCompDirectiveNoSpace // a path may go on
+			}
+			return cli.Complete(c.Context(), args, typed), directive
 		},
 	}
 }

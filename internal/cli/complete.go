@@ -116,7 +116,7 @@ func Complete(ctx context.Context, args []string, typed string) []string {
 			return nil
 		}
 		sh.backend = connect(t, connectOptions{timeout: o.timeout}, nil)
-		defer sh.backend.Close() //nolint:errcheck // the session expires if the server does not hear of it
+		defer sh.backend.Close() // the session expires if the server does not hear of it
 	}
 	_, words := sh.candidates(ctx, strings.Join(append(slices.Clone(o.command), typed), " "))
 	return words

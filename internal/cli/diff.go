@@ -39,7 +39,7 @@ func runDiff(c *call) error {
 		d.root = c.args[2]
 	}
 	d.there = connect(t, c.sh.connect, func(client.Notice) {})
-	defer d.there.Close() //nolint:errcheck // the session expires if the server does not hear of it
+	defer d.there.Close() // the session expires if the server does not hear of it
 	if err := d.pairs([]string{d.root}); err != nil {
 		return trouble(err)
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,7 +67,7 @@ func (o *options) parse(words []string) (*parsed, error) {
 				names = append(names, "-"+x.name+" "+x.help)
 			}
 		}
-		return nil, fmt.Errorf("Missing required option: [%s]", strings.Join(names, ", ")) //nolint:staticcheck // ZooKeeper's words
+		return nil, failf("Missing required option: [%s]", strings.Join(names, ", "))
 	}
 	return &p.out, nil
 }
@@ -140,7 +139,7 @@ func (p *parser) dashed(w string) error {
 	return nil
 }
 
-func unrecognized(w string) error { return fmt.Errorf("Unrecognized option: %s", w) } //nolint:staticcheck // ZooKeeper's words
+func unrecognized(w string) error { return failf("Unrecognized option: %s", w) }
 
 // begin notes an option, which may wait for its value.
 func (p *parser) begin(x *option) error {
@@ -149,8 +148,7 @@ func (p *parser) begin(x *option) error {
 	}
 	if x.group != 0 {
 		if other, ok := p.chosen[x.group]; ok && other != x.name {
-			//nolint:staticcheck // ZooKeeper's words
-			return fmt.Errorf("The option '%s' was specified but an option from this group has already been selected: '%s'", x.name, other)
+			return failf("The option '%s' was specified but an option from this group has already been selected: '%s'", x.name, other)
 		}
 		p.chosen[x.group] = x.name
 	}
@@ -175,7 +173,7 @@ func (p *parser) complete() error {
 	if p.open == nil {
 		return nil
 	}
-	return fmt.Errorf("Missing argument for option: %s", p.open.name) //nolint:staticcheck // ZooKeeper's words
+	return failf("Missing argument for option: %s", p.open.name)
 }
 
 // unquoted takes off double quotes around a value that has no others.

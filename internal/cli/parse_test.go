@@ -25,7 +25,7 @@ func TestLinesAreSplitAsZooKeeperDoes(t *testing.T) {
 		{"a quote within a word stays", `set /a it's`, []string{"set", "/a", "it's"}},
 		{"there are no escapes", `set /a a\ b`, []string{"set", "/a", `a\`, "b"}},
 		{"an empty word can be said", `create /a ""`, []string{"create", "/a", ""}},
-		{"a quote that is not closed begins a word behind a blank", `get  "/a`, []string{"get", ` "/a`}},
+		{"a quote that is not closed is left out", `get  "/a`, []string{"get", "/a"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if got := split(row.line); !slices.Equal(got, row.want) {

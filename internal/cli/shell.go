@@ -242,7 +242,7 @@ func (s *Shell) process(ctx context.Context, words []string) error {
 	}
 	opts, err := cmd.options.parse(words)
 	if err != nil {
-		return failf("%v", err)
+		return err
 	}
 	return cmd.run(&call{ctx: ctx, sh: s, cmd: cmd, parsed: opts, words: words})
 }

@@ -133,6 +133,7 @@ type Session struct {
 
 	mu       sync.Mutex // guards all below
 	state    State
+	closing  bool          // Close was called: the end of the connection is no loss
 	conn     *Conn         // nil while connecting
 	changed  chan struct{} // closed when one of the fields here changes, and then replaced
 	rounds   int           // how often every server was tried in vain
@@ -208,7 +209,7 @@ func (s *Session) serve(conn *Conn) (over bool) {
 	conn.Abandon()
 	s.mu.Lock()
 	s.conn = nil
-	if over = !s.state.Alive() || s.ctx.Err() != nil; !over {
+	if over = !s.state.Alive() || s.closing || s.ctx.Err() != nil; !over {
 		s.state = Connecting
 	}
 	s.change()
@@ -469,6 +470,7 @@ func (s *Session) answered(req *zk.Request, r *zk.Reply) {
 func (s *Session) Close() error {
 	s.mu.Lock()
 	conn, alive := s.conn, s.state.Alive()
+	s.closing = true
 	s.mu.Unlock()
 	err := ErrLost
 	if !alive {
