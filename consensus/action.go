@@ -33,7 +33,8 @@ const (
 	FindInLog
 	// Drop closes Link once what was sent before has left or a moment has passed, because of Reason. LinkDown follows.
 	Drop
-	// Dial connects to the quorum port of Server; LinkUp or LinkDown answers, with Dialled.
+	// Dial connects to the quorum port of Server, or with Master to its port for observers; LinkUp or LinkDown answers, with
+	// Dialled.
 	Dial
 
 	// Notify sends Notification to Server's election port, connecting if need be.
@@ -98,6 +99,7 @@ type Action struct {
 	Notification *election.Notification
 	Config       *quorum.Config
 	Reason       string
+	Master       bool // Dial: the port for observers
 }
 
 // String is the text that traces and logs print.
@@ -114,6 +116,9 @@ func (a Action) String() string {
 	case Drop:
 		return fmt.Sprintf("drop %d: %s", a.Link, a.Reason)
 	case Dial:
+		if a.Master {
+			return fmt.Sprintf("dial %d as an observer master", a.Server)
+		}
 		return fmt.Sprintf("dial %d", a.Server)
 	case Notify:
 		return fmt.Sprintf("notify %d: %v", a.Server, a.Notification)

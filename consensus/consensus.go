@@ -64,6 +64,9 @@ type Config struct {
 	// ElectionIntervalMinMS and ElectionIntervalMaxMS are as in election.Config.
 	ElectionIntervalMinMS, ElectionIntervalMaxMS int64
 
+	// ObserverMasters has followers serve observers, and an observer connect to a follower: observerMasterPort.
+	ObserverMasters bool
+
 	bug   bug  // a mistake planted by a test
 	plain bool // talks as ZooKeeper does even to servers of this make, for a test
 }
@@ -117,6 +120,8 @@ type Core struct {
 	waiting  []waitingLink    // connections that wait for this server to have a role
 	leading  *leading         // the role of leader, else nil
 	learning *learning        // the role of follower or observer, else nil
+	// masterLosses counts the leaders and masters that were left, so that an observer tries another one each time.
+	masterLosses int
 }
 
 // New returns the core of a server. The error says what in the configuration makes no sense.

@@ -20,10 +20,16 @@ func (c *Core) follow(m *Message, out *Actions) {
 		if f.observer && f.phase == learned {
 			return
 		}
-		c.commit(m.Zxid, out)
+		if was := c.committed; c.commit(m.Zxid, out) {
+			c.informObservers(was, nil, out)
+		}
 	case MsgCommitAndActivate:
 		cfg := c.proposedAt(m.Zxid)
-		if c.commit(m.Zxid, out) && cfg != nil {
+		was := c.committed
+		if !c.commit(m.Zxid, out) {
+			return
+		}
+		if c.informObservers(was, m, out); cfg != nil {
 			c.activated(cfg, m.Server, out)
 		}
 	case MsgInform:

@@ -139,15 +139,24 @@ func (c *Core) enterPhase(p leaderPhase) { c.leading.phase, c.leading.sinceMS = 
 
 // learnerOn is the learner on a link; nil if there is none.
 func (c *Core) learnerOn(link LinkID) *learner {
-	if c.leading == nil {
-		return nil
-	}
-	for _, l := range c.leading.learners {
+	for _, l := range c.learners() {
 		if l.link == link {
 			return l
 		}
 	}
 	return nil
+}
+
+// learners are those that this server brings up to date: a leader's, or a follower's observers.
+func (c *Core) learners() []*learner {
+	switch {
+	case c.leading != nil:
+		return c.leading.learners
+	case c.learning != nil:
+		return c.learning.observers
+	default:
+		return nil
+	}
 }
 
 // refuse closes a learner's connection and forgets it.
@@ -159,6 +168,12 @@ func (c *Core) refuse(l *learner, reason string, out *Actions) {
 // forget removes a learner whose connection is over.
 func (c *Core) forget(l *learner, out *Actions) {
 	r := c.leading
+	if r == nil {
+		f := c.learning
+		f.observers = slices.DeleteFunc(f.observers, func(o *learner) bool { return o == l })
+		c.tellLeft(l, out)
+		return
+	}
 	if i := slices.Index(r.learners, l); i >= 0 {
 		r.learners = slices.Delete(r.learners, i, i+1)
 	}
@@ -265,9 +280,11 @@ func (c *Core) tickLeader(out *Actions) {
 }
 
 // ping asks all learners that are synchronised, or about to be, for a sign of life.
-func (c *Core) ping(out *Actions) {
+func (c *Core) ping(out *Actions) { c.pingAll(c.leading.learners, out) }
+
+func (c *Core) pingAll(learners []*learner, out *Actions) {
 	var m *Message
-	for _, l := range c.leading.learners {
+	for _, l := range learners {
 		if l.takes() {
 			if m == nil {
 				m = &Message{Kind: MsgPing, Zxid: max(c.logged, 0)}

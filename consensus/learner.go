@@ -43,6 +43,8 @@ type learning struct {
 	sinceMS    int64 // when the leader was decided on
 	heardMS    int64 // when something last came from it
 	link       LinkID
+	ways       []way
+	way        way // the one dialled last
 	tries      int
 	redialMS   int64 // when to dial again; 0 if a dial is under way
 
@@ -51,21 +53,33 @@ type learning struct {
 	snapped zk.Zxid        // the snapshot that was taken; proposals up to it are in it already
 	config  *quorum.Config // of NEWLEADER; in force with UPTODATE
 	acked   zk.Zxid        // every proposal up to here needs no ACK, or has had it
+
+	observers []*learner // that this follower serves
+	pingedMS  int64      // when they were last pinged
 }
 
 // becomeLearner begins to follow or observe.
 func (c *Core) becomeLearner(leader quorum.ServerID, out *Actions) {
-	c.learning = &learning{leader: leader, observer: c.role == Observing, sinceMS: c.nowMS, heardMS: c.nowMS}
+	c.startLearning(leader, c.role == Observing, out)
+}
+
+// startLearning dials whoever is to teach this server.
+func (c *Core) startLearning(leader quorum.ServerID, observer bool, out *Actions) {
+	c.learning = &learning{leader: leader, observer: observer, sinceMS: c.nowMS, heardMS: c.nowMS, ways: c.waysTo(leader, observer)}
 	c.dial(out)
 }
 
-// dial tries to connect to the leader.
+// dial tries to connect to the leader, or to an observer master.
 func (c *Core) dial(out *Actions) {
 	f := c.learning
+	f.way = f.ways[f.tries%len(f.ways)]
 	f.tries++
 	f.redialMS = 0
-	out.Do = append(out.Do, Action{Kind: Dial, Server: f.leader})
+	out.Do = append(out.Do, Action{Kind: Dial, Server: f.way.server, Master: f.way.master})
 }
+
+// triesMax is how often the leader is dialled: every way at least once.
+func (f *learning) triesMax() int { return max(dialTries, len(f.ways)) }
 
 // retryAt has the leader dialled again later.
 func (f *learning) retryAt(ms int64) { f.redialMS = ms }
@@ -73,7 +87,7 @@ func (f *learning) retryAt(ms int64) { f.redialMS = ms }
 // dialled takes a connection to the leader, and says who this server is.
 func (c *Core) dialled(ev Event, out *Actions) {
 	f := c.learning
-	if f == nil || f.phase != dialling || f.leader != ev.Server {
+	if f == nil || f.phase != dialling || f.way.server != ev.Server {
 		out.Do = append(out.Do, Action{Kind: Drop, Link: ev.Link, Reason: "no longer needed"})
 		return
 	}
@@ -108,8 +122,10 @@ func (c *Core) tickLearner(out *Actions) {
 	switch {
 	case c.nowMS-f.heardMS > limit:
 		c.lose("the leader is silent", out)
+	case f.phase == learned:
+		c.tickMaster(out)
 	case f.phase != dialling || f.redialMS == 0:
-	case f.tries >= dialTries:
+	case f.tries >= f.triesMax():
 		c.lose("the leader does not accept connections", out)
 	case c.nowMS >= f.redialMS:
 		c.dial(out)
@@ -234,8 +250,7 @@ func (c *Core) askAgain(out *Actions) {
 		return
 	}
 	out.Do = append(out.Do, Action{Kind: Drop, Link: f.link, Reason: "a snapshot is needed"})
-	c.learning = &learning{leader: f.leader, observer: f.observer, sinceMS: c.nowMS, heardMS: c.nowMS}
-	c.dial(out)
+	c.startLearning(f.leader, f.observer, out)
 }
 
 // resync leaves the leader, to be given a snapshot by whoever leads next.
@@ -307,4 +322,5 @@ func (c *Core) serve(out *Actions) {
 	out.Do = append(out.Do, Action{Kind: kind, Server: f.leader, Link: f.link, Epoch: f.epoch})
 	c.tellLeader(&Message{Kind: MsgAck, Zxid: zk.Zxid(f.epoch << 32)}, out)
 	c.elects(election.Event{Kind: election.SetEpoch, Epoch: f.epoch}, out)
+	c.takeObservers(out)
 }

@@ -45,6 +45,13 @@ func (c *Core) leave(reason string, out *Actions) {
 		if f.link != 0 {
 			out.Do = append(out.Do, Action{Kind: Drop, Link: f.link, Reason: reason})
 		}
+		if f.phase == learned {
+			c.masterLosses++ // the next one may do better
+		}
+		for _, l := range f.observers {
+			out.Do = append(out.Do, Action{Kind: Drop, Link: l.link, Reason: reason})
+			c.tellLeft(l, out)
+		}
 	}
 	out.Do = append(out.Do, Action{Kind: Lose, Reason: reason})
 }
@@ -95,11 +102,14 @@ func (c *Core) enter(role Role, leader quorum.ServerID, out *Actions) {
 		c.becomeLeader(out)
 		return
 	}
-	for _, w := range c.waiting {
-		out.Do = append(out.Do, Action{Kind: Drop, Link: w.link, Reason: "this server does not lead"})
-	}
-	c.waiting = c.waiting[:0]
 	c.becomeLearner(leader, out)
+	c.waiting = slices.DeleteFunc(c.waiting, func(w waitingLink) bool {
+		if c.servesObservers() && (w.hello == nil || w.hello.Kind == MsgObserverInfo) {
+			return false
+		}
+		out.Do = append(out.Do, Action{Kind: Drop, Link: w.link, Reason: "this server does not lead"})
+		return true
+	})
 }
 
 // waitingLink is a connection from another server before this one has taken it up: until it says who it is, and while
@@ -119,7 +129,7 @@ func (c *Core) linkUp(ev Event, out *Actions) {
 		c.dialled(ev, out)
 		return
 	}
-	if c.learning != nil {
+	if c.learning != nil && !c.servesObservers() {
 		out.Do = append(out.Do, Action{Kind: Drop, Link: ev.Link, Reason: "this server does not lead"})
 		return
 	}
@@ -143,14 +153,15 @@ func (c *Core) linkDown(ev Event, out *Actions) {
 	}
 	if f := c.learning; f != nil {
 		switch {
-		case ev.Link != 0 && f.link == ev.Link && f.phase == introduced && f.named && f.tries < dialTries:
-			// The server that a reconfiguration has named may not have heard of it yet.
+		case ev.Link != 0 && f.link == ev.Link && f.phase == introduced && (f.named || f.way.master) && f.tries < f.triesMax():
+			// The server that a reconfiguration has named may not have heard of it yet; one that may be an observer
+			// master need not be one now.
 			f.link, f.phase = 0, dialling
 			f.retryAt(c.nowMS + dialPauseMS)
 		case ev.Link != 0 && f.link == ev.Link:
 			f.link = 0
 			c.lose("the connection to the leader ended", out)
-		case f.phase == dialling && ev.Link == 0 && ev.Server == f.leader:
+		case f.phase == dialling && ev.Link == 0 && ev.Server == f.way.server:
 			f.retryAt(c.nowMS + dialPauseMS)
 		}
 	}
@@ -177,7 +188,11 @@ func (c *Core) received(link LinkID, m *Message, out *Actions) {
 		return
 	}
 	if l := c.learnerOn(link); l != nil {
-		c.hear(l, m, out)
+		if c.leading != nil {
+			c.hear(l, m, out)
+		} else {
+			c.hearObserver(l, m, out)
+		}
 		return
 	}
 	i := c.waitingOn(link)
@@ -194,6 +209,9 @@ func (c *Core) received(link LinkID, m *Message, out *Actions) {
 	if c.leading != nil {
 		c.waiting = slices.Delete(c.waiting, i, i+1)
 		c.greet(link, m, out)
+	} else if f := c.learning; f != nil && (f.phase == learned || m.Kind != MsgObserverInfo) {
+		c.waiting = slices.Delete(c.waiting, i, i+1)
+		c.greetObserver(link, m, out)
 	}
 }
 

@@ -15,13 +15,15 @@ type Peer struct {
 	HeardMS  int64   // when something last came from it
 }
 
-// Peers are the learners that are connected to this leader, in the order in which they came; nil on other servers.
+// Peers are the learners that are connected to this leader, in the order in which they came, or the observers of this
+// follower; nil on other servers.
 func (c *Core) Peers() []Peer {
-	if c.leading == nil {
+	learners := c.learners()
+	if learners == nil {
 		return nil
 	}
-	peers := make([]Peer, 0, len(c.leading.learners))
-	for _, l := range c.leading.learners {
+	peers := make([]Peer, 0, len(learners))
+	for _, l := range learners {
 		peers = append(peers, Peer{Server: l.server, Link: l.link, Observer: l.observer, Serving: l.upToDate, Acked: l.acked, HeardMS: l.heardMS})
 	}
 	return peers

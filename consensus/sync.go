@@ -88,7 +88,7 @@ func (c *Core) sendHistory(l *learner, p plan, memory zk.Zxid, out *Actions) {
 		send(&Message{Kind: MsgProposal, Zxid: rest[0].Zxid, Payload: rest[0].Payload})
 		send(&Message{Kind: MsgCommit, Zxid: rest[0].Zxid})
 	}
-	send(&Message{Kind: MsgNewLeader, Zxid: zk.Zxid(c.leading.epoch << 32), Config: c.configToJoin()})
+	send(&Message{Kind: MsgNewLeader, Zxid: zk.Zxid(c.currentEpoch << 32), Config: c.configToJoin()})
 	for _, e := range rest {
 		if !l.observer && c.cfg.bug != bugForgetsInFlight {
 			send(&Message{Kind: MsgProposal, Zxid: e.Zxid, Payload: e.Payload})
@@ -104,7 +104,7 @@ func (c *Core) sendHistory(l *learner, p plan, memory zk.Zxid, out *Actions) {
 // configuration that may never be decided, and spreads it. Here NEWLEADER has the committed one, and goes out before the
 // proposals in flight, from which the learner knows the next.
 func (c *Core) configToJoin() string {
-	if c.lastSeen != nil && (c.leading.phase != serving || c.cfg.bug == bugJoinsWithProposedConfig) {
+	if c.lastSeen != nil && c.leading != nil && (c.leading.phase != serving || c.cfg.bug == bugJoinsWithProposedConfig) {
 		return c.lastSeen.String()
 	}
 	return c.configText

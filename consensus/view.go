@@ -58,13 +58,11 @@ type Learner struct {
 	Acked zk.Zxid
 }
 
-// Learners are those connected to this server while it leads, by id.
+// Learners are those connected to this server while it leads, and the observers of one that follows, by id.
 func (c *Core) Learners() []Learner {
-	if c.leading == nil {
-		return nil
-	}
-	list := make([]Learner, 0, len(c.leading.learners))
-	for _, l := range c.leading.learners {
+	learners := c.learners()
+	list := make([]Learner, 0, len(learners))
+	for _, l := range learners {
 		out := Learner{Link: l.link, Server: l.server, Observer: l.observer, Synced: l.upToDate, Acked: max(l.acked, l.given)}
 		switch {
 		case l.observer && l.takes():

@@ -31,13 +31,15 @@ type ensemble struct {
 	driver    *driver.Driver // set before the transport runs
 	members   *members
 	metrics   *serverMetrics
+	masters   bool // followers serve observers
 }
 
 // coreConfig is what consensus starts from.
 func coreConfig(c *config.Config, rec *datadir.Recovered) *consensus.Config {
 	out := &consensus.Config{
 		Ensemble: c.Members.Membership, LastSeen: loggedConfig(c, rec.Tree), Distributed: true, Reconfig: c.Members.ReconfigEnabled, ConfigIn: configIn,
-		LastZxid: rec.LastZxid(), AcceptedEpoch: rec.Epochs.Accepted, CurrentEpoch: rec.Epochs.Current,
+		ObserverMasters: c.Members.ObserverMasterPort > 0,
+		LastZxid:        rec.LastZxid(), AcceptedEpoch: rec.Epochs.Accepted, CurrentEpoch: rec.Epochs.Current,
 		TickMS: c.TickTime.Milliseconds(), InitLimit: int64(c.Members.InitLimit), SyncLimit: int64(c.Members.SyncLimit),
 		ElectionIntervalMinMS: c.Members.NotificationMin.Milliseconds(), ElectionIntervalMaxMS: c.Members.NotificationMax.Milliseconds(),
 	}
@@ -77,14 +79,14 @@ func configIn(payload []byte) string {
 func (s *server) newEnsemble(dir *datadir.Dir) (*ensemble, error) {
 	c := s.cfg
 	self := quorum.ServerID(c.ServerID)
-	e := &ensemble{metrics: s.metrics, members: newMembers(s.log, s.metrics, self, c.Members.Membership)}
+	e := &ensemble{metrics: s.metrics, masters: c.Members.ObserverMasterPort > 0, members: newMembers(s.log, s.metrics, self, c.Members.Membership)}
 	var err error
 	e.transport, err = transport.New(transport.Options{
 		Self: self, Handler: peerEvents{e}, Unreached: e.members.unreached, Log: s.log, Committed: c.Members.Membership,
 		TickTime: c.TickTime, InitLimit: c.Members.InitLimit, SyncLimit: c.Members.SyncLimit, ConnectLimit: c.Members.ConnectLimit,
 		ElectionDialTimeout: c.Members.ElectionConnectTimeout, ElectionReadTimeout: c.Members.ElectionReadTimeout,
 		ElectionBindRetries: c.Members.ElectionBindRetries, ListenOnAllIPs: c.Members.ListenOnAllIPs, MultiAddress: c.Members.MultiAddress,
-		KeepAlive: c.Members.KeepAlive, DialRetryDelay: c.Members.LeaderConnectDelay,
+		KeepAlive: c.Members.KeepAlive, ObserverMasterPort: c.Members.ObserverMasterPort, DialRetryDelay: c.Members.LeaderConnectDelay,
 		WriteTree: snapshot.WriteStream,
 		ReadTree: func(r io.Reader, z zk.Zxid) (*tree.Tree, error) {
 			t, _, err := snapshot.ReadStream(r, z, snapshot.StreamOptions{})
@@ -219,7 +221,11 @@ func (e *ensemble) Do(a *consensus.Action) {
 	case consensus.Drop:
 		e.transport.Drop(a.Link, a.Reason)
 	case consensus.Dial:
-		e.transport.Dial(a.Server)
+		if a.Master {
+			e.transport.DialMaster(a.Server)
+		} else {
+			e.transport.Dial(a.Server)
+		}
 	case consensus.Notify:
 		e.transport.Notify(a.Server, a.Notification)
 	case consensus.ConnectAll:
@@ -249,8 +255,11 @@ func listenProblem(err error) error {
 	_, text, _ := net.SplitHostPort(l.Address)
 	port, _ := strconv.Atoi(text)
 	pid, process, _ := juteapi.PortHolder(port)
-	if l.Door == transport.ElectionDoor {
+	switch l.Door {
+	case transport.ElectionDoor:
 		return config.ElectionPortTaken(l.Address, pid, process)
+	case transport.ObserverDoor:
+		return config.ObserverPortTaken(l.Address, pid, process)
 	}
 	return config.QuorumPortTaken(l.Address, pid, process)
 }

@@ -94,6 +94,17 @@ func (w words) addMember(out *admin.Server, r *replica.Replica) {
 		PeerState: peerWords[core.Role()] + " - " + core.Stage().String(), Voters: int64(len(core.Ensemble().Voters())),
 		MasterID: int64(core.Leader()), IsObserver: core.Role() == consensus.Observing,
 	}
+	if m := core.Master(); m != consensus.NoServer {
+		out.Member.MasterID = int64(m)
+	}
+	if core.Role() == consensus.Following && w.l.peers.masters {
+		out.Member.IsMaster = true
+		for _, x := range core.Learners() {
+			if x.Synced {
+				out.Member.SyncedObservers++
+			}
+		}
+	}
 	since, ok := w.l.peers.members.leading()
 	if !ok || core.Role() != consensus.Leading {
 		return

@@ -56,9 +56,9 @@ func (t *Transport) connect(ctx context.Context, addresses []quorum.HostPort) (n
 // linkTries is how often a leader is dialled: it may need a moment to open its port.
 const linkTries = 5
 
-// dialLink connects to a server's quorum port and serves the link until it ends.
-func (t *Transport) dialLink(ctx context.Context, server quorum.ServerID) {
-	c, err := t.reach(ctx, server)
+// dialLink connects to a server's quorum port, or its port for observers, and serves the link until it ends.
+func (t *Transport) dialLink(ctx context.Context, server quorum.ServerID, master bool) {
+	c, err := t.reach(ctx, server, master)
 	if err != nil {
 		t.opt.Handler.DialFailed(server, fmt.Errorf("dial server %d: %w", server, err))
 		return
@@ -68,7 +68,7 @@ func (t *Transport) dialLink(ctx context.Context, server quorum.ServerID) {
 }
 
 // reach tries a few times within the time that joining a leader may take.
-func (t *Transport) reach(ctx context.Context, server quorum.ServerID) (net.Conn, error) {
+func (t *Transport) reach(ctx context.Context, server quorum.ServerID, master bool) (net.Conn, error) {
 	budget, cancel := context.WithTimeout(ctx, time.Duration(t.opt.ConnectLimit)*t.opt.TickTime)
 	defer cancel()
 	var err error
@@ -78,15 +78,30 @@ func (t *Transport) reach(ctx context.Context, server quorum.ServerID) (net.Conn
 			return nil, errors.New("it is in no configuration")
 		}
 		var c net.Conn
-		if c, _, err = t.connect(budget, quorumAddresses(s)); err == nil {
+		addresses := quorumAddresses(s)
+		if master {
+			addresses = t.masterAddresses(s)
+		}
+		if c, _, err = t.connect(budget, addresses); err == nil {
 			return c, nil
 		}
-		t.log.Debug().Err(err).Int64("peer", int64(server)).Int("try", try).Msg("quorum port not reached")
+		t.log.Debug().Err(err).Int64("peer", int64(server)).Int("try", try).Bool("master", master).Msg("port for learners not reached")
+		if master {
+			break // there are others
+		}
 		if try < linkTries && !sleep(budget, t.opt.DialRetryDelay) {
 			break
 		}
 	}
 	return nil, err
+}
+
+func (t *Transport) masterAddresses(s quorum.Server) []quorum.HostPort {
+	out := make([]quorum.HostPort, len(s.Addresses))
+	for i, a := range s.Addresses {
+		out[i] = t.masterAddress(a)
+	}
+	return out
 }
 
 func quorumAddresses(s quorum.Server) []quorum.HostPort {

@@ -269,14 +269,18 @@ func (t *Transport) serveLink(l *link, r *reader, first *consensus.Message) {
 	t.opt.Handler.LinkDown(l.id, l.why())
 }
 
-// introduce waits for the first message of a connection that was accepted on the quorum port, and serves it.
-func (t *Transport) introduce(ctx context.Context, c net.Conn, waiting *lobby) {
+// introduce waits for the first message of a connection that was accepted, and serves it. On the port for observers no other
+// learner is taken.
+func (t *Transport) introduce(ctx context.Context, door Door, c net.Conn, waiting *lobby) {
 	l := t.newLink(ctx, c, consensus.NoServer, false)
 	r := newReader(inbound{l})
 	m, err := l.introduction(r)
 	waiting.leave(c)
+	if err == nil && door == ObserverDoor && m.Kind != consensus.MsgObserverInfo {
+		err = fmt.Errorf("%v comes where only observers do", m.Kind)
+	}
 	if err != nil {
-		t.log.Debug().Err(err).Stringer("addr", c.RemoteAddr()).Msg("connection on the quorum port without an introduction")
+		t.log.Debug().Err(err).Str("door", string(door)).Stringer("addr", c.RemoteAddr()).Msg("connection without an introduction")
 		t.open.close(c)
 		return
 	}

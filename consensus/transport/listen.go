@@ -13,13 +13,14 @@ import (
 	"paddock/consensus/quorum"
 )
 
-// Door is one of the two ports.
+// Door is one of the ports.
 type Door string
 
 // The doors.
 const (
 	ElectionDoor Door = "election"
 	QuorumDoor   Door = "quorum"
+	ObserverDoor Door = "observer master"
 )
 
 // ListenError is why a port is not served.
@@ -54,14 +55,19 @@ func (t *Transport) ownDoors() []where {
 	var all []where
 	seen := map[where]bool{}
 	for _, a := range s.Addresses {
-		for _, w := range []where{{ElectionDoor, t.bindAddress(a.Election())}, {QuorumDoor, t.bindAddress(a.Quorum())}} {
-			if !seen[w] {
+		for _, w := range []where{{ElectionDoor, t.bindAddress(a.Election())}, {QuorumDoor, t.bindAddress(a.Quorum())}, {ObserverDoor, t.bindAddress(t.masterAddress(a))}} {
+			if (w.door != ObserverDoor || t.opt.ObserverMasterPort > 0 && !s.Observer) && !seen[w] {
 				seen[w] = true
 				all = append(all, w)
 			}
 		}
 	}
 	return all
+}
+
+// masterAddress is where observers find a voter.
+func (t *Transport) masterAddress(a quorum.PeerAddress) quorum.HostPort {
+	return quorum.HostPort{Host: a.Quorum().Host, Port: t.opt.ObserverMasterPort}
 }
 
 func (t *Transport) bindAddress(a quorum.HostPort) string {
@@ -165,7 +171,7 @@ func (t *Transport) admit(ctx context.Context, door Door, c net.Conn, waiting *l
 		if door == ElectionDoor {
 			t.greet(c, waiting)
 		} else {
-			t.introduce(ctx, c, waiting)
+			t.introduce(ctx, door, c, waiting)
 		}
 	})
 }

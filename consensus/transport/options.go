@@ -63,6 +63,7 @@ type Options struct {
 	MultiAddress         bool          // tell others all addresses of this server
 	ReachabilityTimeout  time.Duration // 0: connections of servers with several addresses are not probed
 	KeepAlive            bool          // TCP keep-alive
+	ObserverMasterPort   int           // of every voter, for observers; 0: they come to the leader's quorum port
 	DialRetryDelay       time.Duration // between tries to reach a leader; 100 ms
 	PacketBytesMax       int           // of one message; 4 MiB
 	LinkQueueBytesMax    int64         // unsent bytes at which a link is dropped; 256 MiB

@@ -131,7 +131,12 @@ func (t *Transport) SetConfig(committed, lastSeen *quorum.Config) {
 
 // Dial connects to the quorum port of a server: up to five tries. LinkUp or DialFailed answers.
 func (t *Transport) Dial(server quorum.ServerID) {
-	t.inbox.post(func(d *desk) { t.wg.Go(func() { t.dialLink(d.ctx, server) }) })
+	t.inbox.post(func(d *desk) { t.wg.Go(func() { t.dialLink(d.ctx, server, false) }) })
+}
+
+// DialMaster connects to the port that a server has for observers. LinkUp or DialFailed answers.
+func (t *Transport) DialMaster(server quorum.ServerID) {
+	t.inbox.post(func(d *desk) { t.wg.Go(func() { t.dialLink(d.ctx, server, true) }) })
 }
 
 // Send puts m, which is not modified any more, at the end of a link's queue. A link that is gone, or whose queue has

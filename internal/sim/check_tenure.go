@@ -149,8 +149,8 @@ func (t *tenure) ended(p *process, st *sessionState, s zk.SessionID) {
 }
 
 // quietLagMS is how long it takes at most, when nothing goes wrong, until a leader has heard of a session that another
-// server has.
-const quietLagMS = memberTickMS/2 + 100
+// server has, of an observer through its master.
+const quietLagMS = 2 * (memberTickMS/2 + 100)
 
 // ticking and ticked check, around a leader's tick, that no session outlives its timeout for long.
 func (t *tenure) ticking(*process) {}

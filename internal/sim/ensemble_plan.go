@@ -33,6 +33,7 @@ type ensemblePlan struct {
 	reconfig     bool
 	rollover     uint32
 	wipes        bool
+	masters      bool // followers serve observers
 }
 
 // Settings of every member, in milliseconds and ticks.
@@ -76,6 +77,12 @@ func makeEnsemblePlan(rng *rand.Rand) ensemblePlan {
 		p.rollover = 60
 	case 3:
 		p.marker, p.wipes = true, true
+	}
+	if rng.IntN(5) == 0 {
+		p.masters = true
+		if p.members = "vvvoo"; p.reconfig {
+			p.members = "vvvon"
+		}
 	}
 	return p
 }

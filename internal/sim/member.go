@@ -240,7 +240,7 @@ func (m *member) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 		Ensemble: m.config, LastSeen: m.seen, Distributed: true, LastZxid: rec.LastZxid(), AcceptedEpoch: rec.Epochs.Accepted, CurrentEpoch: rec.Epochs.Current,
 		HistoryTxns: e.plan.historyTxns, HistoryBytes: e.plan.historyBytes, TickMS: memberTickMS, InitLimit: initLimit, SyncLimit: syncLimit,
 		ElectionIntervalMinMS: electionMinMS, ElectionIntervalMaxMS: electionMaxMS, RolloverAt: e.plan.rollover,
-		Reconfig: e.plan.reconfig, ConfigIn: configIn,
+		Reconfig: e.plan.reconfig, ConfigIn: configIn, ObserverMasters: e.plan.masters,
 	}
 	for _, r := range rec.Recent {
 		core.Recent = append(core.Recent, consensus.Entry{Zxid: r.Zxid, Payload: r.Payload})

@@ -185,6 +185,9 @@ func (p *process) Peer(a *consensus.Action) {
 		p.judgeReason(a.Reason)
 		p.drop(a.Link)
 	case consensus.Dial:
+		if a.Master {
+			p.e.count("observer master dialled")
+		}
 		p.dial(a.Server)
 	case consensus.Notify:
 		p.notify(a.Server, a.Notification)

@@ -77,6 +77,9 @@ func (w *Words) figures(s *Server, m list) {
 func ensemble(s *Server, m list) {
 	if s.Member != nil {
 		m.whole("quorum_size", s.Member.Voters)
+		if s.Member.IsMaster {
+			m.whole("synced_observers", s.Member.SyncedObservers)
+		}
 	}
 	l := s.Leading
 	if l == nil {

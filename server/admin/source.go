@@ -80,6 +80,9 @@ type Member struct {
 	Voters     int64
 	MasterID   int64 // of an observer: the server it learns from
 	IsObserver bool
+	// IsMaster: it follows and serves observers, of which SyncedObservers are up to date.
+	IsMaster        bool
+	SyncedObservers int64
 }
 
 // Leading is what a leader has to tell. Sizes are in bytes, -1 before the first.

@@ -63,6 +63,11 @@ func QuorumPortTaken(address string, pid int, process string) Problem {
 	return Problem{Problem: fmt.Sprintf("quorum port %s is taken%s", address, holder(pid, process)), Fix: "stop that process", Exit: ExitUnexpected}
 }
 
+// ObserverPortTaken is for the address at which this server would serve observers.
+func ObserverPortTaken(address string, pid int, process string) Problem {
+	return Problem{Problem: fmt.Sprintf("port %s for observers is taken%s", address, holder(pid, process)), Fix: "stop that process or choose another observerMasterPort", Exit: ExitUnexpected}
+}
+
 // OwnNameUnresolved is a warning, repeated once a minute while the server waits for its own name.
 func OwnNameUnresolved(host string) Notice {
 	return Notice{Level: Warn, Message: "cannot resolve own name " + host, Fix: "trying again until it resolves"}

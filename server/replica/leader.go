@@ -21,6 +21,8 @@ func (r *Replica) deliver(a *consensus.Action, eff Effects) {
 	case !r.serving:
 	case r.leads():
 		r.fromLearner(a.Link, a.Message, eff)
+	case a.Link != r.core.LeaderLink():
+		r.fromObserver(a.Link, a.Message, eff)
 	default:
 		r.fromLeader(a.Message, eff)
 	}

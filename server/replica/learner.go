@@ -15,9 +15,23 @@ import (
 
 // learner is what a server keeps that follows or observes: what the leader has been asked.
 type learner struct {
-	touched map[zk.SessionID]int32            // sessions heard of since the leader's last ping, and their timeouts
-	asking  map[zk.SessionID]request.ClientID // who waits for the leader's word that its session is alive
-	syncs   queue.Queue[*client]              // whose syncs the leader has still to answer, in order
+	touched  map[zk.SessionID]int32            // sessions heard of since the leader's last ping, and their timeouts
+	asking   map[zk.SessionID]request.ClientID // who waits for the leader's word that its session is alive
+	renewals queue.Queue[renewal]              // what the leader has been asked of sessions and has still to answer, in order
+	syncs    queue.Queue[syncAsker]            // whose syncs the leader has still to answer, in order
+}
+
+// renewal is a session that the leader was asked about, for a client of this server or, by link, of an observer.
+type renewal struct {
+	session   zk.SessionID
+	timeoutMS int32
+	link      consensus.LinkID
+}
+
+// syncAsker is a client of this server or the link of an observer.
+type syncAsker struct {
+	client *client
+	link   consensus.LinkID
 }
 
 // never is a zxid that no txn reaches.
@@ -42,7 +56,7 @@ func (r *Replica) forward(c *client, req *zk.Request, at int64, eff Effects) {
 // forwardSync asks the leader to say when all that it has proposed so far has come here.
 func (r *Replica) forwardSync(c *client, req *zk.Request, at int64, eff Effects) {
 	c.queue.Push(pending{req: req, ids: c.identities(req), at: at, until: never})
-	r.learner.syncs.Push(c)
+	r.learner.syncs.Push(syncAsker{client: c})
 	r.askFor(c, req, eff)
 }
 
@@ -82,6 +96,7 @@ func (r *Replica) askSession(c *client, eff Effects) {
 func (r *Replica) askRenewal(c *client, eff Effects) {
 	r.learner.touched[c.session] = c.timeout
 	r.learner.asking[c.session] = c.id
+	r.learner.renewals.Push(renewal{session: c.session})
 	r.tellLeader(&consensus.Message{Kind: consensus.MsgRevalidate, Zxid: consensus.NoZxid, Session: c.session, TimeoutMS: c.timeout}, eff)
 }
 
@@ -113,14 +128,26 @@ func (r *Replica) synced(eff Effects) {
 	if r.learner.syncs.Len() == 0 {
 		return // of an earlier link
 	}
-	c := *r.learner.syncs.Front()
+	by := *r.learner.syncs.Front()
 	r.learner.syncs.Pop()
-	c.synced++
-	r.drain(c, eff)
+	if by.client == nil {
+		eff.Peer(&consensus.Action{Kind: consensus.Send, Link: by.link, Message: &consensus.Message{Kind: consensus.MsgSync}})
+		return
+	}
+	by.client.synced++
+	r.drain(by.client, eff)
 }
 
 // revalidated tells the client that waits for it whether its session lives.
 func (r *Replica) revalidated(m *consensus.Message, eff Effects) {
+	if q := r.learner.renewals; q.Len() > 0 && q.Front().session == m.Session {
+		by := *q.Front()
+		r.learner.renewals.Pop()
+		if by.link != 0 {
+			r.observerRevalidated(by, m, eff)
+			return
+		}
+	}
 	id, ok := r.learner.asking[m.Session]
 	delete(r.learner.asking, m.Session)
 	c := r.client(id)

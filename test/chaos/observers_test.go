@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,179 @@ func TestObservers(t *testing.T) {
 				t.Errorf("%d znodes", n)
 			}
 		})
+	}
+}
+
+// TestObserverMasters: observers of each kind learn from followers of each kind, write through them, hear of watches, keep and
+// move sessions, and find another master, or the leader, when theirs is gone.
+func TestObserverMasters(t *testing.T) {
+	for _, kinds := range [][]string{
+		{paddock, java, paddock + ":observer", java + ":observer"}, // the leader is server 2, if it may choose
+		{java, paddock, paddock + ":observer", java + ":observer"},
+		{paddock, paddock, paddock, java + ":observer", paddock + ":observer"},
+	} {
+		t.Run(strings.Join(kinds, " "), func(t *testing.T) {
+			e := assembleMasters(t, kinds)
+			voters := 0
+			for _, kind := range kinds {
+				if !strings.HasSuffix(kind, ":observer") {
+					voters++
+				}
+			}
+			for _, p := range e.members[:voters] {
+				if err := p.launch(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e.await(t)
+			e.launch(t)
+			for _, p := range e.members[voters:] {
+				if err := p.await("observer"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e.mastered(t, voters)
+			writeThroughAll(t, e, "before")
+			watchThrough(t, e.members[voters], e.members[voters+1])
+			moveBetween(t, e.members[voters], e.members[voters+1])
+			e.agree(t)
+			if voters < 3 {
+				return
+			}
+			// The master dies; its observers find another.
+			for _, p := range e.members[:voters] {
+				if p.mode() == "follower" {
+					if err := p.kill(); err != nil {
+						t.Fatal(err)
+					}
+					break
+				}
+			}
+			e.await(t)
+			for _, p := range e.members[voters:] {
+				if err := p.await("observer"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			writeThroughAll(t, e, "after")
+			e.agree(t)
+		})
+	}
+}
+
+// assembleMasters gives each server an address of its own, since all voters serve observers on the same port.
+func assembleMasters(t *testing.T, kinds []string) *ensemble {
+	t.Helper()
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := assemble(t, kinds, fmt.Sprint("observerMasterPort=", port))
+	lines := slices.Clone(e.members[0].extra)
+	for i, line := range lines {
+		if id, rest, ok := strings.Cut(line, "=127.0.0.1:"); ok {
+			lines[i] = fmt.Sprintf("%s=127.0.0.%s:%s", id, strings.TrimPrefix(id, "server."), rest)
+		}
+	}
+	for _, p := range e.members {
+		p.extra = lines
+	}
+	return e
+}
+
+// mastered checks that all observers learn from a follower, as they and the followers say.
+func (e *ensemble) mastered(t *testing.T, voters int) {
+	t.Helper()
+	leader := e.leader(t)
+	for deadline := time.Now().Add(startDeadline); ; <-time.After(100 * time.Millisecond) {
+		var found []string
+		for _, p := range e.members[:voters] {
+			n := p.monitored("synced_observers")
+			if p == leader && n != "0" || p != leader && voters == 2 && n != fmt.Sprint(len(e.members)-voters) {
+				found = append(found, fmt.Sprintf("%s %s has %s observers", p.kind, p.mode(), n))
+			}
+		}
+		for _, p := range e.members[voters:] {
+			if id := p.monitored("observer_master_id"); id == fmt.Sprint(slices.Index(e.members, leader)+1) {
+				found = append(found, fmt.Sprintf("the observer of %s learns from the leader, %s", p.kind, id))
+			}
+		}
+		if len(found) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(strings.Join(found, "; "))
+		}
+	}
+}
+
+// monitored is a figure of mntr; "" if it is not there.
+func (p *process) monitored(name string) string {
+	text, err := p.word("mntr")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(text) {
+		if key, value, _ := strings.Cut(strings.TrimSpace(line), "\t"); key == "zk_"+name {
+			return strings.TrimSuffix(value, ".0")
+		}
+	}
+	return ""
+}
+
+// watchThrough sets a watch through one server and changes the znode through the other, which has an ephemeral meanwhile.
+func watchThrough(t *testing.T, a, b *process) {
+	t.Helper()
+	watcher, err := dial(a.addr(), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watcher.Abandon()
+	writer, err := dial(b.addr(), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := watcher.Do(&zk.Request{Op: zk.OpExists, Path: "/watched", Watch: true}); err != nil || r.Err != zk.NoNode {
+		t.Fatal(r, err)
+	}
+	do(t, writer, &zk.Request{Op: zk.OpCreate, Path: "/watched", Mode: zk.Ephemeral, ACL: zk.OpenACL, TTLMS: -1})
+	do(t, watcher, &zk.Request{Op: zk.OpSync, Path: "/"})
+	do(t, watcher, &zk.Request{Op: zk.OpExists, Path: "/watched"})
+	select {
+	case ev := <-watcher.Events():
+		if ev.Type != zk.NodeCreated || ev.Path != "/watched" {
+			t.Errorf("%+v", ev)
+		}
+	case <-time.After(startDeadline):
+		t.Error("the watch was not told")
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	do(t, watcher, &zk.Request{Op: zk.OpSync, Path: "/"})
+	if r, err := watcher.Do(&zk.Request{Op: zk.OpExists, Path: "/watched"}); err != nil || r.Err != zk.NoNode {
+		t.Errorf("the ephemeral of a session that was closed: %v, %v", r, err)
+	}
+}
+
+// moveBetween takes a session from one server to the other, where its ephemeral is found.
+func moveBetween(t *testing.T, a, b *process) {
+	t.Helper()
+	first, err := dial(a.addr(), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, first, &zk.Request{Op: zk.OpCreate, Path: "/moved", Mode: zk.Ephemeral, ACL: zk.OpenACL, TTLMS: -1})
+	again := client.Options{Session: first.Session(), Password: first.Password()}
+	first.Abandon()
+	second, err := dial(b.addr(), again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, second, &zk.Request{Op: zk.OpSync, Path: "/"})
+	do(t, second, &zk.Request{Op: zk.OpSetData, Path: "/moved", Version: 0})
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 
