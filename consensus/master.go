@@ -158,9 +158,10 @@ func (c *Core) waysTo(leader quorum.ServerID, observer bool) []way {
 	return append(ways, way{leader, true}, direct)
 }
 
-// Master is the server that an observer follows in its leader's place; NoServer if there is none.
+// Master is the server that this one learns from: its leader or, with observer masters, maybe another; NoServer if there is
+// none. An observer knows of its leader what was said when it was elected; its master may know of a later one.
 func (c *Core) Master() quorum.ServerID {
-	if f := c.learning; f != nil && f.link != 0 && f.way.server != f.leader {
+	if f := c.learning; f != nil && f.link != 0 {
 		return f.way.server
 	}
 	return NoServer

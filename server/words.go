@@ -92,10 +92,7 @@ func (w words) addMember(out *admin.Server, r *replica.Replica) {
 	core := r.Consensus()
 	out.Member = &admin.Member{
 		PeerState: peerWords[core.Role()] + " - " + core.Stage().String(), Voters: int64(len(core.Ensemble().Voters())),
-		MasterID: int64(core.Leader()), IsObserver: core.Role() == consensus.Observing,
-	}
-	if m := core.Master(); m != consensus.NoServer {
-		out.Member.MasterID = int64(m)
+		MasterID: int64(core.Master()), IsObserver: core.Role() == consensus.Observing,
 	}
 	if core.Role() == consensus.Following && w.l.peers.masters {
 		out.Member.IsMaster = true

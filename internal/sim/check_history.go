@@ -65,8 +65,8 @@ func (h *history) serves(p *process, leader quorum.ServerID) {
 		if z := p.r.Tree().Zxid(); z.Counter() != 0 && z > e.model.last() {
 			e.fail("commit-in-order: server %d serves at %v, and nothing behind %v was decided", p.m.id, z, e.model.last())
 		}
-		// An observer that has a master knows of the leader what was said when it was elected; its master may know better.
-		if h.leaders[p.epoch] != leader && p.r.Consensus().Master() == consensus.NoServer {
+		// An observer that has a master knows of the leader what was said when it was elected; its master may know of a later one.
+		if known := !e.plan.masters || p.r.Consensus().Role() != consensus.Observing; known && h.leaders[p.epoch] != leader {
 			e.fail("one leader per epoch: server %d follows %d in epoch %d, which %d leads", p.m.id, leader, p.epoch, h.leaders[p.epoch])
 		}
 		return

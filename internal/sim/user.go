@@ -158,11 +158,11 @@ func (u *user) submit(n int) {
 		} else {
 			req = e.request(&u.caller)
 		}
-		if a.p.leading && a.p.epoch < e.history.epoch {
-			req = &zk.Request{Xid: u.xid, Op: zk.OpSync, Path: "/"} // there is another leader, which this one may not know yet
-		}
-		if k := len(u.sent); k > 0 && u.sent[k-1].req.Op == zk.OpSync && req.Op != zk.OpSync {
+		switch k := len(u.sent); {
+		case k > 0 && u.sent[k-1].req.Op == zk.OpSync && req.Op != zk.OpSync:
 			req = &zk.Request{Xid: u.xid, Op: zk.OpGetData, Path: e.path()}
+		case a.p.leading && a.p.epoch < e.history.epoch && req.Op != zk.OpSync:
+			req = &zk.Request{Xid: u.xid, Op: zk.OpSync, Path: "/"} // there is another leader, which this one may not know yet
 		}
 		if req.Op == zk.OpSync {
 			n++ // the read that it is for

@@ -19,6 +19,9 @@ type learner struct {
 	asking   map[zk.SessionID]request.ClientID // who waits for the leader's word that its session is alive
 	renewals queue.Queue[renewal]              // what the leader has been asked of sessions and has still to answer, in order
 	syncs    queue.Queue[syncAsker]            // whose syncs the leader has still to answer, in order
+	// through is, of the sessions that came here through an observer, the observer's link that last took each up, 0 for this
+	// server's own clients. To the leader all of them are this server's, so that it cannot tell when they move between these.
+	through map[zk.SessionID]consensus.LinkID
 }
 
 // renewal is a session that the leader was asked about, for a client of this server or, by link, of an observer.
@@ -97,6 +100,9 @@ func (r *Replica) askRenewal(c *client, eff Effects) {
 	r.learner.touched[c.session] = c.timeout
 	r.learner.asking[c.session] = c.id
 	r.learner.renewals.Push(renewal{session: c.session})
+	if _, ok := r.learner.through[c.session]; ok {
+		r.learner.through[c.session] = 0
+	}
 	r.tellLeader(&consensus.Message{Kind: consensus.MsgRevalidate, Zxid: consensus.NoZxid, Session: c.session, TimeoutMS: c.timeout}, eff)
 }
 

@@ -10,8 +10,11 @@ import (
 func (r *Replica) fromObserver(link consensus.LinkID, m *consensus.Message, eff Effects) {
 	switch m.Kind {
 	case consensus.MsgRequest:
-		if m.Request.Op == zk.OpSync {
-			r.learner.syncs.Push(syncAsker{link: link})
+		switch {
+		case m.Request.Op == zk.OpSync:
+			r.learner.syncs.Push(syncAsker{link: link}) // each is answered, since observers count on the order of the answers
+		case !r.belongs(link, m.Request):
+			return // of a connection that its client has left
 		}
 		r.tellLeader(m, eff)
 	case consensus.MsgPing:
@@ -19,9 +22,23 @@ func (r *Replica) fromObserver(link consensus.LinkID, m *consensus.Message, eff 
 			r.learner.touched[t.Session] = t.TimeoutMS
 		}
 	case consensus.MsgRevalidate:
+		r.learner.through[m.Session] = link
 		r.learner.renewals.Push(renewal{m.Session, m.TimeoutMS, link})
 		r.tellLeader(m, eff)
 	}
+}
+
+// belongs tells whether the session of a request is where the request comes from, as far as this server knows.
+//
+// ZooKeeper compatibility: its observer masters let the request through. What is left of a session's old connection then comes
+// behind what was asked on the new one.
+func (r *Replica) belongs(link consensus.LinkID, q *consensus.ForwardedRequest) bool {
+	at, known := r.learner.through[q.Session]
+	if q.Op == zk.OpCreateSession && !known {
+		r.learner.through[q.Session] = link
+		return true
+	}
+	return !known || at == link
 }
 
 // observerRevalidated passes the leader's word on a session on to the observer that has asked.

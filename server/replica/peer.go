@@ -139,7 +139,7 @@ func (r *Replica) follow(a *consensus.Action, eff Effects) {
 	}
 	r.showConfig()
 	r.keepLocals()
-	r.learner = learner{touched: map[zk.SessionID]int32{}, asking: map[zk.SessionID]request.ClientID{}}
+	r.learner = learner{touched: map[zk.SessionID]int32{}, asking: map[zk.SessionID]request.ClientID{}, through: map[zk.SessionID]consensus.LinkID{}}
 	r.sessions = session.New(r.cfg.TickMS)
 	eff.Note(Note{Kind: RoleTaken, Role: r.core.Role(), Zxid: zk.Zxid(a.Epoch << 32), Server: a.Server})
 }

@@ -94,6 +94,9 @@ func (r *Replica) touch(c *client) (alive, moved bool) {
 		return r.local.Touch(c.session, c.timeout, r.nowMS) && !c.closing, false
 	}
 	if !r.leads() {
+		if r.learner.through[c.session] != 0 {
+			return false, true
+		}
 		r.learner.touched[c.session] = c.timeout
 		return !c.closing, false
 	}

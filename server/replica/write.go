@@ -94,6 +94,7 @@ func (r *Replica) sessionOpened(f *inflight, eff Effects) {
 func (r *Replica) sessionClosed(f *inflight, eff Effects) {
 	s := f.rec.Header.Session
 	r.sessions.Remove(s)
+	delete(r.learner.through, s)
 	eff.Note(Note{Kind: SessionEnded, Session: s})
 	why := request.CloseSessionExpired
 	if c := r.client(f.client); c != nil {
