@@ -182,3 +182,24 @@ func unrooted(b Backend) Backend {
 	}
 	return b
 }
+
+// kindsOf is the Backend as one that can tell kinds, if it is.
+func kindsOf(b Backend) (Kinds, bool) {
+	if r, ok := b.(*rooted); ok {
+		k, ok := r.Backend.(Kinds)
+		return rootedKinds{k, r.root}, ok
+	}
+	k, ok := b.(Kinds)
+	return k, ok
+}
+
+// rootedKinds are Kinds whose paths begin at a chroot.
+type rootedKinds struct {
+	Kinds
+	root string
+}
+
+// Kind implements Kinds.
+func (r rootedKinds) Kind(ctx context.Context, path string) (zk.CreateMode, int64, error) {
+	return r.Kinds.Kind(ctx, inside(r.root, path))
+}

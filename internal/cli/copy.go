@@ -49,7 +49,7 @@ func (c *call) transfer(move bool) error {
 
 // source visits what is to be transferred: requests that create it elsewhere.
 func (c *call) source(from, to string, move bool, take func(n *node, req *zk.Request) error) error {
-	kinds, known := c.sh.backend.(Kinds)
+	kinds, known := kindsOf(c.sh.backend)
 	w := walker{ctx: c.ctx, b: c.sh.backend, acls: true, deep: -1, see: func(n *node, _ int) (bool, error) {
 		switch {
 		case system(n.path) && !system(from):

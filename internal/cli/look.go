@@ -264,7 +264,7 @@ func (c *call) isKind(n *node, kind string) (bool, error) {
 	if n.ephemeral() {
 		return false, nil
 	}
-	kinds, ok := c.sh.backend.(Kinds)
+	kinds, ok := kindsOf(c.sh.backend)
 	if !ok {
 		if kind == "persistent" {
 			return true, nil // containers and TTL znodes look the same here

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"io"
 	"maps"
@@ -251,5 +252,31 @@ func TestMembersAreReadFromTheConfiguration(t *testing.T) {
 	}
 	if got := clientAddresses("server.1=a:1:2;0.0.0.0:7\nserver.2=b:1:2\nversion=5"); got != "5 0.0.0.0:7," {
 		t.Errorf("%q", got)
+	}
+}
+
+// kinded is a Backend that knows one container.
+type kinded struct{ Backend }
+
+func (kinded) Kind(_ context.Context, path string) (zk.CreateMode, int64, error) {
+	if path == "/root/c" {
+		return zk.Container, 0, nil
+	}
+	return zk.PersistentTTL, 7, nil
+}
+
+func TestKindsAreAskedBelowTheChroot(t *testing.T) {
+	if _, ok := kindsOf(&rooted{Backend: &rooted{}}); ok {
+		t.Error("kinds are told by one that cannot")
+	}
+	k, ok := kindsOf(&rooted{Backend: kinded{}, root: "/root"})
+	if !ok {
+		t.Fatal("kinds are not told")
+	}
+	if mode, _, err := k.Kind(t.Context(), "/c"); mode != zk.Container || err != nil {
+		t.Errorf("%v, %v", mode, err)
+	}
+	if mode, ttl, err := k.Kind(t.Context(), "/t"); mode != zk.PersistentTTL || ttl != 7 || err != nil {
+		t.Errorf("%v, %d, %v", mode, ttl, err)
 	}
 }

@@ -53,7 +53,7 @@ func runExport(c *call) error {
 }
 
 func (c *call) export(root string, to io.Writer) error {
-	kinds, known := c.sh.backend.(Kinds)
+	kinds, known := kindsOf(c.sh.backend)
 	if !known {
 		c.warn("note: ZooKeeper's protocol does not tell containers and TTL znodes from persistent ones; they are exported as these")
 	}
