@@ -44,7 +44,7 @@ func newHolders(t *testing.T, kind string, addrs []string, clients int) *holders
 	if kind == kazooHolders {
 		cmd = exec.Command("/usr/bin/python3", append([]string{"-B", "-s", "-E", "testdata/migration/holders.py"}, args...)...)
 	} else {
-		path := compileHolders(t)
+		path := compileCurator(t, "testdata/migration/Holders.java")
 		cmd = exec.Command("java", append([]string{"-Xmx384m", "-Xss256k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 			"-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", path, "Holders"}, args...)...)
 	}
@@ -89,20 +89,6 @@ const (
 	kazooHolders   = "kazoo"
 	curatorHolders = "curator"
 )
-
-// compileHolders returns the class path with Holders.
-func compileHolders(t *testing.T) string {
-	t.Helper()
-	path := []string{t.TempDir()}
-	for _, j := range curatorJars {
-		path = append(path, filepath.Join(javaLibraries, j))
-	}
-	javac := exec.Command("javac", "-Xlint:-options", "-proc:none", "-d", path[0], "-cp", strings.Join(path, ":"), "testdata/migration/Holders.java")
-	if out, err := javac.CombinedOutput(); err != nil {
-		t.Fatalf("%v: install Curator with test/interop/install.sh\n%s", err, out)
-	}
-	return strings.Join(path, ":")
-}
 
 // do tells the program what to do and returns what is wrong.
 func (h *holders) do(command, answer string) error {
