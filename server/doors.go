@@ -120,12 +120,18 @@ const headerTimeout = 10 * time.Second
 
 // openHTTP starts the gateway. A busy port is tried again for ever: nobody coordinates through it.
 func (s *server) openHTTP(d *doors) error {
+	authority, err := newAuthority(&s.cfg.Auth)
+	if err != nil {
+		return err
+	}
 	conn, err := grpcapi.DialLocal(s.cfg.DataDir)
 	if err != nil {
 		return fmt.Errorf("HTTP port: connect to the server in %s: %w", s.cfg.DataDir, err)
 	}
 	d.conn = conn
-	handler, err := gateway.New(conn, gateway.Options{Logger: s.log, Metrics: admin.Scrape(s.liveWords), CORSOrigins: s.cfg.HTTP.CORSOrigins, Console: console.Handler()})
+	handler, err := gateway.New(conn, gateway.Options{
+		Logger: s.log, Metrics: admin.Scrape(s.liveWords), Commands: s.commands(authority), CORSOrigins: s.cfg.HTTP.CORSOrigins, Console: console.Handler(),
+	})
 	if err != nil {
 		return fmt.Errorf("HTTP port: %w", err)
 	}

@@ -131,7 +131,13 @@ func (m *monitor) mean(key string, v float64) {
 	m.b = append(appendMean(m.b, v), '\n')
 }
 
-func (m *monitor) metric(x *metrics.Metric) {
+func (m *monitor) metric(x *metrics.Metric) { eachFigure(x, m) }
+
+// eachFigure tells a list the figures of a metric.
+func eachFigure(x *metrics.Metric, m interface {
+	whole(string, int64)
+	mean(string, float64)
+}) {
 	if x.Counter != nil {
 		m.whole(x.Name, x.Counter.Value())
 	}

@@ -68,9 +68,11 @@ type ClientDoor struct {
 // HTTPDoor is the port of REST, console, probes and ZooKeeper's AdminServer commands.
 type HTTPDoor struct {
 	Door
-	Commands    bool          // answer AdminServer commands
-	IdleTimeout time.Duration // of kept-alive connections
-	CORSOrigins []string      // whose web pages may call
+	Commands      bool          // answer AdminServer commands
+	Snapshots     bool          // the command snapshot among them
+	SnapshotEvery time.Duration // at most
+	IdleTimeout   time.Duration // of kept-alive connections
+	CORSOrigins   []string      // whose web pages may call
 }
 
 // Metrics is the extra Prometheus port of ZooKeeper's metrics provider. /metrics is on the HTTP door as well.

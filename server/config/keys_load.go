@@ -2,12 +2,11 @@ package config
 
 // Reasons of keys that have nothing to act on.
 const (
-	reasonGroup    = "a group is whatever has gathered while the last sync ran"
-	reasonMemory   = "requests in flight are bounded by the memory they take"
-	reasonStale    = "what a closed connection asked and was not begun is dropped in any case"
-	reasonNoCache  = "replies are not cached"
-	reasonCommands = "AdminServer commands come later"
-	reasonMetrics  = "metrics are in mntr only"
+	reasonGroup   = "a group is whatever has gathered while the last sync ran"
+	reasonMemory  = "requests in flight are bounded by the memory they take"
+	reasonStale   = "what a closed connection asked and was not begun is dropped in any case"
+	reasonNoCache = "replies are not cached"
+	reasonMetrics = "metrics are in mntr only"
 )
 
 var loadKeys = []Key{
@@ -65,13 +64,13 @@ var adminKeys = []Key{
 	{Name: "admin.idleTimeout", Property: true, Kind: KindMillis, Default: "30000", Effect: "idle time of HTTP connections",
 		bind: func(c *Config) any { return &c.HTTP.IdleTimeout }},
 	{Name: "admin.commandURL", Property: true, Kind: KindString, Default: "/commands", Effect: "path of the AdminServer commands",
-		Status: Later, Reason: reasonCommands, asks: never},
-	{Name: "admin.rateLimiterIntervalInMS", Property: true, Kind: KindMillis, Default: "300000", Effect: "time between two snapshot or restore commands",
-		Status: Later, Reason: reasonCommands, asks: never},
+		Status: Ignored, Reason: "they are at /commands"},
+	{Name: "admin.rateLimiterIntervalInMS", Property: true, Kind: KindMillis, Default: "300000", Effect: "time between two snapshot commands",
+		bind: func(c *Config) any { return &c.HTTP.SnapshotEvery }},
 	{Name: "admin.snapshot.enabled", Property: true, Kind: KindBool, Default: "true", Effect: "snapshot command",
-		Status: Later, Reason: reasonCommands, asks: never},
+		bind: func(c *Config) any { return &c.HTTP.Snapshots }},
 	{Name: "admin.restore.enabled", Property: true, Kind: KindBool, Default: "true", Effect: "restore command",
-		Status: Later, Reason: reasonCommands, asks: never},
+		Status: Ignored, Reason: "a running server restores nothing: see the command's answer"},
 	{Name: "metricsProvider.className", Kind: KindString, Note: "built in", Effect: "the PrometheusMetricsProvider's name is accepted with a warning: nothing is exported yet, mntr has the figures",
 		bind: func(c *Config) any { return &c.Metrics.Provider }},
 	{Name: "metricsProvider.httpHost", Kind: KindHost, Default: "0.0.0.0", Effect: "address of metricsProvider.httpPort",

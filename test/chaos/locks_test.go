@@ -158,7 +158,7 @@ func (p *lockPlayer) unlock() error {
 	return err
 }
 
-// contend runs players while more does its part.
+// contend runs players while more does its part, and for some rounds at least.
 func contend(t *testing.T, e *ensemble, players, rounds int, more func()) {
 	t.Helper()
 	s := seed(t)
@@ -176,6 +176,7 @@ func contend(t *testing.T, e *ensemble, players, rounds int, more func()) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	var over atomic.Bool
 	var wg, alive sync.WaitGroup
 	defer alive.Wait()
 	defer cancel()
@@ -188,7 +189,7 @@ func contend(t *testing.T, e *ensemble, players, rounds int, more func()) {
 				t.Error(err)
 				return
 			}
-			for n := range rounds {
+			for n := 0; n < rounds || !over.Load(); n++ {
 				if err := p.round(fmt.Sprintf("player %d", i), rng); err != nil {
 					t.Errorf("player %d, round %d: %v", i, n, err)
 					return
@@ -196,7 +197,10 @@ func contend(t *testing.T, e *ensemble, players, rounds int, more func()) {
 			}
 		})
 	}
-	more()
+	func() {
+		defer over.Store(true)
+		more()
+	}()
 	wg.Wait()
 	var left *paddockv1.GetLockResponse
 	err = p.try(t.Context(), func(ctx context.Context, conn *grpc.ClientConn) (err error) {

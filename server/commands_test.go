@@ -1,0 +1,55 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"paddock/internal/client"
+	"paddock/internal/zk"
+)
+
+func TestCommandsOverHTTP(t *testing.T) {
+	port := freePort(t)
+	r := start(t, t.TempDir(), fmt.Sprint("httpPort=", port), "httpAddress=127.0.0.1", "DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=")
+	r.await("HTTP port open")
+	c := r.dial(client.Options{})
+	do(t, c, zk.Request{Op: zk.OpCreate, Path: "/e", Mode: zk.Ephemeral})
+	get := func(name, user string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/commands/%s", port, name), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if user != "" {
+			req.Header.Set("Authorization", "digest "+user)
+		}
+		answer, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode, string(body)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	for name, want := range map[string]string{
+		"ruok": `"error" : null`, "dump": fmt.Sprintf(`"%d" : [ "/e" ]`, c.Session()), "stat": `"server_state" : "standalone"`,
+		"leader": "server is not initialized", "sysp": `"DigestAuthenticationProvider.superDigest" : "***"`, "monitor": `"znode_count" : `,
+		"conf": fmt.Sprintf(`"client_port" : %d`, r.port), "cons": fmt.Sprintf(`"session_id" : %d`, c.Session()), "lsnp": `"zxid" : "`,
+	} {
+		if code, body := get(name, ""); code != http.StatusOK || !strings.Contains(body, want) || !json.Valid([]byte(body)) {
+			t.Errorf("%s: %d %s", name, code, body)
+		}
+	}
+	for user, want := range map[string]int{"": http.StatusUnauthorized, "anne:x": http.StatusForbidden, "super:test": http.StatusOK} {
+		if code, body := get("snapshot", user); code != want || code == http.StatusOK && !strings.HasPrefix(body, "ZKSN") {
+			t.Errorf("snapshot of %q: %d %.100q", user, code, body)
+		}
+	}
+}
