@@ -155,14 +155,18 @@ func (d *door) attached(ctx context.Context, h request.Handler, who *caller, idT
 	return s, nil
 }
 
-// admit makes room for a session among those attached. d.mu is held.
+// sweepMin is how many sessions are attached at least before those that have ended are looked for.
+const sweepMin = 1024
+
+// admit adds a session to those attached. Those that have ended are dropped whenever their number has doubled. d.mu is held.
 func (d *door) admit(s *session) error {
-	if len(d.sessions) >= sessionsMax {
+	if len(d.sessions) >= max(sweepMin, d.sweepAt) {
 		for id, other := range d.sessions {
 			if other.line.gone() {
 				delete(d.sessions, id)
 			}
 		}
+		d.sweepAt = min(2*len(d.sessions), sessionsMax)
 	}
 	if len(d.sessions) >= sessionsMax {
 		return fault(codes.ResourceExhausted, "TOO_MANY", "this server has as many sessions attached through gRPC as it may have", retrySoon)

@@ -22,8 +22,9 @@ type door struct {
 	cursors  cursors
 	own      ownSession
 
-	mu       sync.Mutex // guards sessions; taken when a connection names another session than before
+	mu       sync.Mutex // guards the fields below; taken when a connection names another session than before
 	sessions map[zk.SessionID]*session
+	sweepAt  int // sessions at which those that have ended are dropped
 }
 
 func newDoor(o *Options) *door {
