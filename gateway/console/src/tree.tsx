@@ -10,14 +10,18 @@ import { Node } from './node';
 interface Branch { entries: api.Entry[]; token: string; busy: boolean; failure: string }
 type Row = { path: string; depth: number; stat?: api.Stat; more?: boolean; failure?: string };
 
+// What was unfolded stays so while another view is shown.
+let kept: { branches: Map<string, Branch>; open: Set<string> } = { branches: new Map(), open: new Set(['/']) };
+
 const nothing: Branch = { entries: [], token: '', busy: false, failure: '' };
 
 export function Tree({ route, writing, identities }: { route: Route; writing: boolean; identities: api.Identity[] }) {
-  const [branches, setBranches] = useState<Map<string, Branch>>(new Map());
-  const [open, setOpen] = useState<Set<string>>(new Set(['/']));
+  const [branches, setBranches] = useState<Map<string, Branch>>(() => new Map([...kept.branches].map(([p, b]) => [p, { ...b, busy: false }])));
+  const [open, setOpen] = useState<Set<string>>(kept.open);
   const [found, setFound] = useState<{ glob: string; rows: api.Entry[]; more: boolean; failure: string }>();
   const latest = useRef(branches);
   latest.current = branches;
+  kept = { branches, open };
 
   const update = (path: string, branch: Branch) => setBranches((old) => new Map(old).set(path, branch));
   const load = async (path: string, afresh: boolean) => {
@@ -46,6 +50,7 @@ export function Tree({ route, writing, identities }: { route: Route; writing: bo
     }
   }, [route.path]);
   useEffect(() => {
+    for (const p of kept.open) if (latest.current.has(p)) load(p, true);
     const stop = new AbortController();
     let due = new Set<string>();
     let timer = 0;
