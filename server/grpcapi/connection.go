@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -17,6 +18,9 @@ import (
 // peer: that costs nothing per call, which telling a stats.Handler of each call would.
 type connection struct {
 	credentials.AuthInfo // what the transport security found out
+
+	addr  string
+	since time.Time
 
 	guest  atomic.Pointer[line]       // reads of calls without a session; nil before the first
 	recent atomic.Pointer[session]    // the session that was named last
@@ -35,6 +39,40 @@ type identified struct {
 // handshake wraps the transport security of the door, which the socket in the data directory does without: it gives each connection what its calls share.
 type handshake struct {
 	credentials.TransportCredentials
+	open *connections
+}
+
+// connections are those that are open, without those by the socket in the data directory: they are the server's own.
+type connections struct {
+	mu  sync.Mutex // guards set
+	set map[*connection]struct{}
+}
+
+func (o *connections) add(c *connection) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.set[c] = struct{}{}
+}
+
+func (o *connections) remove(c *connection) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.set, c)
+}
+
+// list is what an operator is told of them.
+func (o *connections) list() []Connection {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var list []Connection
+	for c := range o.set {
+		one := Connection{Door: "grpc", Address: c.addr, Since: c.since}
+		if s := c.recent.Load(); s != nil {
+			one.Session = s.id
+		}
+		list = append(list, one)
+	}
+	return list
 }
 
 // newHandshake wraps c, or nothing.
@@ -42,7 +80,7 @@ func newHandshake(c credentials.TransportCredentials) handshake {
 	if c == nil {
 		c = insecure.NewCredentials()
 	}
-	return handshake{c}
+	return handshake{c, &connections{set: map[*connection]struct{}{}}}
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
@@ -55,23 +93,28 @@ func (h handshake) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo
 	if err != nil {
 		return nc, info, err
 	}
-	c := &connection{AuthInfo: info}
-	return &watchedConn{Conn: nc, connection: c}, c, nil
+	c := &connection{AuthInfo: info, addr: raw.RemoteAddr().String(), since: time.Now()}
+	if raw.LocalAddr().Network() != "unix" {
+		h.open.add(c)
+	}
+	return &watchedConn{Conn: nc, connection: c, open: h.open}, c, nil
 }
 
 // Clone implements credentials.TransportCredentials.
 func (h handshake) Clone() credentials.TransportCredentials {
-	return handshake{h.TransportCredentials.Clone()}
+	return handshake{h.TransportCredentials.Clone(), h.open}
 }
 
 // watchedConn tells its connection when it is closed.
 type watchedConn struct {
 	net.Conn
 	connection *connection
+	open       *connections
 }
 
 // Close closes the socket and the clients of the server that belonged to it.
 func (c *watchedConn) Close() error {
+	c.open.remove(c.connection)
 	c.connection.close()
 	return c.Conn.Close()
 }

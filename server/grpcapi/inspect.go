@@ -109,7 +109,7 @@ func page[T any](list []T, size int32, token string, after func(item *T, token s
 
 // connections are those of all doors, by address.
 func (a *adminServer) connections(in Insight) []Connection {
-	list := in.Connections()
+	list := append(in.Connections(), a.open.list()...)
 	slices.SortFunc(list, func(x, y Connection) int {
 		return cmp.Or(cmp.Compare(x.Address, y.Address), cmp.Compare(x.Door, y.Door))
 	})
@@ -162,7 +162,7 @@ func (a *adminServer) ListSessions(ctx context.Context, q *paddockv1.ListSession
 		return nil, err
 	}
 	at := map[zk.SessionID]string{}
-	for _, c := range in.Connections() {
+	for _, c := range a.connections(in) {
 		at[c.Session] = c.Address
 	}
 	out := &paddockv1.ListSessionsResponse{NextPageToken: next}

@@ -68,8 +68,9 @@ type Server struct {
 // New makes a gRPC server with all services registered.
 func New(o Options) *Server {
 	s := &Server{door: newDoor(&o)}
+	transport := newHandshake(o.Credentials)
 	s.Server = grpc.NewServer(
-		grpc.Creds(newHandshake(o.Credentials)),
+		grpc.Creds(transport),
 		grpc.MaxConcurrentStreams(streamsMax),
 		grpc.MaxRecvMsgSize(max(messageBytesMax, o.RequestBytesMax+messageExtraBytes)),
 		grpc.ConnectionTimeout(handshakeTimeout),
@@ -78,7 +79,7 @@ func New(o Options) *Server {
 		grpc.ChainUnaryInterceptor(logCalls(o.Logger)),
 	)
 	paddockv1.RegisterAdminServiceServer(s, &adminServer{
-		source: o.Status, operator: o.Operator, insight: o.Insight, authenticate: o.Authenticate, handler: o.Handler,
+		source: o.Status, operator: o.Operator, insight: o.Insight, authenticate: o.Authenticate, handler: o.Handler, open: transport.open,
 	})
 	paddockv1.RegisterZnodeServiceServer(s, &znodeServer{door: s.door})
 	paddockv1.RegisterSessionServiceServer(s, &sessionServer{door: s.door})
@@ -102,6 +103,7 @@ type adminServer struct {
 	insight      Insight
 	authenticate Authenticate
 	handler      func() request.Handler
+	open         *connections // of this door
 }
 
 // GetStatus answers with the state of this server.
