@@ -43,6 +43,7 @@ type process struct {
 	event   *replica.Event // being stepped
 	failed  error
 	watches watchRules
+	feed    feedRules
 	dead    bool
 	plant   planted
 }
@@ -223,11 +224,15 @@ func (p *process) Truncate(z zk.Zxid, reload bool) {
 
 // Install implements replica.Effects.
 func (p *process) Install(v *tree.View) {
+	p.feed.interrupt()
 	p.m.note("-> install %v", v.Zxid())
 	p.e.history.drops(p, v.Zxid())
 	p.logged = v.Zxid()
 	p.assign(diskTask{kind: consensus.Install, zxid: v.Zxid(), view: v})
 }
+
+// Applied implements replica.Effects.
+func (p *process) Applied(a *replica.Applied) { p.feed.applied(&p.e.stage, int(p.m.id), a) }
 
 // Note implements replica.Effects.
 func (p *process) Note(n replica.Note) {

@@ -57,7 +57,8 @@ type server struct {
 	event     *replica.Event // being stepped
 	failed    error          // why it serves no more
 	committed zk.Zxid        // applied
-	held      []func()       // what a planted mistake tells later
+	feed      feedRules
+	held      []func() // what a planted mistake tells later
 }
 
 // logPart is a run of records that go into one file.
@@ -180,6 +181,9 @@ func (s *server) Truncate(zk.Zxid, bool) { panic("there is no leader to follow")
 
 // Install implements replica.Effects.
 func (s *server) Install(*tree.View) { panic("there is no leader to follow") }
+
+// Applied implements replica.Effects.
+func (s *server) Applied(a *replica.Applied) { s.feed.applied(&s.w.stage, 1, a) }
 
 // Note implements replica.Effects.
 func (s *server) Note(n replica.Note) {

@@ -52,6 +52,9 @@ type Options struct {
 	ReadLog func(ctx context.Context, after, to zk.Zxid, f func(z zk.Zxid, payload []byte) error) error
 	// Configured is called by the owner when a configuration of the ensemble was proposed or committed. May be nil.
 	Configured func(*consensus.Action)
+	// FeedBytes and FeedTime are how much of what was applied is kept in memory for those who follow the changes, and how long.
+	FeedBytes int64
+	FeedTime  time.Duration
 	// TickEvery is how often the replica is told the time.
 	TickEvery time.Duration
 }
@@ -72,6 +75,8 @@ type Driver struct {
 	wallMS  int64
 	ev      replica.Event
 	log     logState
+	feed    *feed
+	durable zk.Zxid // the log is, as far as what this process has appended
 	stats   Stats
 	failed  error
 
@@ -105,6 +110,8 @@ func New(opt Options) *Driver {
 	d.views.release = func(v *tree.View) {
 		d.box.post(letter{kind: inspect, fn: func() { d.opt.Replica.Tree().Release(v) }})
 	}
+	d.feed = newFeed(opt.FeedBytes, opt.FeedTime)
+	d.durable = opt.Replica.Tree().Zxid()
 	return d
 }
 
@@ -196,6 +203,7 @@ func (d *Driver) step(ev replica.Event) {
 // endRound hands over the log and lets the clients' connections send.
 func (d *Driver) endRound() {
 	d.handOver()
+	d.feed.publish(d.opt.Replica.Serves(), d.opt.Replica.Tree().Zxid(), d.durable, d.now)
 	for i, c := range d.dirty {
 		c.dirty = false
 		if !c.left {
@@ -231,6 +239,9 @@ func (d *Driver) control(l *letter) {
 		}
 		d.log.waiting -= l.weight
 		for i := range l.events {
+			if l.events[i].Kind == replica.Durable {
+				d.durable = l.events[i].Zxid
+			}
 			d.step(l.events[i])
 		}
 	case fromPeer:

@@ -82,8 +82,14 @@ func (d effects) Snapshot(v *tree.View) {
 	})
 }
 
+// Applied implements replica.Effects.
+func (d effects) Applied(a *replica.Applied) { d.feed.add(a) }
+
 // Note implements replica.Effects.
 func (d effects) Note(n replica.Note) {
+	if n.Kind == replica.RoleLost {
+		d.feed.tenure++
+	}
 	if d.opt.Observe != nil {
 		d.opt.Observe(n)
 	}

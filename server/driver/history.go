@@ -3,7 +3,6 @@ package driver
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -11,10 +10,11 @@ import (
 	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/replica"
+	"paddock/server/request"
 )
 
 // ErrHistoryGone tells that neither memory nor the log goes back to the zxid that was asked for.
-var ErrHistoryGone = errors.New("the history does not go back that far")
+var ErrHistoryGone = request.ErrHistoryGone
 
 // Changes calls f for every change after a zxid, in order, up to what is applied at some moment after the call, which it
 // returns: the zxid to go on from. What memory no longer holds comes from the log on disk. The error is ErrHistoryGone, f's, or

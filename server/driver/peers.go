@@ -74,5 +74,6 @@ func (d effects) Truncate(z zk.Zxid, reload bool) {
 
 // Install implements replica.Effects.
 func (d effects) Install(v *tree.View) {
+	d.feed.interrupt() // what the snapshot jumps over is not known
 	d.log.assign(task{kind: consensus.Install, zxid: v.Zxid(), view: v})
 }

@@ -99,8 +99,20 @@ type Effects interface {
 	Truncate(z zk.Zxid, reload bool)
 	// Install makes the view, of a tree that the leader sent, the durable state.
 	Install(*tree.View)
+	// Applied tells that a committed txn is in the tree, before anybody is told of it.
+	Applied(*Applied)
 	// Note tells something that an operator or a metric wants to know.
 	Note(Note)
+}
+
+// Applied is a txn that has been applied, and what it has changed.
+type Applied struct {
+	After, Zxid zk.Zxid // the tree was at After before
+	Session     zk.SessionID
+	Changes     []tree.Change
+	// Partial: the tree may have held effects of the txn already, so that Changes may not be all. That is so for a while after a
+	// snapshot of a leader that went on while it wrote it.
+	Partial bool
 }
 
 // NoteKind is what a Note is about.

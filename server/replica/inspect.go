@@ -12,6 +12,9 @@ import (
 // Tree is the tree, for reading between two steps.
 func (r *Replica) Tree() *tree.Tree { return r.tree }
 
+// Serves tells whether this server has anything for clients beyond what a read-only one has.
+func (r *Replica) Serves() bool { return r.serves() }
+
 // Watches is the table of watches, for reading between two steps.
 func (r *Replica) Watches() *watch.Table { return r.watches }
 

@@ -22,6 +22,7 @@ func (*quietEffects) Close(request.ClientID, request.CloseReason)     {}
 func (*quietEffects) Append(zk.Zxid, []byte)                          {}
 func (*quietEffects) Roll()                                           {}
 func (*quietEffects) Snapshot(*tree.View)                             {}
+func (*quietEffects) Applied(*Applied)                                {}
 func (*quietEffects) Note(Note)                                       {}
 func (*quietEffects) Peer(*consensus.Action)                          {}
 func (*quietEffects) SendSnap(consensus.LinkID, *tree.View)           {}

@@ -106,6 +106,7 @@ type Replica struct {
 	// scratch memory of a step
 	actions consensus.Actions
 	outcome tree.Outcome
+	applied Applied
 	fired   []watch.Firing
 	reply   zk.Reply
 	payload arena

@@ -99,6 +99,7 @@ func (w *world) Close(c request.ClientID, why request.CloseReason) { w.say(c, "c
 func (w *world) Append(z zk.Zxid, _ []byte) { w.appended = append(w.appended, z) }
 func (w *world) Roll()                      { w.rolls++ }
 func (w *world) Snapshot(v *tree.View)      { w.views = append(w.views, v) }
+func (w *world) Applied(*replica.Applied)   {}
 func (w *world) Note(n replica.Note)        { w.notes = append(w.notes, n) }
 
 func (w *world) Peer(a *consensus.Action) {

@@ -38,6 +38,7 @@ func (r *Replica) apply(f *inflight, eff Effects) {
 		r.claim(f)
 	}
 	r.outcome.Reset()
+	r.applied = Applied{After: r.tree.Zxid(), Zxid: h.Zxid, Session: h.Session, Partial: h.Zxid <= r.fuzzy}
 	r.tree.Apply(h, &f.rec.Txn, &r.outcome)
 	invariant.Check(r.tree.Zxid() == h.Zxid, "commit-in-order", int64(r.tree.Zxid()), int64(h.Zxid))
 	r.prep.Applied(h.Zxid)
@@ -45,6 +46,8 @@ func (r *Replica) apply(f *inflight, eff Effects) {
 		eff.Note(Note{Kind: DigestMismatch, Zxid: h.Zxid})
 		r.differs = r.serving && !r.leads()
 	}
+	r.applied.Changes = r.outcome.Changes
+	eff.Applied(&r.applied)
 	for i := range r.outcome.Changes {
 		r.fire(&r.outcome.Changes[i], eff)
 	}

@@ -24,6 +24,8 @@ type Change struct {
 	ACL        []zk.ACL // of the znode; of a deleted one as it was
 	ParentPath string   // "/" for the root; "" if it is the root that changed
 	ParentACL  []zk.ACL
+	Data       []byte // what a created or changed znode holds now; aliases the txn
+	Previous   []byte // what a changed or deleted znode held before; valid until the Outcome is reset
 }
 
 // Result is the outcome of one txn, or of one operation of a multi. Path aliases the txn. Stat is that of the
@@ -40,6 +42,8 @@ type Result struct {
 type Outcome struct {
 	Changes []Change
 	Results []Result
+
+	previous []byte // where Change.Previous is
 }
 
 // Reset empties the outcome and keeps its memory.
@@ -47,6 +51,22 @@ func (o *Outcome) Reset() {
 	clear(o.Changes)
 	clear(o.Results)
 	o.Changes, o.Results = o.Changes[:0], o.Results[:0]
+	if o.previous = o.previous[:0]; cap(o.previous) > previousKeepBytes {
+		o.previous = nil
+	}
+}
+
+// previousKeepBytes is the size up to which the memory for previous data is used again.
+const previousKeepBytes = 256 << 10
+
+// keep copies data that is about to be overwritten, unless nobody listens.
+func (o *Outcome) keep(data []byte, t *Tree) []byte {
+	if data == nil || o == &t.unheard {
+		return nil
+	}
+	n := len(o.previous)
+	o.previous = append(o.previous, data...) // what has been kept before stays where it is, should this move
+	return o.previous[n:len(o.previous):len(o.previous)]
 }
 
 // Apply carries out a txn and adds to out, which may be nil, what came of it. body.Type says what the txn
@@ -150,7 +170,9 @@ func (t *Tree) create(h *txn.Header, b *txn.Txn, owner zk.Owner, out *Outcome, r
 	}
 	r = t.attach(parent, b.Path, at, b.Data, t.acls.use(b.ACL), &stat)
 	res.Stat = stat.Wire(int32(len(b.Data)), 0)
-	out.Changes = append(out.Changes, t.change(Created, r, b.Path, parentPath, h.Zxid))
+	c := t.change(Created, r, b.Path, parentPath, h.Zxid)
+	c.Data = b.Data
+	out.Changes = append(out.Changes, c)
 	t.quotaAfterCreate(b.Path, int64(len(b.Data)))
 }
 
@@ -194,6 +216,7 @@ func (t *Tree) delete(z zk.Zxid, path string, out *Outcome) zk.Code {
 	}
 	t.deleteBelow(r)
 	c := t.change(Deleted, r, path, parentPath, z)
+	c.Previous = out.keep(t.Data(r), t)
 	dataLength := int64(max(0, t.at(r).dataLen))
 	t.detach(r, path, at)
 	t.quotaAfterDelete(path, dataLength)
@@ -227,6 +250,7 @@ func (t *Tree) setData(h *txn.Header, b *txn.Txn, out *Outcome, res *Result) {
 	}
 	t.digest -= t.digestOf(r, b.Path)
 	before := int64(max(0, t.at(r).dataLen))
+	previous := out.keep(t.Data(r), t)
 	t.setBlob(r, b.Path, b.Data)
 	n := t.edit(r)
 	n.mzxid, n.mtimeMS, n.version = h.Zxid, h.TimeMS, b.Version
@@ -236,6 +260,7 @@ func (t *Tree) setData(h *txn.Header, b *txn.Txn, out *Outcome, res *Result) {
 	if r != rootRef {
 		c = t.change(DataChanged, r, b.Path, zk.ParentPath(b.Path), h.Zxid)
 	}
+	c.Data, c.Previous = b.Data, previous
 	out.Changes = append(out.Changes, c)
 	t.quotaAfter(b.Path, 0, int64(len(b.Data))-before)
 }

@@ -299,14 +299,17 @@ func TestMulti(t *testing.T) {
 func TestChangesSayWhatWatchesNeed(t *testing.T) {
 	acl := []zk.ACL{{Perms: zk.PermRead, ID: zk.AnyoneID}}
 	tr := New(3)
-	a := create("/a", "", 1)
+	a := create("/a", "0", 1)
 	a.ACL = acl
-	out := do(tr, 4, txn.Txn{Type: zk.OpMulti, Ops: []txn.Txn{a, create("/a/b", "", 1), remove("/a/b"), remove("/a")}})
+	toNull, longer := txn.Txn{Type: zk.OpSetData, Path: "/a/b"}, txn.Txn{Type: zk.OpSetData, Path: "/a/b", Data: []byte("a longer one")}
+	out := do(tr, 4, txn.Txn{Type: zk.OpMulti, Ops: []txn.Txn{a, create("/a/b", "first", 1), toNull, longer, remove("/a/b"), remove("/a")}})
 	want := []Change{
-		{Created, "/a", 4, acl, "/", zk.OpenACL},
-		{Created, "/a/b", 4, zk.OpenACL, "/a", acl},
-		{Deleted, "/a/b", 4, zk.OpenACL, "/a", acl},
-		{Deleted, "/a", 4, acl, "/", zk.OpenACL},
+		{Created, "/a", 4, acl, "/", zk.OpenACL, []byte("0"), nil},
+		{Created, "/a/b", 4, zk.OpenACL, "/a", acl, []byte("first"), nil},
+		{DataChanged, "/a/b", 4, zk.OpenACL, "/a", acl, nil, []byte("first")},
+		{DataChanged, "/a/b", 4, zk.OpenACL, "/a", acl, []byte("a longer one"), nil},
+		{Deleted, "/a/b", 4, zk.OpenACL, "/a", acl, nil, []byte("a longer one")},
+		{Deleted, "/a", 4, acl, "/", zk.OpenACL, nil, []byte("0")},
 	}
 	if !reflect.DeepEqual(out.Changes, want) {
 		t.Fatalf("%+v", out.Changes)
