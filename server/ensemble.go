@@ -23,6 +23,7 @@ import (
 	"paddock/storage/datadir"
 	"paddock/storage/snapshot"
 	"paddock/storage/tree"
+	"paddock/storage/wal"
 )
 
 // ensemble is what a member has beyond a server on its own.
@@ -124,6 +125,16 @@ func readLog(ctx context.Context, dir *datadir.Dir, after, to zk.Zxid, f func(zk
 
 // readHistory calls f for the records in (after, to], where after need not be the zxid of a record.
 func readHistory(ctx context.Context, dir *datadir.Dir, after, to zk.Zxid, f func(zk.Zxid, []byte) error) error {
+	if to.Counter() == 0 { // the beginning of an epoch, which no record has
+		newest, ok, err := dir.NewestBefore(to)
+		if err != nil {
+			return err
+		}
+		if ok && newest <= after {
+			return nil
+		}
+		to = newest
+	}
 	span, ok, err := dir.FindHistory(after, to, 0)
 	switch {
 	case err != nil:
@@ -131,7 +142,11 @@ func readHistory(ctx context.Context, dir *datadir.Dir, after, to zk.Zxid, f fun
 	case !ok:
 		return driver.ErrHistoryGone
 	}
-	return readLog(ctx, dir, span.After, to, f)
+	err = readLog(ctx, dir, span.After, to, f)
+	if errors.Is(err, wal.ErrGap) {
+		return driver.ErrHistoryGone // purged meanwhile
+	}
+	return err
 }
 
 // findInLog answers consensus.FindInLog: a stretch of the log serves if it is shorter than what a snapshot would cost.

@@ -30,7 +30,7 @@ func (s *server) openDir() (*datadir.Dir, error) {
 	dir, err := datadir.Open(datadir.Options{
 		FS: vfs.OS{}, Logger: s.log, Dir: c.DataDir, LogDir: c.DataLogDir, NoAutocreate: !c.DataDirAutocreate,
 		NoNewDatabase: !c.DBAutocreate, TrustEmpty: c.Snapshot.TrustEmpty, NoSync: !c.Log.ForceSync,
-		PrepareBytes: prepareBytes(c.Log.PreallocBytes), PID: s.opt.PID,
+		PrepareBytes: prepareBytes(c.Log.PreallocBytes), KeepLogBytes: c.History.LogBytes, PID: s.opt.PID,
 	})
 	if err != nil {
 		return nil, s.dirProblem(err)
@@ -153,7 +153,8 @@ func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, erro
 	opt := driver.Options{
 		Logger: s.log, Replica: r, Log: l.disk, Observe: s.notes.observe, Latency: s.metrics.latency, Synced: s.notes.synced(s.cfg.Log.FsyncWarning),
 		TickEvery: min(max(s.cfg.TickTime/ticksPerTick, tickEveryMin), tickEveryMax),
-		Snapshot:  func(ctx context.Context, v *tree.View) error { return s.writeSnapshot(ctx, dir, v) },
+		FeedBytes: s.cfg.History.Bytes, FeedTime: s.cfg.History.Time,
+		Snapshot: func(ctx context.Context, v *tree.View) error { return s.writeSnapshot(ctx, dir, v) },
 	}
 	opt.ReadLog = func(ctx context.Context, after, to zk.Zxid, f func(zk.Zxid, []byte) error) error {
 		return readHistory(ctx, dir, after, to, f)

@@ -34,6 +34,7 @@ type Config struct {
 	Log      Log
 	Snapshot Snapshot
 	Purge    Purge
+	History  History
 	Requests Requests
 	Connect  ConnectThrottle
 	Auth     Auth
@@ -104,6 +105,13 @@ type Snapshot struct {
 type Purge struct {
 	RetainCount int           // snapshots kept, at least 3
 	Interval    time.Duration // 0 = off
+}
+
+// History is what is kept of past changes for watches that resume.
+type History struct {
+	Bytes    int64         // in memory
+	Time     time.Duration // in memory
+	LogBytes int64         // of log files that purging leaves alone, though no snapshot needs them; 0 = none
 }
 
 // Requests are limits on requests in flight.

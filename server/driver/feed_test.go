@@ -211,4 +211,3 @@ func TestTheLogDoesNotTellWhatASessionLeft(t *testing.T) {
 		t.Errorf("%v at %v", err, l.at)
 	}
 }
-

@@ -43,6 +43,7 @@ type Options struct {
 	// NoSync skips the log's fsyncs (forceSync=no).
 	NoSync bool
 	// PrepareBytes is for wal.Options.
+	KeepLogBytes int64 // of log files that Purge keeps, newest first, beyond those that a kept snapshot needs
 	PrepareBytes int64
 	// PID is written into the lock file.
 	PID int
@@ -235,6 +236,12 @@ func (d *Dir) FindHistory(z, until zk.Zxid, limitBytes int64) (span wal.Span, ok
 // goroutine may call it.
 func (d *Dir) OpenHistory(after, to zk.Zxid) (*wal.Range, error) {
 	return wal.OpenRange(d.opts.FS, d.logs, after, to)
+}
+
+// NewestBefore is the zxid of the newest record of the log that is not newer than z, which must be durable; ok is false if there
+// is none. Any goroutine may call it.
+func (d *Dir) NewestBefore(z zk.Zxid) (newest zk.Zxid, ok bool, err error) {
+	return wal.NewestBefore(d.opts.FS, d.logs, z)
 }
 
 // LogPath and SnapshotPath are the directories that hold the log and the snapshots.

@@ -78,8 +78,33 @@ func (d *Dir) Purge(retain int) ([]string, error) {
 	if d.opts.bug == bugPurgeLogsByNewest {
 		oldest = newest
 	}
+	if oldest, err = d.spared(oldest); err != nil {
+		return removed, err
+	}
 	logs, err := wal.Purge(d.opts.FS, d.logs, oldest)
 	return append(removed, logs...), err
+}
+
+// spared lowers oldest so that so much of the log stays as Options.KeepLogBytes asks for beyond what oldest needs.
+func (d *Dir) spared(oldest zk.Zxid) (zk.Zxid, error) {
+	if d.opts.KeepLogBytes <= 0 {
+		return oldest, nil
+	}
+	files, err := wal.List(d.opts.FS, d.logs)
+	if err != nil {
+		return oldest, fmt.Errorf("purge: %w", err)
+	}
+	left := d.opts.KeepLogBytes
+	for i := len(files) - 1; i >= 0; i-- {
+		f := files[i]
+		if i+1 < len(files) && files[i+1].Zxid <= oldest+1 { // the file is not needed
+			if left -= d.size(filepath.Join(d.logs, f.Name)); left < 0 {
+				break
+			}
+			oldest = min(oldest, f.Zxid-1)
+		}
+	}
+	return oldest, nil
 }
 
 // acknowledged lowers oldest to the newest whole snapshot of the current epoch or before: a member falls back to it if it

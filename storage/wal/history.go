@@ -86,6 +86,40 @@ func follow(fsys vfs.FS, dir string, files []File, z, until zk.Zxid, limitBytes 
 	}
 }
 
+// NewestBefore is the zxid of the newest record not newer than z, which must be durable; ok is false if there is none. It may be
+// called as Find may.
+func NewestBefore(fsys vfs.FS, dir string, z zk.Zxid) (newest zk.Zxid, ok bool, err error) {
+	files, err := List(fsys, dir)
+	if err != nil {
+		return 0, false, err
+	}
+	for len(files) > 0 && files[len(files)-1].Zxid > z {
+		files = files[:len(files)-1]
+	}
+	for i := len(files) - 1; i >= 0; i-- {
+		if newest, ok, err = lastIn(fsys, dir, files[i:], z); ok || err != nil {
+			return newest, ok, err
+		}
+	}
+	return 0, false, nil
+}
+
+func lastIn(fsys vfs.FS, dir string, files []File, z zk.Zxid) (last zk.Zxid, ok bool, err error) {
+	r := newReader(fsys, dir, ReadOptions{AnyStart: true, Until: z, loose: true})
+	r.files = files
+	defer r.Close()
+	for {
+		rec, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, errEndsEarly):
+			return last, ok, nil
+		case err != nil:
+			return 0, false, err
+		}
+		last, ok = rec.Zxid, true
+	}
+}
+
 // Range reads the records of a Span. It belongs to one goroutine, which need not be the one that writes the log.
 type Range struct {
 	r    *Reader
