@@ -86,6 +86,13 @@ func (s *server) grpcOptions() (grpcapi.Options, error) {
 		Status: s.status, Allowed: authority.Check, Operator: operator{s}, Logger: s.log, RequestBytesMax: s.cfg.Client.FrameBytesMax,
 		Handler: s.entrance, Insight: insight{s},
 		Authenticate: authority.Authenticate,
+		Feed: func() grpcapi.Feed {
+			if l := s.live.Load(); l != nil {
+				return l.driver.Feed()
+			}
+			return nil
+		},
+		MayRead: func(acl []zk.ACL, ids []zk.ID) bool { return authority.Check(acl, zk.PermRead, ids) },
 		SyncConfirmed: func() (yes bool) {
 			if l := s.live.Load(); l != nil {
 				l.inspect(func(r *replica.Replica, _ *driver.Stats) { yes = r.SyncConfirms() })

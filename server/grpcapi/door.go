@@ -21,6 +21,7 @@ type door struct {
 	queues   *queues // of locks and elections
 	cursors  cursors
 	own      ownSession
+	hub      *hub // of watches
 
 	mu       sync.Mutex // guards the fields below; taken when a connection names another session than before
 	sessions map[zk.SessionID]*session
@@ -28,7 +29,7 @@ type door struct {
 }
 
 func newDoor(o *Options) *door {
-	d := &door{opt: o, sessions: map[zk.SessionID]*session{}}
+	d := &door{opt: o, sessions: map[zk.SessionID]*session{}, hub: newHub(o)}
 	d.own.door, d.barriers.door, d.cursors.door = d, d, d
 	d.queues = newQueues(d)
 	return d
@@ -157,6 +158,7 @@ func (d *door) stop(ctx context.Context) {
 		return
 	}
 	d.queues.close()
+	d.hub.stop()
 	d.own.close(ctx)
 	d.barriers.close()
 	d.cursors.close()

@@ -160,15 +160,15 @@ func TestHealthFollowsTheState(t *testing.T) {
 	}
 }
 
-// watchStream is the server's side of a Watch call whose messages a test reads.
-type watchStream struct {
+// healthStream is the server's side of a Watch call whose messages a test reads.
+type healthStream struct {
 	grpc.ServerStreamingServer[healthpb.HealthCheckResponse]
 	ctx  context.Context
 	sent chan healthpb.HealthCheckResponse_ServingStatus
 }
 
-func (s *watchStream) Context() context.Context { return s.ctx }
-func (s *watchStream) Send(m *healthpb.HealthCheckResponse) error {
+func (s *healthStream) Context() context.Context { return s.ctx }
+func (s *healthStream) Send(m *healthpb.HealthCheckResponse) error {
 	s.sent <- m.GetStatus()
 	return nil
 }
@@ -177,7 +177,7 @@ func TestHealthWatchTellsEachChangeOnceAndEndsWithTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var state atomic.Uint32
 		h := &healthServer{source: func() Status { return Status{State: State(state.Load())} }}
-		stream := &watchStream{ctx: t.Context(), sent: make(chan healthpb.HealthCheckResponse_ServingStatus, 16)}
+		stream := &healthStream{ctx: t.Context(), sent: make(chan healthpb.HealthCheckResponse_ServingStatus, 16)}
 		ended := make(chan error, 1)
 		state.Store(uint32(StateStarting))
 		go func() { ended <- h.Watch(&healthpb.HealthCheckRequest{}, stream) }() // ends with StateStopping below

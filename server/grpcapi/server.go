@@ -38,6 +38,10 @@ type Options struct {
 	Insight  Insight      // tells more than the status; nil if there is nothing
 	// Handler is the server's one entrance; it returns nil until the state is recovered. nil if there is none.
 	Handler func() request.Handler
+	// Feed is what the server has applied; it returns nil until the state is recovered. nil if there are no watches.
+	Feed func() Feed
+	// MayRead judges who may be told of a change; without it nobody may.
+	MayRead func(acl []zk.ACL, ids []zk.ID) bool
 	// Authenticate judges the credentials of callers; nil refuses them all.
 	Authenticate Authenticate
 	// SessionTimeout is the timeout of a session that this server knows, in milliseconds. If it is nil all have 30 seconds.
@@ -85,6 +89,7 @@ func New(o Options) *Server {
 	paddockv1.RegisterSessionServiceServer(s, &sessionServer{door: s.door})
 	paddockv1.RegisterLockServiceServer(s, &lockServer{door: s.door})
 	paddockv1.RegisterElectionServiceServer(s, &electionServer{door: s.door})
+	paddockv1.RegisterWatchServiceServer(s, &watchServer{door: s.door})
 	healthpb.RegisterHealthServer(s, &healthServer{source: o.Status})
 	reflection.Register(s)
 	return s
