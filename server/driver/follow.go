@@ -58,8 +58,11 @@ func (f Feed) ReadLog(ctx context.Context, after zk.Zxid, want func(zk.EventType
 // errUnlisted tells of the end of a session whose ephemerals the log does not list.
 var errUnlisted = errors.New("the log does not tell what a session that ended has left behind")
 
-// followBatch is how many changes from the log are judged by the tree at once.
-const followBatch = 128
+// How many changes from the log are judged by the tree at once, and how many bytes wait for it.
+const (
+	followBatch      = 128
+	followBatchBytes = 1 << 20
+)
 
 // logFollower turns records of the log into changes.
 type logFollower struct {
@@ -69,6 +72,7 @@ type logFollower struct {
 	fn   func([]request.Change) error
 	at   zk.Zxid          // of the record that was read last
 	list []request.Change // that are wanted, of whole txns
+	size int              // of their data
 }
 
 // record takes one txn.
@@ -84,9 +88,10 @@ func (l *logFollower) record(z zk.Zxid, payload []byte) error {
 		}
 		if l.want(c.Event, c.Path) {
 			l.list = append(l.list, request.Change{Kind: c.Event, Path: strings.Clone(c.Path), Zxid: c.Zxid, Session: c.Session, Data: clone(c.Data)})
+			l.size += len(c.Data)
 		}
 	}
-	if len(l.list) < followBatch {
+	if len(l.list) < followBatch && l.size < followBatchBytes {
 		return nil
 	}
 	return l.flush()
@@ -124,7 +129,7 @@ func (l *logFollower) flush() error {
 		}
 		list = list[n:]
 	}
-	l.list = nil // what was handed over may be kept
+	l.list, l.size = nil, 0 // what was handed over may be kept
 	return nil
 }
 
