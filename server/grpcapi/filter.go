@@ -120,9 +120,7 @@ func parseClass(text string) (part globPart, rest string, err error) {
 		part.not, text = true, text[1:]
 	}
 	next := func() (r rune, ok bool) {
-		if strings.HasPrefix(text, `\`) {
-			text = text[1:]
-		}
+		text = strings.TrimPrefix(text, `\`)
 		r, n := utf8.DecodeRuneInString(text)
 		text = text[n:]
 		return r, n > 0
