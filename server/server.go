@@ -147,6 +147,11 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 	defer stopOwner()
 	ended := make(chan error, 1)
 	go func() { ended <- runOwner(owner, l) }()
+	// Before the other members hear of this one: it is no use to them if it cannot serve.
+	if err := s.openClientPort(l, doors); err != nil {
+		stopOwner()
+		return errors.Join(err, <-ended)
+	}
 	if l.peers != nil {
 		peers, stopPeers := context.WithCancel(context.WithoutCancel(ctx))
 		var closed sync.WaitGroup
@@ -154,11 +159,6 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 		defer stopPeers() // after the owner, so that what it says last is sent
 		closed.Go(func() { s.runTransport(peers, l.peers) })
 		closed.Go(func() { l.peers.members.watch(peers) })
-	}
-
-	if err := s.openClientPort(l, doors); err != nil {
-		stopOwner()
-		return errors.Join(err, <-ended)
 	}
 	s.live.Store(l)
 	s.logServing(l)
