@@ -28,6 +28,8 @@ type Options struct {
 	Built   time.Time // when this version was made; zero if unknown
 	PID     int       // of this process, written into the lock file
 	Level   *LogLevel // of Logger, for who changes it while the server runs; nil if it stays
+	// Reload brings the configuration whenever it was read anew; nil if it never is.
+	Reload <-chan *config.Config
 }
 
 // server is what the parts share while Run lasts.
@@ -171,6 +173,7 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 		s.state.CompareAndSwap(uint32(grpcapi.StateStarting), uint32(grpcapi.StateLooking))
 	}
 	s.wg.Go(func() { s.keepUp(ctx, l) })
+	s.wg.Go(func() { s.reloads(ctx, l) })
 
 	select {
 	case <-ctx.Done():

@@ -64,7 +64,9 @@ func serve(c *cobra.Command, f serveFlags, args []string) error {
 		}
 		defer stop()
 	}
-	err = server.Run(c.Context(), server.Options{Config: cfg, Notices: notices, Logger: log, Version: version, Built: built(), PID: os.Getpid(), Level: level})
+	reload, stop := reloadOnHangup(c.Context(), source, log)
+	defer stop()
+	err = server.Run(c.Context(), server.Options{Config: cfg, Notices: notices, Logger: log, Version: version, Built: built(), PID: os.Getpid(), Level: level, Reload: reload})
 	if err == nil {
 		log.Info().Msg("stopped")
 	}
