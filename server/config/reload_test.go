@@ -14,12 +14,12 @@ func TestWhatHasChanged(t *testing.T) {
 		}
 		return c
 	}
-	before := load("maxClientCnxns=10\ntickTime=2000\n")
+	before := load("maxClientCnxns=10\ntickTime=3000\n")
 	for text, want := range map[string][]string{
 		"maxClientCnxns=10\n":                nil, // the default of tickTime is what was given
-		"maxClientCnxns=11\ntickTime=2000\n": {"maxClientCnxns"},
+		"maxClientCnxns=11\ntickTime=3000\n": {"maxClientCnxns"},
 		"maxClientCnxns=10\ninitLimit=77\n":  {"initLimit"},
-		"tickTime=2000\nsnapCount=5000\n":    {"maxClientCnxns", "snapCount"},
+		"tickTime=3000\nsnapCount=5000\n":    {"maxClientCnxns", "snapCount"},
 	} {
 		if got := Changed(before, load(text)); !slices.Equal(got, want) {
 			t.Errorf("%q: %v, want %v", text, got, want)
