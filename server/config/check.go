@@ -20,6 +20,7 @@ func (l *loader) check() {
 	l.checkHTTP()
 	l.checkMetrics()
 	l.checkEnsemble()
+	l.checkTLS()
 	l.checkDoors()
 }
 
@@ -113,8 +114,8 @@ func (l *loader) checkClientDoor() {
 	if c.Client.Port == 0 && l.given("clientPortAddress") {
 		l.problem(l.at("clientPortAddress"), "clientPortAddress is set but clientPort is not set", "add clientPort=2181")
 	}
-	if secure := l.c.settings["secureClientPort"].Value; l.given("secureClientPortAddress") && !asksPort(secure) {
-		l.problem(l.at("secureClientPortAddress"), "secureClientPortAddress is set but secureClientPort is not set", "remove the line")
+	if c.Client.Secure.Port == 0 && l.given("secureClientPortAddress") {
+		l.problem(l.at("secureClientPortAddress"), "secureClientPortAddress is set but secureClientPort is not set", "add secureClientPort=2281, or remove the line")
 	}
 	words := []string{"srvr"} // ZooKeeper always enables it: its own scripts need it
 	for _, w := range c.Client.FourLetterWords {

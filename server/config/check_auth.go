@@ -71,7 +71,7 @@ func (l *loader) checkProvider(e entry) {
 	case "SASLAuthenticationProvider":
 		l.problem(e, "cannot be honoured: scheme sasl comes later", "remove the line if no client needs it")
 	case "X509AuthenticationProvider":
-		l.problem(e, "cannot be honoured: scheme x509 comes with TLS, later", "remove the line if no client needs it")
+		l.problem(e, "cannot be honoured: scheme x509 comes later; TLS works without", "remove the line if no client needs it")
 	case "EnsembleAuthenticationProvider":
 		l.problem(e, "cannot be honoured: scheme ensemble comes later", "remove the line if no client needs it")
 	case "DigestAuthenticationProvider", "IPAuthenticationProvider":

@@ -67,7 +67,7 @@ func (l *loader) checkMetrics() {
 // so that a ZooKeeper configuration that uses its port goes on working.
 func (l *loader) checkDoors() {
 	c := l.c
-	if c.Client.Port == 0 && l.parsed("clientPort") && l.parsed("clientPortAddress") {
+	if c.Client.Port == 0 && c.Client.Secure.Port == 0 && l.parsed("clientPort") && l.parsed("clientPortAddress") {
 		e := l.at("clientPort")
 		e.key = "" // the text says it
 		l.warn(e, "no client port configured: no client can connect", "add clientPort=2181")
@@ -76,7 +76,7 @@ func (l *loader) checkDoors() {
 		key  string
 		door *Door
 	}{
-		{"clientPort", &c.Client.Door}, {"metricsProvider.httpPort", &c.Metrics.Door}, {"httpPort", &c.HTTP.Door}, {"grpcPort", &c.GRPC},
+		{"clientPort", &c.Client.Door}, {"secureClientPort", &c.Client.Secure}, {"metricsProvider.httpPort", &c.Metrics.Door}, {"httpPort", &c.HTTP.Door}, {"grpcPort", &c.GRPC},
 	}
 	for i, d := range doors {
 		for _, other := range doors[:i] {

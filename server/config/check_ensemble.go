@@ -106,7 +106,7 @@ func (l *loader) checkRole() {
 	m.Observer = s.Observer
 }
 
-// checkOwnClientAddress takes the client port from this server's line, or refuses one that differs.
+// checkOwnClientAddress takes the client port and the secure one from this server's line, or refuses those that differ.
 func (l *loader) checkOwnClientAddress() {
 	c := l.c
 	own, ok := c.Members.Membership.Server(quorum.ServerID(c.ServerID))
@@ -114,25 +114,28 @@ func (l *loader) checkOwnClientAddress() {
 		return
 	}
 	e := entry{key: fmt.Sprintf("server.%d", own.ID), origin: c.Members.Origins[own.ID]}
-	if own.Secure.Port != 0 {
-		l.problem(e, "cannot be honoured: "+reasonTLS, "remove the secure client port")
-	}
-	if own.Client.Port == 0 {
+	l.adopt(e, "client", "clientPort", &c.Client.Door, own.Client)
+	l.adopt(e, "secure client", "secureClientPort", &c.Client.Secure, own.Secure)
+}
+
+// adopt takes a door from the line e, which lists it.
+func (l *loader) adopt(e entry, what, key string, door *Door, listed quorum.HostPort) {
+	if listed.Port == 0 {
 		return
 	}
-	if c.Client.Port != 0 {
-		static := quorum.HostPort{Host: c.Client.Address, Port: c.Client.Port}
+	if door.Port != 0 {
+		static := quorum.HostPort{Host: door.Address, Port: door.Port}
 		if static.Host == "" {
 			static.Host = "0.0.0.0"
 		}
-		if static.Port != own.Client.Port || !l.sameHost(static.Host, own.Client.Host) {
-			l.problem(e, fmt.Sprintf("client address %s differs from %s of clientPort (%s)", own.Client, static, c.settings["clientPort"].Origin), "make them agree, or remove clientPort")
+		if static.Port != listed.Port || !l.sameHost(static.Host, listed.Host) {
+			l.problem(e, fmt.Sprintf("%s address %s differs from %s of %s (%s)", what, listed, static, key, l.c.settings[key].Origin), "make them agree, or remove "+key)
 			return
 		}
 	}
-	c.Client.Port, c.Client.Address = own.Client.Port, own.Client.Host
-	l.c.settings["clientPort"] = Setting{Value: strconv.Itoa(own.Client.Port), Origin: e.origin}
-	l.c.settings["clientPortAddress"] = Setting{Value: own.Client.Host, Origin: e.origin}
+	door.Port, door.Address = listed.Port, listed.Host
+	l.c.settings[key] = Setting{Value: strconv.Itoa(listed.Port), Origin: e.origin}
+	l.c.settings[key+"Address"] = Setting{Value: listed.Host, Origin: e.origin}
 }
 
 // sameHost compares the host of clientPortAddress with one of the server list. A static wildcard

@@ -41,7 +41,7 @@ func TestMetricsDoor(t *testing.T) {
 		{"the Prometheus provider defaults to 7000", prometheus, "prometheus 7000"},
 		{"the Prometheus provider on a port of its own", prometheus + "metricsProvider.httpPort=7001", "prometheus 7001"},
 		{"the null provider", "metricsProvider.className=org.apache.zookeeper.metrics.impl.NullMetricsProvider", "none 0"},
-		{"TLS is refused", prometheus + "metricsProvider.httpsPort=7443", "zoo.cfg:4: metricsProvider.httpsPort: cannot be honoured: TLS comes later; remove the line"},
+		{"TLS is refused", prometheus + "metricsProvider.httpsPort=7443", "zoo.cfg:4: metricsProvider.httpsPort: cannot be honoured: the HTTP port has keys of its own: httpTls=true, and ssl.* for the stores; remove the line"},
 		{"TLS switched off is fine", prometheus + "metricsProvider.httpsPort=-1", "prometheus 7000"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestSingleValues(t *testing.T) {
 		{"a strict boolean in any case", "standaloneEnabled=True", ""},
 		{"no purge interval", "autopurge.purgeInterval=soon", `stop autopurge.purgeInterval: "soon" is not a number of hours, nor a number with ms, s, m, h or d; write for example 1`},
 		{"the SASL scheme", "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider", "stop authProvider.1: cannot be honoured: scheme sasl comes later; remove the line if no client needs it"},
-		{"the x509 scheme", "authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider", "stop authProvider.x509: cannot be honoured: scheme x509 comes with TLS, later; remove the line if no client needs it"},
+		{"the x509 scheme", "authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider", "stop authProvider.x509: cannot be honoured: scheme x509 comes later; TLS works without; remove the line if no client needs it"},
 		{"the ensemble scheme", "authProvider.2=org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider", "stop authProvider.2: cannot be honoured: scheme ensemble comes later; remove the line if no client needs it"},
 		{"a scheme that is built in", "authProvider.3=org.apache.zookeeper.server.auth.IPAuthenticationProvider", "info authProvider.3: this scheme is built in; remove the line"},
 		{"a class of one's own", "authProvider.4=com.example.Mine", "error authProvider.4: Java class com.example.Mine cannot be loaded, its scheme is not available; remove the line"},
@@ -114,7 +114,7 @@ func TestSASLByFlagStopsTheStart(t *testing.T) {
 
 func TestTLSByFlagStopsTheStart(t *testing.T) {
 	_, _, problems := load(t, alone, "", func(s *Source) {
-		s.JVMFlags = "-Dzookeeper.ssl.keyStore.location=/k -Dzookeeper.client.portUnification=true"
+		s.JVMFlags = "-Dzookeeper.ssl.ocsp=true -Dzookeeper.client.portUnification=true"
 	})
 	if len(problems) != 2 {
 		t.Errorf("got %v", problems)

@@ -28,6 +28,7 @@ type Config struct {
 	MaxSessionTimeout time.Duration // upper clamp
 
 	Client   ClientDoor
+	TLS      TLS
 	GRPC     Door
 	HTTP     HTTPDoor
 	Metrics  Metrics
@@ -54,6 +55,7 @@ type Door struct {
 // ClientDoor is the port of ZooKeeper's client protocol and four-letter words.
 type ClientDoor struct {
 	Door
+	Secure             Door          // the same over TLS
 	ListenBacklog      int           // accept queue length; -1 = the system's maximum
 	MaxPerAddress      int           // connections per client address
 	MaxTotal           int           // connections in all
@@ -64,6 +66,34 @@ type ClientDoor struct {
 	// FourLetterWords are the enabled commands, always with srvr; AllFourLetterWords enables every one.
 	FourLetterWords    []string
 	AllFourLetterWords bool
+}
+
+// TLS is how the doors that speak it do. It counts if TLSWanted.
+type TLS struct {
+	KeyStore, TrustStore   Store    // Path of TrustStore is "" for the system's authorities
+	Unified                bool     // the client port speaks it as well
+	GRPC, HTTP             bool     // these ports speak nothing else
+	ClientAuth             string   // one of the constants below
+	Protocol               string   // as written; see MinVersion
+	Protocols, SuiteNames  []string // the same
+	MinVersion, MaxVersion uint16   // as in crypto/tls
+	Suites                 []uint16 // up to TLS 1.2; nil for Go's choice
+	HostNames, ClientNames bool
+	ReverseLookup          bool
+	Reload                 bool // follow changes of the files
+}
+
+// Values of TLS.ClientAuth.
+const (
+	ClientAuthNeed = "need" // no client without a certificate
+	ClientAuthWant = "want" // a certificate that is presented must be good
+	ClientAuthNone = "none"
+)
+
+// Store is a key or trust store.
+type Store struct {
+	Path, Type             string // Type "" goes by the name of the file
+	Password, PasswordPath string
 }
 
 // HTTPDoor is the port of REST, console, probes and ZooKeeper's AdminServer commands.

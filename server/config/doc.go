@@ -9,7 +9,7 @@
 //
 // Guarantees: every problem is found in one pass and reported with file, line, key and remedy; a
 // value that ZooKeeper would read in a surprising way is read the same way and a notice says so; a
-// key that asks for protection the server cannot give yet (TLS, SASL) stops the start instead of
+// key that asks for protection the server cannot give yet (SASL, revocation of certificates) stops the start instead of
 // being dropped. Input is bounded: files beyond 1 MiB are refused.
 //
 // It does not open ports, create directories or log: notices and problems are values. The only I/O of Load is

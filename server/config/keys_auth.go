@@ -12,7 +12,7 @@ func never(string) bool { return false }
 
 const (
 	reasonSASL = "SASL comes later"
-	reasonTLS  = "TLS comes later"
+	reasonTLS  = "TLS between servers comes later"
 )
 
 var authKeys = []Key{
@@ -39,7 +39,7 @@ var authKeys = []Key{
 	{Name: "authProvider.", Prefix: true, Property: true, Kind: KindString, Effect: "further schemes by class name: SASL, X509 and Ensemble are not served yet; other classes cannot be loaded",
 		Status: Later, Reason: "further schemes come later"},
 	{Name: "superUser", Prefix: true, Property: true, Kind: KindString, Effect: "SASL names that are superuser", Status: Ignored, Reason: "SASL only"},
-	{Name: "X509AuthenticationProvider.superUser", Property: true, Kind: KindString, Effect: "certificate name that is superuser", Status: Ignored, Reason: "TLS only"},
+	{Name: "X509AuthenticationProvider.superUser", Property: true, Kind: KindString, Effect: "certificate name that is superuser", Status: Ignored, Reason: "scheme x509 comes later"},
 	{Name: "SASLAuthenticationProvider.superPassword", Property: true, Secret: true, Kind: KindString, Effect: "password of the SASL user super", Status: Ignored, Reason: "SASL only"},
 	{Name: "ensembleAuthName", Property: true, Kind: KindList, Effect: "names of scheme ensemble", Status: Ignored, Reason: "scheme ensemble only"},
 	{Name: "sasl.serverconfig", Property: true, Kind: KindString, Default: "Server", Effect: "login section of the client port", Status: Ignored, Reason: "SASL only"},
@@ -55,29 +55,4 @@ var authKeys = []Key{
 	{Name: "quorum.auth.learner.saslLoginContext", Kind: KindString, Default: "QuorumLearner", Effect: "login section", Status: Ignored, Reason: "SASL only"},
 	{Name: "quorum.auth.server.saslLoginContext", Kind: KindString, Default: "QuorumServer", Effect: "login section", Status: Ignored, Reason: "SASL only"},
 	{Name: "quorum.auth.kerberos.servicePrincipal", Kind: KindString, Default: "zkquorum/localhost", Effect: "Kerberos principal", Status: Ignored, Reason: "SASL only"},
-}
-
-var tlsKeys = []Key{
-	{Name: "secureClientPort", Kind: KindPort, Note: "unset", Effect: "ZooKeeper client protocol over TLS", Status: Later, Reason: reasonTLS, asks: asksPort},
-	{Name: "secureClientPortAddress", Kind: KindHost, Note: "all interfaces", Effect: "address of secureClientPort", Status: Later, Reason: reasonTLS, asks: never},
-	{Name: "client.portUnification", Property: true, Kind: KindBool, Default: "false", Effect: "TLS and plain on clientPort", Status: Later, Reason: reasonTLS, asks: isTrue},
-	{Name: "sslQuorum", Kind: KindBool, Default: "false", Effect: "TLS between servers", Status: Later, Reason: reasonTLS, asks: isTrue},
-	{Name: "portUnification", Kind: KindBool, Default: "false", Effect: "TLS and plain between servers", Status: Later, Reason: reasonTLS, asks: isTrue},
-	{Name: "ssl.keyStore.", Prefix: true, Property: true, Secret: true, Kind: KindPath, Effect: "own key of the TLS port", Status: Later, Reason: reasonTLS},
-	{Name: "ssl.trustStore.", Prefix: true, Property: true, Secret: true, Kind: KindPath, Effect: "authorities of the TLS port", Status: Later, Reason: reasonTLS},
-	{Name: "ssl.quorum.keyStore.", Prefix: true, Property: true, Secret: true, Kind: KindPath, Effect: "own key between servers", Status: Later, Reason: reasonTLS},
-	{Name: "ssl.quorum.trustStore.", Prefix: true, Property: true, Secret: true, Kind: KindPath, Effect: "authorities between servers", Status: Later, Reason: reasonTLS},
-	{Name: "ssl.", Prefix: true, Property: true, Kind: KindString, Effect: "versions, suites, client authentication, host names, revocation", Status: Ignored, Reason: "TLS only"},
-	{Name: "sslQuorumReloadCertFiles", Kind: KindBool, Default: "false", Effect: "reload stores", Status: Ignored, Reason: "TLS only"},
-	{Name: "client.certReload", Property: true, Kind: KindBool, Default: "false", Effect: "reload stores", Status: Ignored, Reason: "TLS only"},
-	{Name: "fips-mode", Property: true, Kind: KindBool, Default: "true", Effect: "restricts TLS and SASL", Status: Ignored, Reason: "TLS only"},
-	{Name: "admin.portUnification", Property: true, Kind: KindBool, Default: "false", Effect: "TLS and plain on the admin port", Status: Later, Reason: reasonTLS, asks: isTrue},
-	{Name: "admin.forceHttps", Property: true, Kind: KindBool, Default: "false", Effect: "TLS alone on the admin port", Status: Later, Reason: reasonTLS, asks: isTrue},
-	{Name: "admin.needClientAuth", Property: true, Kind: KindBool, Default: "false", Effect: "client certificates on the admin port", Status: Later, Reason: reasonTLS, asks: isTrue},
-	{Name: "metricsProvider.httpsPort", Kind: KindPort, Note: "unset", Effect: "TLS port for /metrics", Status: Later, Reason: reasonTLS, asks: asksPort},
-	{Name: "metricsProvider.ssl.", Prefix: true, Secret: true, Kind: KindString, Effect: "stores of metricsProvider.httpsPort", Status: Later, Reason: reasonTLS},
-	{Name: "netty.server.outstandingHandshake.limit", Aliases: []string{"outstandingHandshake.limit"}, Property: true, Kind: KindInt, Default: "-1", Effect: "concurrent TLS handshakes; -1 = no limit",
-		Status: Ignored, Reason: "TLS only", bind: func(c *Config) any { return &c.Connect.HandshakesMax }},
-	{Name: "netty.server.earlyDropSecureConnectionHandshakes", Property: true, Kind: KindBool, Default: "false", Effect: "refuse handshakes while not serving",
-		Status: Ignored, Reason: "TLS only", bind: func(c *Config) any { return &c.Connect.EarlyDropHandshake }},
 }

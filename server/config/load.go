@@ -290,7 +290,7 @@ func (l *loader) summarise() {
 		}
 	}
 	reasons[reasonJVM] = append(reasons[reasonJVM], l.jvm...)
-	for _, reason := range []string{reasonJVM, "TLS only", "SASL only", "scheme ensemble only", reasonAlone,
+	for _, reason := range []string{reasonJVM, "TLS of Java", "scheme x509 comes later", "a silent connection costs nothing before it is idle", "SASL only", "scheme ensemble only", reasonAlone,
 		reasonGroup, reasonMemory, reasonStale, reasonNoCache} {
 		if names := reasons[reason]; len(names) > 0 {
 			slices.Sort(names)

@@ -27,6 +27,20 @@ func ClientPortTaken(c *Config, pid int, process string) Problem {
 	return c.portTaken("clientPort", fmt.Sprintf("client port %d is taken%s", c.Client.Port, holder(pid, process)))
 }
 
+// SecureClientPortTaken is ClientPortTaken for the client port over TLS.
+func SecureClientPortTaken(c *Config, pid int, process string) Problem {
+	return c.portTaken("secureClientPort", fmt.Sprintf("secure client port %d is taken%s", c.Client.Secure.Port, holder(pid, process)))
+}
+
+// StoreUnusable is for a key or trust store that TLS cannot work with; key is the setting at fault.
+func StoreUnusable(c *Config, key, problem, fix string) Problem {
+	p := Problem{File: c.File, Key: key, Problem: problem, Fix: fix}
+	if o := c.settings[key].Origin; o.Kind == OriginFile {
+		p.File, p.Line = o.File, o.Line
+	}
+	return p
+}
+
 // GRPCPortTaken is ClientPortTaken for the gRPC port.
 func GRPCPortTaken(c *Config, pid int, process string) Problem {
 	return c.portTaken("grpcPort", fmt.Sprintf("gRPC port %d is taken%s", c.GRPC.Port, holder(pid, process)))

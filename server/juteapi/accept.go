@@ -118,7 +118,7 @@ func (r *reserve) close() {
 
 // shed turns one connection away when descriptors have run out.
 func (s *Server) shed(cause error) {
-	if more, ok := s.quiet.allow("descriptors", s.now()); ok {
+	if more, ok := s.quiet.Allow("descriptors", s.now()); ok {
 		s.log.Error().AnErr("err", cause).Uint64("times", more).Int("connections", s.Len()).
 			Msg("no file descriptor left for another client, connections are turned away; raise the limit of open files")
 	}
@@ -176,7 +176,7 @@ func (s *Server) admit(nc *net.TCPConn) {
 func (s *Server) reject(nc net.Conn, reason, text string, ip netip.Addr) {
 	nc.Close()
 	s.opt.Hooks.Rejected(reason)
-	if more, ok := s.quiet.allow(reason+" "+ip.String(), s.now()); ok {
+	if more, ok := s.quiet.Allow(reason+" "+ip.String(), s.now()); ok {
 		s.log.Warn().Str("err", text).Uint64("times", more).Str("remedy", "find what opens them, or raise "+limitKeys[reason]).
 			Msg("connection turned away")
 	}

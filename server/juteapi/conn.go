@@ -14,6 +14,7 @@ import (
 	"paddock/internal/jute"
 	"paddock/internal/zk"
 	"paddock/server/request"
+	"paddock/server/secure"
 )
 
 // Why a connection ended, where the handler did not say so itself; see request.CloseReason for the others.
@@ -26,6 +27,7 @@ const (
 	endMalformed  = "malformed"        // a connect request or a request header that does not decode
 	endSlow       = "slow_client"
 	endShutdown   = "shutdown"
+	endHandshake  = "tls_handshake" // it failed, or was not begun
 )
 
 const (
@@ -46,6 +48,7 @@ type conn struct {
 	srv    *Server
 	nc     net.Conn
 	raw    syscall.RawConn // for writes that never block; nil if every write is to be a goroutine's
+	tls    *sealed         // set before the handler sees the connection; nil without TLS
 	addr   string          // remote, host:port
 	ip     netip.Addr
 	opened time.Time
@@ -61,7 +64,8 @@ type conn struct {
 	out  *buffer
 	told told
 
-	// The writer's that has the connection: argument and result of tryFunc, a closure made once.
+	// The writer's that has the connection: what seal made last; argument and result of tryFunc, a closure made once.
+	cipher   *buffer
 	tryBytes []byte
 	tryTook  int
 	tryFunc  func(uintptr) bool
@@ -124,6 +128,7 @@ func (c *conn) serve() {
 	why = c.reason
 	c.pending = nil
 	c.mu.Unlock()
+	c.release()
 	c.nc.Close()
 	if c.id != 0 {
 		c.srv.opt.Handler.Close(c.id)
@@ -168,6 +173,9 @@ func (c *conn) setLimit(timeout time.Duration) {
 
 // receive reads until the connection ends and tells why.
 func (c *conn) receive() string {
+	if why := c.secure(); why != "" {
+		return why
+	}
 	if why := c.shakeHands(); why != "" {
 		return why
 	}
@@ -188,7 +196,7 @@ func (c *conn) fill() string {
 		if large := c.in.large(); large != c.large.Load() {
 			c.large.Store(large)
 		}
-		n, err := c.nc.Read(room)
+		n, err := c.read(room)
 		if n > 0 {
 			if c.ending.Load() || c.srv.draining.Load() {
 				continue // nobody wants it
@@ -307,9 +315,13 @@ func next(block []byte) (frame, rest []byte) {
 // badLength reports a frame length out of range. The line starts with the words that operators search for.
 func (c *conn) badLength() string {
 	b := c.in.bytes()
-	if more, ok := c.srv.quiet.allow("len "+c.ip.String(), c.srv.now()); ok {
+	text := "Len error: frame length out of range, connection closed"
+	if isTLS, _ := secure.Detect(b); isTLS && c.tls == nil {
+		text = "Len error: the client speaks TLS to a port without; use secureClientPort, or set client.portUnification=true"
+	}
+	if more, ok := c.srv.quiet.Allow("len "+c.ip.String(), c.srv.now()); ok {
 		c.srv.log.Warn().Str("addr", c.addr).Int32("length", frameLength(b)).Int("jute_maxbuffer", c.srv.opt.JuteMaxBuffer).
-			Uint64("times", more).Msg("Len error: frame length out of range, connection closed")
+			Uint64("times", more).Msg(text)
 	}
 	return endFrame
 }

@@ -190,7 +190,7 @@ func TestOriginTellsTheAddress(t *testing.T) {
 			o = c.origin
 		}
 	})
-	if o.Addr != p.LocalAddr().String() || o.IP != "127.0.0.1" || o.Secure || o.IDs != nil {
+	if o.Addr != p.LocalAddr().String() || o.IP != "127.0.0.1" || o.Secure != overTLS || o.IDs != nil {
 		t.Errorf("%+v", o)
 	}
 }

@@ -1,10 +1,13 @@
 package juteapi
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -12,25 +15,59 @@ import (
 
 	"go.uber.org/goleak"
 
+	"paddock/internal/keystore"
 	"paddock/internal/zk"
 	"paddock/server/request"
+	"paddock/server/secure"
 )
 
 func TestMain(m *testing.M) {
 	if runBenchServer() {
 		return
 	}
-	goleak.VerifyTestMain(twice{m})
+	goleak.VerifyTestMain(thrice{m})
 }
 
-// twice runs the tests as on a machine of few processors and as on one of many: the owner sends, or the writers do.
-type twice struct{ *testing.M }
+// thrice runs the tests as on a machine of few processors and as on one of many: the owner sends, or the writers do. The
+// third time every connection has TLS.
+type thrice struct{ *testing.M }
 
 // Run implements goleak.TestingM.
-func (t twice) Run() int {
+func (t thrice) Run() int {
 	code := t.M.Run()
 	handOver = true
+	code = max(code, t.M.Run())
+	overTLS = true
 	return max(code, t.M.Run())
+}
+
+// overTLS makes all doors speak TLS, and all peers.
+var overTLS bool
+
+// stores is where the key stores of the tests are.
+const stores = "../../internal/keystore/testdata/"
+
+// newTLS is TLS with the server's key in stores; clients need a certificate or not.
+func newTLS(t testing.TB, o secure.Options) *secure.TLS {
+	t.Helper()
+	o.Key = keystore.Store{Name: "ssl.keyStore", Path: stores + "server.pem"}
+	o.Trust = keystore.Store{Name: "ssl.trustStore", Path: stores + "ca.pem"}
+	s, err := secure.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// tlsClient trusts the authority in stores.
+func tlsClient(t testing.TB) *tls.Config {
+	t.Helper()
+	pem, err := os.ReadFile(stores + "ca.pem")
+	roots := x509.NewCertPool()
+	if err != nil || !roots.AppendCertsFromPEM(pem) {
+		t.Fatalf("authority: %v", err)
+	}
+	return &tls.Config{RootCAs: roots, ServerName: "localhost"}
 }
 
 // fake is a handler with an owner goroutine and a batched mailbox, as the real one has. It answers every request with its
@@ -279,6 +316,9 @@ func open(t testing.TB, opt Options) *door {
 		opt.FourLetter = func(word string, arg func() (int64, bool)) []byte { return []byte(word + "!") }
 	}
 	reasons := make(chan string, 100)
+	if overTLS && opt.TLS == nil {
+		opt.TLS = newTLS(t, secure.Options{})
+	}
 	note := func(why string) {
 		select {
 		case reasons <- why:
@@ -340,6 +380,9 @@ func (d *door) dial(t testing.TB) *peer {
 	}
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(20 * time.Second))
+	if overTLS {
+		c = tls.Client(c, tlsClient(t))
+	}
 	return &peer{c, t}
 }
 

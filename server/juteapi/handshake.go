@@ -14,10 +14,14 @@ import (
 // returns when the session is established: until then nothing more is read from the client.
 func (c *conn) shakeHands() string {
 	first := true
+	read := len(c.in.bytes()) > 0 // looking for TLS has read something
 	for {
-		if why := c.fill(); why != "" {
-			return why
+		if !read {
+			if why := c.fill(); why != "" {
+				return why
+			}
 		}
+		read = false
 		b := c.in.bytes()
 		if first && len(b) >= frameHeader {
 			first = false
@@ -53,7 +57,7 @@ func (c *conn) answer(word string) string {
 	c.queued = true // the reader itself is the writer now
 	c.mu.Unlock()
 	c.owe(len(text))
-	ok := c.writeAll(text)
+	ok := c.finish(nil, text)
 	c.sent(len(text))
 	c.mu.Lock()
 	c.stats.sent(1, len(text))
@@ -95,7 +99,7 @@ func (c *conn) connect(frame []byte) string {
 	c.old.Store(req.Old)
 	c.frameFrom.Store(0)
 	c.setLimit(min(max(time.Duration(req.TimeoutMS)*time.Millisecond, 1), connectTimeoutMax))
-	c.id = c.srv.opt.Handler.Open(c, request.Origin{Addr: c.addr, IP: ipText(c.ip)})
+	c.id = c.srv.opt.Handler.Open(c, request.Origin{Addr: c.addr, IP: ipText(c.ip), Secure: c.tls != nil})
 	c.srv.opt.Handler.Connect(c.id, &req)
 	<-c.established
 	c.lastIO.Store(c.srv.now())

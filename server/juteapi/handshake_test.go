@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"net"
 	"strings"
 	"testing"
 
@@ -186,7 +185,7 @@ func TestFourLetterWords(t *testing.T) {
 			go func() { // as nc does: byte by byte here, and then it closes its side
 				p.Write([]byte(row.in[:2]))
 				p.Write([]byte(row.in[2:]))
-				p.Conn.(*net.TCPConn).CloseWrite()
+				p.Conn.(interface{ CloseWrite() error }).CloseWrite()
 			}()
 			if got := p.expectEnd(); string(got) != row.out {
 				t.Fatalf("answered %q, want %q", got, row.out)

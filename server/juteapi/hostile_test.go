@@ -70,7 +70,9 @@ var hostility = map[string]func(c net.Conn, rnd *rand.Rand, stop <-chan struct{}
 	"stays silent": func(c net.Conn, _ *rand.Rand, _ <-chan struct{}) { io.Copy(io.Discard, c) },
 	"resets": func(c net.Conn, _ *rand.Rand, _ <-chan struct{}) {
 		c.Write(unhex(connectHex + getHex + getHex))
-		c.(*net.TCPConn).SetLinger(0)
+		if tcp, ok := c.(*net.TCPConn); ok {
+			tcp.SetLinger(0)
+		}
 	},
 }
 

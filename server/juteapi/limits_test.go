@@ -1,6 +1,7 @@
 package juteapi
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -188,6 +189,7 @@ func TestManyConnectionsAtOnce(t *testing.T) {
 	d := open(t, Options{})
 	var wg sync.WaitGroup
 	var served atomic.Int32
+	client := tlsClient(t)
 	for range 20 {
 		wg.Go(func() {
 			for range 50 {
@@ -195,6 +197,9 @@ func TestManyConnectionsAtOnce(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 					return
+				}
+				if overTLS {
+					c = tls.Client(c, client)
 				}
 				p := &peer{c, t}
 				p.send(connectHex + closeHex)
@@ -269,27 +274,4 @@ func TestAddressesPrintAsJavaPrintsThem(t *testing.T) {
 			t.Errorf("%s: %s, want %s", in, got, want)
 		}
 	}
-}
-
-func TestRepeatedLinesAreHeldBack(t *testing.T) {
-	var q quiet
-	step := func(key string, now time.Duration, times uint64, ok bool) {
-		t.Helper()
-		if n, got := q.allow(key, int64(now)); n != times || got != ok {
-			t.Errorf("%s at %v: %d %v, want %d %v", key, now, n, got, times, ok)
-		}
-	}
-	step("a", 0, 1, true)
-	step("b", time.Second, 1, true)
-	step("a", 59*time.Second, 0, false)
-	step("a", 59*time.Second, 0, false)
-	step("a", 60*time.Second, 3, true)
-	for i := range 2 * quietKeysMax {
-		q.allow(fmt.Sprint(i), int64(61*time.Second))
-	}
-	if len(q.seen) > quietKeysMax+1 {
-		t.Errorf("%d keys are remembered", len(q.seen))
-	}
-	step("new", 62*time.Second, 0, false) // too many: they share a line
-	step("new", 200*time.Second, 1, true)
 }

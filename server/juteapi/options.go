@@ -6,6 +6,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"paddock/server/request"
+	"paddock/server/secure"
 )
 
 // Defaults of Options, which are ZooKeeper's.
@@ -40,6 +41,12 @@ type Options struct {
 	// UnsentBytesMax is the number of unsent bytes above which a client that is told more is cut off as slow; 0 for
 	// the default.
 	UnsentBytesMax int
+	// TLS has every connection shake hands first; nil for a port without. With Unified those that do not begin a
+	// handshake are let in as well.
+	TLS     *secure.TLS
+	Unified bool
+	// DropEarly, if set, is asked before a handshake: true closes the connection, and saves the work.
+	DropEarly func() bool
 	// Hooks are told what happens, for metrics.
 	Hooks Hooks
 	// Clock is the time; nil for time.Now.

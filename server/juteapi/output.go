@@ -171,7 +171,7 @@ func (c *conn) Flush() {
 	}
 	switch {
 	case !wake:
-	case c.srv.direct:
+	case c.srv.direct && c.tls == nil: // to encrypt is not the owner's work
 		c.send()
 	default:
 		c.srv.writers.push(c)

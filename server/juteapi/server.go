@@ -2,6 +2,7 @@ package juteapi
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"paddock/internal/quiet"
 )
 
 // Server is one client port. All methods may be called from any goroutine.
@@ -20,9 +23,10 @@ type Server struct {
 	opt     Options
 	log     zerolog.Logger
 	l       atomic.Pointer[net.TCPListener]
-	start   time.Time // what now counts from
+	start   time.Time   // what now counts from
+	secured *tls.Config // nil without TLS
 	writers writers
-	quiet   quiet
+	quiet   quiet.Lines
 	reserve reserve
 	direct  bool // the handler's owner sends what a socket takes at once; see directProcsMax
 
@@ -54,6 +58,9 @@ func Listen(addr string, opt Options) (*Server, error) {
 	s := &Server{opt: opt, log: opt.Logger, start: opt.Clock().Add(-1), stop: make(chan struct{}),
 		conns: make(map[*conn]struct{}), perIP: make(map[netip.Addr]int),
 		direct: runtime.GOMAXPROCS(0) <= directProcsMax && !handOver}
+	if opt.TLS != nil {
+		s.secured = opt.TLS.Config()
+	}
 	s.l.Store(l)
 	s.writers.work.L = &s.writers.mu
 	s.maxPerIP.Store(int64(opt.MaxClientCnxns))

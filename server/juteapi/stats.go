@@ -12,6 +12,7 @@ import (
 type ConnStats struct {
 	Addr          string // remote, host:port
 	IP            string
+	Secure        bool         // came through TLS
 	Session       zk.SessionID // 0 without a session
 	TimeoutMS     int32        // of the session
 	EstablishedMS int64
@@ -231,7 +232,7 @@ func (c *conn) snapshot() ConnStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	st := &c.stats
-	line := ConnStats{Addr: c.addr, IP: ipText(c.ip), Session: c.session, TimeoutMS: c.timeout,
+	line := ConnStats{Addr: c.addr, IP: ipText(c.ip), Secure: c.tls != nil, Session: c.session, TimeoutMS: c.timeout,
 		EstablishedMS: c.opened.UnixMilli(), PacketStats: st.since, LastOp: st.lastOp, LastCxid: st.lastCxid,
 		LastZxid: st.lastZxid, Outstanding: st.open, Unsent: c.unsent.Load()}
 	line.IdleUntilMS = c.srv.start.Add(time.Duration(c.lastIO.Load() + c.limit.Load())).UnixMilli()

@@ -16,7 +16,7 @@ func TestStatisticsOfAConnection(t *testing.T) {
 	p := d.session(t)
 	until(t, "the session is counted", func() bool { return d.Connections()[0].Answered == 1 })
 	opened := c.now().UnixMilli()
-	want := ConnStats{Addr: p.LocalAddr().String(), IP: "127.0.0.1", Session: 0x100000000000001, TimeoutMS: 10000,
+	want := ConnStats{Addr: p.LocalAddr().String(), IP: "127.0.0.1", Secure: overTLS, Session: 0x100000000000001, TimeoutMS: 10000,
 		EstablishedMS: opened, LastOp: "SESS", LastCxid: 0, LastZxid: -1, LastResponseMS: opened,
 		IdleUntilMS: opened + 10000,
 		PacketStats: PacketStats{Received: 1, Sent: 1, ReceivedBytes: 49, SentBytes: 41, Answered: 1}}

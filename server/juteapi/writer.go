@@ -111,23 +111,23 @@ func (c *conn) send() {
 		if b == nil {
 			return
 		}
-		n := c.tryWrite(b.b)
-		if n < len(b.b) {
+		left, rest := c.tryWrite(b.b)
+		if len(left)+len(rest) > 0 {
 			if c.dead.Load() {
 				continue
 			}
 			// The socket is full: a goroutine of its own sends the rest, so that nobody waits for this client. serve
 			// waits for it before the connection is gone.
-			c.srv.wg.Go(func() { c.sendRest(b, n, t) })
+			c.srv.wg.Go(func() { c.sendRest(b, left, rest, t) })
 			return
 		}
 		c.wrote(b, t)
 	}
 }
 
-// sendRest writes b from n on, and all that has come since, waiting for the client where it must.
-func (c *conn) sendRest(b *buffer, n int, t told) {
-	for ok := c.writeAll(b.b[n:]); ok && b != nil; ok = c.writeAll(b.b) {
+// sendRest writes what tryWrite has left of b, and all that has come since, waiting for the client where it must.
+func (c *conn) sendRest(b *buffer, left, rest []byte, t told) {
+	for ok := c.finish(left, rest); ok && b != nil; ok = c.finish(nil, b.b) {
 		c.wrote(b, t)
 		if b, t = c.takePending(); b == nil {
 			return
@@ -172,6 +172,7 @@ func (c *conn) wrote(b *buffer, t told) {
 	}
 	c.mu.Unlock()
 	b.recycle()
+	c.recycleCipher()
 }
 
 // sent lowers the backlog and tells the handler if it waits for that.
@@ -183,8 +184,18 @@ func (c *conn) sent(n int) {
 	}
 }
 
-// tryWrite writes what the socket takes at once and returns how much that was. An error shows at the next write.
-func (c *conn) tryWrite(b []byte) int {
+// tryWrite writes what the socket takes at once of b. left is what comes next, as it goes to the socket, and rest what is
+// still to be sealed after it. An error shows at the next write.
+func (c *conn) tryWrite(b []byte) (left, rest []byte) {
+	for rest = b; len(left) == 0 && len(rest) > 0; {
+		left, rest = c.seal(rest)
+		left = left[c.writeNow(left):]
+	}
+	return left, rest
+}
+
+// writeNow writes what the socket takes at once and returns how much that was.
+func (c *conn) writeNow(b []byte) int {
 	if c.raw == nil {
 		return 0
 	}
@@ -192,6 +203,19 @@ func (c *conn) tryWrite(b []byte) int {
 	_ = c.raw.Write(c.tryFunc) // fails on a closed socket only, and then took nothing
 	c.tryBytes = nil
 	return c.tryTook
+}
+
+// finish writes what tryWrite has left, as writeAll does.
+func (c *conn) finish(left, rest []byte) bool {
+	for {
+		if !c.writeAll(left) {
+			return false
+		}
+		if len(rest) == 0 {
+			return true
+		}
+		left, rest = c.seal(rest)
+	}
 }
 
 // writeAll writes b however long that takes, unless the client takes nothing for longer than its idle limit.
@@ -230,6 +254,7 @@ func (c *conn) linger() {
 		c.nc.SetReadDeadline(time.Unix(1, 0))
 		return
 	}
+	c.farewell()
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
 	}
