@@ -23,6 +23,7 @@ import (
 	"paddock/server/grpcapi"
 	"paddock/server/juteapi"
 	"paddock/server/replica"
+	"paddock/server/secure"
 	"paddock/storage/tree"
 )
 
@@ -58,6 +59,9 @@ func (s *server) openDoors() (*doors, error) {
 			}
 			return nil, s.portProblem(err, s.cfg.GRPC.Port, config.GRPCPortTaken)
 		}
+		if s.cfg.TLS.GRPC {
+			l = s.tls.Listen(l, "h2")
+		}
 		listeners = append(listeners, l)
 	}
 	for _, l := range listeners {
@@ -84,7 +88,7 @@ func (s *server) grpcOptions() (grpcapi.Options, error) {
 	}
 	return grpcapi.Options{
 		Status: s.status, Allowed: authority.Check, Operator: operator{s}, Logger: s.log, RequestBytesMax: s.cfg.Client.FrameBytesMax,
-		Handler: s.entrance, Insight: insight{s},
+		Handler: s.entrance, Insight: insight{s}, Credentials: secure.Credentials(),
 		Authenticate: authority.Authenticate,
 		Feed: func() grpcapi.Feed {
 			if l := s.live.Load(); l != nil {
@@ -150,6 +154,9 @@ func (s *server) openHTTP(d *doors) error {
 		if l == nil {
 			return
 		}
+		if s.cfg.TLS.HTTP {
+			l = s.tls.Listen(l, "h2", "http/1.1")
+		}
 		s.log.Info().Stringer("http_port", l.Addr()).Msg("HTTP port open")
 		if err := d.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error().Err(err).Msg("HTTP port closed")
@@ -205,28 +212,50 @@ func (d *doors) stop() {
 	d.serving.Wait()
 }
 
-// openClientPort starts the client port.
-func (s *server) openClientPort(l *live, d *doors) error {
+// openClientPorts starts the client port, and the one over TLS.
+func (s *server) openClientPorts(l *live, d *doors) (err error) {
 	c := &s.cfg.Client
-	if c.Port == 0 {
-		return nil
+	if c.Port != 0 {
+		opt := juteapi.Options{}
+		if s.cfg.TLS.Unified {
+			opt.TLS, opt.Unified = s.tls, true
+		}
+		if l.client, err = s.openClientPort(l, d, c.Door, opt); err != nil {
+			return s.portProblem(err, c.Port, config.ClientPortTaken)
+		}
 	}
-	var err error
-	l.client, err = juteapi.Listen(address(c.Door), juteapi.Options{
-		Handler: l.driver, Logger: s.log, JuteMaxBuffer: c.FrameBytesMax, MaxClientCnxns: c.MaxPerAddress, MaxCnxns: c.MaxTotal,
-		FourLetter:         s.fourLetter(l),
-		SessionlessTimeout: c.SessionlessTimeout, Backlog: c.ListenBacklog, KeepAlive: c.KeepAlive,
-		Hooks: s.metrics.hooks(),
-	})
+	if c.Secure.Port != 0 {
+		if l.secure, err = s.openClientPort(l, d, c.Secure, juteapi.Options{Name: "secure client port", TLS: s.tls}); err != nil {
+			if l.client != nil {
+				l.client.Close()
+			}
+			return s.portProblem(err, c.Secure.Port, config.SecureClientPortTaken)
+		}
+	}
+	return nil
+}
+
+// openClientPort starts one client port. What opt leaves out is as configured.
+func (s *server) openClientPort(l *live, d *doors, at config.Door, opt juteapi.Options) (*juteapi.Server, error) {
+	c := &s.cfg.Client
+	opt.Handler, opt.Logger, opt.Hooks = l.driver, s.log, s.metrics.hooks()
+	opt.JuteMaxBuffer, opt.MaxClientCnxns, opt.MaxCnxns = c.FrameBytesMax, c.MaxPerAddress, c.MaxTotal
+	opt.SessionlessTimeout, opt.Backlog, opt.KeepAlive = c.SessionlessTimeout, c.ListenBacklog, c.KeepAlive
+	if s.cfg.Connect.EarlyDropHandshake {
+		opt.DropEarly = func() bool { return words{server: s, l: l}.State() == admin.StateNotServing }
+	}
+	var port *juteapi.Server
+	opt.FourLetter = func(word string, arg func() (int64, bool)) []byte { return s.words(l, port).Answer(word, arg) }
+	port, err := juteapi.Listen(address(at), opt)
 	if err != nil {
-		return s.portProblem(err, c.Port, config.ClientPortTaken)
+		return nil, err
 	}
 	d.serving.Go(func() {
-		if err := l.client.Serve(); err != nil {
-			s.fail(fmt.Errorf("client port: %w", err))
+		if err := port.Serve(); err != nil {
+			s.fail(err)
 		}
 	})
-	return nil
+	return port, nil
 }
 
 // portProblem names the process that has the port, and what to do.

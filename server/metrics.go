@@ -25,6 +25,8 @@ type serverMetrics struct {
 	authFail  *metrics.Counter // not of the registry: mntr has it among the figures of the server
 	ahead     *metrics.Counter
 
+	badHandshake, handshakesExceeded *metrics.Counter // of TLS
+
 	// Of members of an ensemble.
 	looking                              *metrics.Counter
 	diffs, snaps                         *metrics.Counter // sent to learners
@@ -47,6 +49,7 @@ func newMetrics() *serverMetrics {
 		opened: r.Counter("connection_request_count"), rejected: r.Counter("connection_rejected"),
 		expired:  r.Counter("stale_sessions_expired"),
 		mismatch: r.Counter("digest_mismatches_count"), authFail: new(metrics.Counter), ahead: r.Counter("client_zxid_ahead"),
+		badHandshake: r.Counter("unsuccessful_handshake"), handshakesExceeded: r.Counter("tls_handshake_exceeded"),
 		looking: r.Counter("looking_count"), diffs: r.Counter("diff_count"), snaps: r.Counter("snap_count"),
 		proposed: r.Counter("proposal_count"), decided: r.Counter("commit_count"),
 		followed: r.Counter("learner_proposal_received_count"), applied: r.Counter("learner_commit_received_count"),

@@ -133,13 +133,13 @@ func (o operator) Stop(ctx context.Context, drain bool) error {
 		if !l.driver.Inspect(ctx, func(r *replica.Replica, _ *driver.Stats) { leads = r.Consensus().Role() == consensus.Leading }) {
 			return stopped(ctx)
 		}
-		if l.client != nil {
-			l.client.SetRefusing(true) // who is sent away now is not to come back here
+		for _, p := range l.ports() {
+			p.SetRefusing(true) // who is sent away now is not to come back here
 		}
 		if leads {
 			if _, err := o.TransferLeadership(ctx, 0); err != nil {
-				if l.client != nil {
-					l.client.SetRefusing(false)
+				for _, p := range l.ports() {
+					p.SetRefusing(false)
 				}
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"paddock/consensus"
 	"paddock/consensus/quorum"
 	"paddock/server/config"
+	"paddock/server/juteapi"
 )
 
 // configuration follows the configuration of the ensemble: it keeps the files, and tells the transport and the client port.
@@ -25,6 +26,7 @@ type configuration struct {
 
 	mu     sync.Mutex // guards what follows
 	client quorum.HostPort
+	secure quorum.HostPort
 	live   *live // once the client port is open
 }
 
@@ -34,6 +36,7 @@ func (s *server) newConfiguration(peers *ensemble, seen *quorum.Config) *configu
 	k := &configuration{
 		server: s, files: config.Files{Static: c.File}, peers: peers, committed: c.Members.Membership, seen: seen, written: c.Members.DynamicFile != "",
 		client: quorum.HostPort{Host: c.Client.Address, Port: c.Client.Port},
+		secure: quorum.HostPort{Host: c.Client.Secure.Address, Port: c.Client.Secure.Port},
 	}
 	peers.transport.SetConfig(k.committed, k.seen)
 	return k
@@ -55,9 +58,14 @@ func (k *configuration) changed(a *consensus.Action) {
 	}
 	k.peers.transport.SetConfig(k.committed, k.seen)
 	k.peers.members.config.Store(k.committed)
-	if own, ok := k.committed.Server(quorum.ServerID(k.cfg.ServerID)); ok && own.Client.Port != 0 && a.Kind == consensus.Configured {
+	if own, ok := k.committed.Server(quorum.ServerID(k.cfg.ServerID)); ok && a.Kind == consensus.Configured {
 		k.mu.Lock()
-		k.client = own.Client
+		if own.Client.Port != 0 {
+			k.client = own.Client
+		}
+		if own.Secure.Port != 0 {
+			k.secure = own.Secure
+		}
 		k.mu.Unlock()
 		k.move()
 	}
@@ -117,19 +125,27 @@ func (k *configuration) openedAt(l *live) {
 	k.move()
 }
 
-// move has the client port where the configuration says.
+// move has the client ports where the configuration says.
 func (k *configuration) move() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.live == nil || k.live.client == nil || k.client.Port == 0 || sameEndpoint(k.live.client.Addr(), k.client) {
+	if k.live == nil {
 		return
 	}
-	from := k.live.client.Addr().String()
-	if err := k.live.client.Move(net.JoinHostPort(k.client.Host, strconv.Itoa(k.client.Port))); err != nil {
+	k.movePort(k.live.client, "client_port", k.client)
+	k.movePort(k.live.secure, "secure_client_port", k.secure)
+}
+
+func (k *configuration) movePort(port *juteapi.Server, key string, to quorum.HostPort) {
+	if port == nil || to.Port == 0 || sameEndpoint(port.Addr(), to) {
+		return
+	}
+	from := port.Addr().String()
+	if err := port.Move(net.JoinHostPort(to.Host, strconv.Itoa(to.Port))); err != nil {
 		k.log.Error().Err(err).Str("addr", from).Msg("the client port cannot be moved to where the configuration says, and stays")
 		return
 	}
-	k.log.Info().Str("from", from).Stringer("client_port", k.live.client.Addr()).Msg("client port moved")
+	k.log.Info().Str("from", from).Stringer(key, port.Addr()).Msg("client port moved")
 }
 
 // sameEndpoint tells whether a bound address is the one that is wanted. A name is looked up.

@@ -16,6 +16,7 @@ import (
 	"paddock/server/grpcapi"
 	"paddock/server/juteapi"
 	"paddock/server/replica"
+	"paddock/server/secure"
 	"paddock/storage/datadir"
 )
 
@@ -46,6 +47,7 @@ type server struct {
 	live     atomic.Pointer[live]  // nil until the state is recovered
 
 	metrics *serverMetrics
+	tls     *secure.TLS // nil if no door speaks it
 	notes   *notes
 	written written // snapshots
 	// streaming has a token while a snapshot is sent to an operator: one at a time.
@@ -65,6 +67,7 @@ type live struct {
 	peers  *ensemble // nil for a server on its own, and so is configuration
 	driver *driver.Driver
 	client *juteapi.Server // nil if the client port is closed
+	secure *juteapi.Server // the client port over TLS, or nil
 
 	configuration *configuration
 }
@@ -79,12 +82,23 @@ func (l *live) inspect(fn func(*replica.Replica, *driver.Stats)) bool {
 	return l.driver.Inspect(ctx, fn)
 }
 
-// clients are the connections of the client port and what they have sent and received; nothing without one.
-func (l *live) clients() ([]juteapi.ConnStats, juteapi.PacketStats) {
-	if l.client == nil {
-		return nil, juteapi.PacketStats{}
+// ports are the client ports that are open.
+func (l *live) ports() (open []*juteapi.Server) {
+	for _, p := range []*juteapi.Server{l.client, l.secure} {
+		if p != nil {
+			open = append(open, p)
+		}
 	}
-	return l.client.Connections(), l.client.Totals()
+	return open
+}
+
+// clients are the connections of the client ports and what they have sent and received.
+func (l *live) clients() (conns []juteapi.ConnStats, total juteapi.PacketStats) {
+	for _, p := range l.ports() {
+		conns = append(conns, p.Connections()...)
+		total.Add(p.Totals())
+	}
+	return conns, total
 }
 
 // outstanding is how many requests of the connections are not answered yet.
@@ -110,6 +124,9 @@ func Run(ctx context.Context, opt Options) error {
 
 // run opens what is closed again in the reverse order.
 func (s *server) run(ctx context.Context) (err error) {
+	if s.tls, err = s.newTLS(); err != nil {
+		return err
+	}
 	dir, err := s.openDir()
 	if err != nil {
 		return err
@@ -121,6 +138,9 @@ func (s *server) run(ctx context.Context) (err error) {
 	s.notes = newNotes(s.log, s.opt.Level, s.metrics)
 	s.wg.Go(func() { s.notes.run(ctx) })
 	s.wg.Go(func() { keepHeap(ctx) })
+	if s.tls != nil && s.cfg.TLS.Reload {
+		s.wg.Go(func() { s.tls.Watch(ctx) })
+	}
 
 	doors, err := s.openDoors()
 	if err != nil {
@@ -150,7 +170,7 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 	ended := make(chan error, 1)
 	go func() { ended <- runOwner(owner, l) }()
 	// Before the other members hear of this one: it is no use to them if it cannot serve.
-	if err := s.openClientPort(l, doors); err != nil {
+	if err := s.openClientPorts(l, doors); err != nil {
 		stopOwner()
 		return errors.Join(err, <-ended)
 	}
@@ -186,12 +206,16 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 	}
 	s.setState(grpcapi.StateStopping)
 	s.settle(doors, err)
-	if l.client != nil {
-		if err == nil {
-			s.drain(l.client)
-		}
-		l.client.Close()
+	var ports sync.WaitGroup
+	for _, p := range l.ports() {
+		ports.Go(func() { // ends with the port
+			if err == nil {
+				s.drain(p)
+			}
+			p.Close()
+		})
 	}
+	ports.Wait()
 	stopOwner()
 	return errors.Join(err, without(<-ended, err))
 }
@@ -261,6 +285,9 @@ func (s *server) logServing(l *live) {
 	e := s.log.Info().Str("version", s.opt.Version).Dur("took_ms", time.Since(s.began))
 	if l.client != nil {
 		e = e.Stringer("client_port", l.client.Addr())
+	}
+	if l.secure != nil {
+		e = e.Stringer("secure_client_port", l.secure.Addr())
 	}
 	if l.peers != nil {
 		e.Msg("ready; clients are served once there is a leader")

@@ -33,10 +33,10 @@ func (s *server) status() grpcapi.Status {
 	}
 	st.Mode = s.mode()
 	s.addEnsemble(&st, l)
-	if l.client != nil {
-		st.ClientAddresses = []string{l.client.Addr().String()}
-		addClient(&st, l)
+	for _, p := range l.ports() {
+		st.ClientAddresses = append(st.ClientAddresses, p.Addr().String())
 	}
+	addClient(&st, l)
 	l.inspect(func(r *replica.Replica, ds *driver.Stats) {
 		t := r.Tree()
 		st.Zxid = t.Zxid()

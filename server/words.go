@@ -19,22 +19,19 @@ import (
 // ask for.
 const ZooKeeperVersion = "3.8.0"
 
-// fourLetter answers the words on the client port.
-func (s *server) fourLetter(l *live) func(string, func() (int64, bool)) []byte {
-	return s.words(l).Answer
-}
-
 // liveWords are the words of the server once it is live, else nil.
 func (s *server) liveWords() *admin.Words {
 	if l := s.live.Load(); l != nil {
-		return s.words(l)
+		return s.words(l, nil)
 	}
 	return nil
 }
 
-func (s *server) words(l *live) *admin.Words {
+// words are those of one client port, or of all together if it is nil: as in ZooKeeper cons, stat and crst are about the
+// connections of the port that they are asked on.
+func (s *server) words(l *live, port *juteapi.Server) *admin.Words {
 	return admin.New(admin.Options{
-		Source: words{s, l}, Enabled: s.cfg.Client.FourLetterWords, AllEnabled: s.cfg.Client.AllFourLetterWords,
+		Source: words{s, l, port}, Enabled: s.cfg.Client.FourLetterWords, AllEnabled: s.cfg.Client.AllFourLetterWords,
 		Version: admin.Version{ZooKeeper: ZooKeeperVersion, Revision: "paddock-" + s.opt.Version, Built: s.opt.Built},
 		Metrics: s.metrics.registry,
 	})
@@ -43,7 +40,8 @@ func (s *server) words(l *live) *admin.Words {
 // words implements admin.Source.
 type words struct {
 	*server
-	l *live
+	l    *live
+	port *juteapi.Server // nil for all
 }
 
 // State implements admin.Source.
@@ -67,7 +65,7 @@ func (w words) Server() (admin.Server, bool) {
 		Mode: modeWords[w.mode()], Connections: int64(len(conns)), Outstanding: outstanding(conns), Received: total.Received, Sent: total.Sent,
 		MinLatencyMS: total.MinMS, MaxLatencyMS: total.MaxMS, MeanLatencyMS: total.AvgMS(),
 		Uptime: time.Since(w.began), AuthFailed: w.metrics.authFail.Value(),
-		LastReplyBytes: -1, MinReplyBytes: -1, MaxReplyBytes: -1,
+		Handshakes: w.handshakes(), LastReplyBytes: -1, MinReplyBytes: -1, MaxReplyBytes: -1,
 	}
 	if w.State() == admin.StateReadOnly {
 		out.Mode = "read-only"
@@ -81,6 +79,14 @@ func (w words) Server() (admin.Server, bool) {
 		w.addMember(&out, r)
 	})
 	return out, ok
+}
+
+// handshakes are those of TLS that are under way.
+func (s *server) handshakes() int64 {
+	if s.tls == nil {
+		return 0
+	}
+	return s.tls.Pending()
 }
 
 // addMember tells what only members of an ensemble have to tell.
@@ -161,6 +167,9 @@ func watchCount(r *replica.Replica) int64 {
 // Connections implements admin.Source.
 func (w words) Connections() []admin.Connection {
 	conns, _ := w.l.clients()
+	if w.port != nil {
+		conns = w.port.Connections()
+	}
 	list := make([]admin.Connection, len(conns))
 	for i := range conns {
 		list[i] = connection(&conns[i])
@@ -226,6 +235,9 @@ func (w words) Conf() (admin.Conf, bool) {
 		TickMS: c.TickTime.Milliseconds(), MaxClientCnxns: c.Client.MaxPerAddress, MinSessionMS: c.MinSessionTimeout.Milliseconds(),
 		MaxSessionMS: c.MaxSessionTimeout.Milliseconds(), ListenBacklog: c.Client.ListenBacklog, ServerID: serverID(c),
 	}
+	if c.Client.Secure.Port != 0 {
+		out.SecureClientPort = c.Client.Secure.Port
+	}
 	if w.l.client != nil {
 		out.MaxClientCnxns = w.l.client.MaxClientCnxns()
 	}
@@ -275,15 +287,17 @@ func (w words) TreeDigests() (list []admin.TreeDigest, ok bool) {
 
 // ResetConnections implements admin.Source.
 func (w words) ResetConnections() {
-	if w.l.client != nil {
-		w.l.client.ResetConnections()
+	for _, p := range w.l.ports() {
+		if w.port == nil || w.port == p {
+			p.ResetConnections()
+		}
 	}
 }
 
 // ResetServer implements admin.Source.
 func (w words) ResetServer() {
-	if w.l.client != nil {
-		w.l.client.ResetStats()
+	for _, p := range w.l.ports() {
+		p.ResetStats()
 	}
 	w.l.inspect(func(r *replica.Replica, ds *driver.Stats) {
 		ds.Reset()

@@ -61,7 +61,7 @@ func (w *Words) figures(s *Server, m list) {
 	m.whole("local_sessions", s.LocalSessions)
 	m.whole("uptime", s.Uptime.Milliseconds())
 	m.whole("max_latency", s.MaxLatencyMS)
-	m.whole("outstanding_tls_handshake", 0)
+	m.whole("outstanding_tls_handshake", s.Handshakes)
 	m.whole("min_client_response_size", s.MinReplyBytes)
 	m.whole("non_mtls_local_conn_count", 0)
 	ensemble(s, m)

@@ -67,6 +67,7 @@ type Server struct {
 	MinReplyBytes  int64
 	MaxReplyBytes  int64
 
+	Handshakes      int64   // of TLS, under way
 	DropProbability float64 // of the connection throttle, 0 to 1
 	AuthFailed      int64   // attempts to authenticate that failed
 

@@ -232,7 +232,7 @@ func (s *Server) remove(c *conn, why string) {
 	c.mu.Lock()
 	c.removed = true
 	s.unsent.Add(-c.unsent.Swap(0))
-	s.gone.add(c.stats.total)
+	s.gone.Add(c.stats.total)
 	session := c.session
 	c.mu.Unlock()
 	s.mu.Unlock()

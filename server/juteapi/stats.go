@@ -43,8 +43,8 @@ func (p PacketStats) AvgMS() float64 {
 	return float64(p.TotalMS) / float64(p.Answered)
 }
 
-// add joins the figures of another connection.
-func (p *PacketStats) add(q PacketStats) {
+// Add joins the figures of another connection, or of another port.
+func (p *PacketStats) Add(q PacketStats) {
 	p.Received += q.Received
 	p.Sent += q.Sent
 	p.ReceivedBytes += q.ReceivedBytes
@@ -209,7 +209,7 @@ func (s *Server) Totals() PacketStats {
 	t := s.gone
 	for c := range s.conns {
 		c.mu.Lock()
-		t.add(c.stats.total)
+		t.Add(c.stats.total)
 		c.mu.Unlock()
 	}
 	return t
