@@ -16,6 +16,7 @@ import (
 type benchFlags struct {
 	bench.Options
 	workload string
+	tls      tlsFlags
 	json     bool
 	quiet    bool
 }
@@ -51,6 +52,7 @@ func newBench() *cobra.Command {
 	fl.DurationVar(&f.Duration, "duration", 10*time.Second, "how long to measure")
 	fl.StringVar(&f.Root, "root", "/paddock-bench", "znode to work below")
 	fl.IntSliceVar(&f.PIDs, "pid", nil, "process ids of the servers, on this host, whose CPU time is measured")
+	f.tls.flags(c)
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "do not show progress")
 	return c
@@ -58,6 +60,10 @@ func newBench() *cobra.Command {
 
 func runBench(c *cobra.Command, f benchFlags) error {
 	f.Workload = bench.Workload(f.workload)
+	var err error
+	if f.TLS, err = f.tls.config(); err != nil {
+		return err
+	}
 	if !f.quiet {
 		f.Progress = progressTo(c.ErrOrStderr())
 	}

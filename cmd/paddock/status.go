@@ -33,6 +33,7 @@ const statusTimeout = 5 * time.Second
 // statusFlags are those of status.
 type statusFlags struct {
 	config, dataDir, address string
+	tls                      tlsFlags
 	json, strict             bool
 }
 
@@ -51,6 +52,7 @@ func newStatus() *cobra.Command {
 	fl.StringVar(&f.config, "config", "", "path of the server's zoo.cfg")
 	fl.StringVar(&f.dataDir, "data-dir", "", "its data directory (default: that of the configuration, or ./data)")
 	fl.StringVar(&f.address, "address", "", "ask the gRPC port HOST:PORT instead of the socket in the data directory")
+	f.tls.flags(c)
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.BoolVar(&f.strict, "strict", false, "tell by the exit code why the server does not serve")
 	return c
@@ -68,7 +70,7 @@ func status(c *cobra.Command, f statusFlags) error {
 	if err != nil {
 		return err
 	}
-	conn, err := dialStatus(cfg, f.address)
+	conn, err := dialStatus(cfg, &f)
 	if err != nil {
 		return err
 	}
@@ -100,11 +102,18 @@ func status(c *cobra.Command, f statusFlags) error {
 	return notServing(out, f, why, code)
 }
 
-func dialStatus(cfg *config.Config, address string) (*grpc.ClientConn, error) {
-	if address != "" {
-		return grpcapi.Dial(address)
+func dialStatus(cfg *config.Config, f *statusFlags) (*grpc.ClientConn, error) {
+	secure, err := f.tls.config()
+	switch {
+	case err != nil:
+		return nil, err
+	case f.address == "" && secure != nil:
+		return nil, usageError{errors.New("TLS is for --address; the socket in the data directory does not leave the machine")}
+	case f.address != "":
+		return grpcapi.Dial(f.address, secure)
+	default:
+		return grpcapi.DialLocal(cfg.DataDir)
 	}
-	return grpcapi.DialLocal(cfg.DataDir)
 }
 
 // notServing says why, and then what ZooKeeper's script says, which other scripts look for.

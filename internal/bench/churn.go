@@ -21,7 +21,7 @@ func (c *churn) start(g *group) {
 		if o.Workload == Ephemeral {
 			create = newTemplate(kindCreate, fmt.Sprintf("%s/e%d-", c.dir, i), data(o.DataBytes), true)
 		}
-		l := newLane(newLink(o.Servers[i%len(o.Servers)]), g.stage, nil, o.Outstanding)
+		l := newLane(newLink(o.Servers[i%len(o.Servers)], o.TLS), g.stage, nil, o.Outstanding)
 		c.lanes = append(c.lanes, l)
 		g.run(func() error { // ends when the stage stops
 			for l.phase.Load() != phaseStop {

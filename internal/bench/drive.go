@@ -36,3 +36,15 @@ func finish(c polled) error {
 	}
 	return nil
 }
+
+// driveEach drives each connection by a goroutine of its own.
+func (g *group) driveEach(list []polled) {
+	for _, c := range list {
+		g.run(func() error { // ends when the connection is done
+			if err := pump(c); err != nil {
+				return err
+			}
+			return finish(c)
+		})
+	}
+}

@@ -22,8 +22,13 @@ const (
 	pollEvents = 128
 )
 
-// drive drives the connections by a few pollers, one for every two processors: the server needs some too.
+// drive drives the connections by a few pollers, one for every two processors: the server needs some too. A poller cannot
+// wait for the bytes of TLS.
 func (g *group) drive(list []polled) {
+	if len(list) > 0 && list[0].socket().secure != nil {
+		g.driveEach(list)
+		return
+	}
 	pollers := min(max(1, runtime.GOMAXPROCS(0)/2), len(list))
 	for i := range pollers {
 		p := &poller{g: g}

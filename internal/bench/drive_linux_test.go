@@ -15,7 +15,7 @@ func TestPolledSocketWaitsForAPeerThatReadsLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	l := newLink(listener.Addr().String())
+	l := newLink(listener.Addr().String(), nil)
 	if l.nc, err = net.Dial("tcp", l.server); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestPolledSocketWaitsForAPeerThatReadsLate(t *testing.T) {
 
 func TestPolledSocketThatThePeerClosed(t *testing.T) {
 	f := newFake(t)
-	l, err := dial(t.Context(), f.addr)
+	l, err := dial(t.Context(), f.addr, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ const (
 type link struct {
 	nc      net.Conn
 	server  string
+	secure  *tls.Config // nil for a plain connection
 	stop    func() bool // of the function that interrupts it when the run fails
 	session zk.SessionID
 	fd      int    // of the socket while a poller has it, else -1
@@ -37,17 +39,24 @@ type link struct {
 }
 
 // newLink makes a link that is not connected.
-func newLink(server string) *link { return &link{server: server, in: make([]byte, readBytes), fd: -1} }
+func newLink(server string, secure *tls.Config) *link {
+	return &link{server: server, secure: secure, in: make([]byte, readBytes), fd: -1}
+}
 
 // dial opens a session. When ctx ends, whatever the link waits for fails with its cause.
-func dial(ctx context.Context, server string) (*link, error) {
-	l := newLink(server)
+func dial(ctx context.Context, server string, secure *tls.Config) (*link, error) {
+	l := newLink(server, secure)
 	return l, l.dial(ctx)
 }
 
 // dial opens a session, with the buffer of an earlier one.
 func (l *link) dial(ctx context.Context) error {
-	var d net.Dialer
+	var d interface {
+		DialContext(ctx context.Context, network, addr string) (net.Conn, error)
+	} = new(net.Dialer)
+	if l.secure != nil {
+		d = &tls.Dialer{Config: l.secure}
+	}
 	nc, err := d.DialContext(ctx, "tcp", l.server)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {

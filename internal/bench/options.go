@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"crypto/tls"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,6 +53,7 @@ type Options struct {
 	Warmup      time.Duration // load before measuring; default 1 s, negative for none
 	Duration    time.Duration // of measuring; default 10 s
 	Root        string        // parent of what the run makes; created and deleted if missing; default /paddock-bench
+	TLS         *tls.Config   // nil for plain connections
 	PIDs        []int         // the servers' processes, on this host, whose CPU time is measured; none by default
 
 	// Progress, if set, is called about once a second from Run's goroutine.

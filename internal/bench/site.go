@@ -48,7 +48,7 @@ func openSite(ctx context.Context, opt *Options) (*site, error) {
 func (s *site) connect(ctx context.Context) error {
 	dialing, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
-	c, err := client.Dial(dialing, s.opt.Servers[0], client.Options{Timeout: sessionTimeoutMS * time.Millisecond})
+	c, err := client.Dial(dialing, s.opt.Servers[0], client.Options{Timeout: sessionTimeoutMS * time.Millisecond, TLS: s.opt.TLS})
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -180,7 +180,7 @@ func (s *site) sweep(ctx context.Context, name string, parts []sequence, excused
 		lanes[i].excused = excused
 		g.run(func() error { // ends when all is answered, or with the group
 			var err error
-			if lanes[i].link, err = dial(g.ctx, s.opt.Servers[0]); err != nil {
+			if lanes[i].link, err = dial(g.ctx, s.opt.Servers[0], s.opt.TLS); err != nil {
 				return err
 			}
 			if err = pump(lanes[i]); err != nil {
@@ -245,7 +245,7 @@ func openLinks(ctx context.Context, opt *Options, n int) ([]*link, error) {
 	for i := range min(atOnce, n) {
 		g.run(func() error { // ends with its share of the connections, or with the group
 			for j := i; j < n; j += atOnce {
-				l, err := dial(g.ctx, opt.Servers[j%len(opt.Servers)])
+				l, err := dial(g.ctx, opt.Servers[j%len(opt.Servers)], opt.TLS)
 				if err != nil {
 					return fmt.Errorf("connection %d of %d: %w", j+1, n, err)
 				}

@@ -2,6 +2,7 @@ package grpcapi
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
 	paddockv1 "paddock/gen/paddock/v1"
@@ -73,9 +75,13 @@ func DialLocal(dataDir string) (*grpc.ClientConn, error) {
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(dial))
 }
 
-// Dial makes a connection to a server's grpcPort. It does not wait.
-func Dial(addr string) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+// Dial makes a connection to a server's grpcPort, with TLS unless secure is nil. It does not wait.
+func Dial(addr string, secure *tls.Config) (*grpc.ClientConn, error) {
+	transport := insecure.NewCredentials()
+	if secure != nil {
+		transport = credentials.NewTLS(secure)
+	}
+	return grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(transport))
 }
 
 // FetchStatus asks the server at the other end of the connection for its state. Errors are gRPC statuses.

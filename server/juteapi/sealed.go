@@ -86,27 +86,29 @@ func (l *line) take() *buffer {
 	return b
 }
 
-// secure shakes hands if the port has TLS, and on a unified port if the client begins to. It is the reader's; the sweeper
-// ends a connection that says nothing, and secure.TLS bounds the handshake.
+// secure shakes hands if the port has TLS. It is the reader's. The first bytes tell whether the client wants to: crypto/tls
+// would wait for more of them than a four-letter word has. Until they have come the sweeper sees to the connection, then
+// secure.TLS bounds the handshake.
 func (c *conn) secure() string {
 	if c.srv.opt.TLS == nil {
 		return ""
 	}
-	if c.srv.opt.Unified {
-		c.frameFrom.Store(c.srv.now())
-		for {
-			isTLS, known := secure.Detect(c.in.bytes())
-			if known && !isTLS {
-				c.frameFrom.Store(0)
-				return ""
-			}
-			if known {
-				break
-			}
-			if why := c.fill(); why != "" {
-				return why
-			}
+	c.frameFrom.Store(c.srv.now())
+	isTLS, known := false, false
+	for !known {
+		if why := c.fill(); why != "" {
+			return why
 		}
+		isTLS, known = secure.Detect(c.in.bytes())
+	}
+	c.frameFrom.Store(0)
+	switch {
+	case isTLS:
+	case c.srv.opt.Unified:
+		return ""
+	default:
+		c.srv.opt.TLS.Refuse(c.addr, c.ip.String())
+		return endHandshake
 	}
 	if drop := c.srv.opt.DropEarly; drop != nil && drop() {
 		return endHandshake
@@ -114,7 +116,6 @@ func (c *conn) secure() string {
 	s := &sealed{line: line{Conn: c.nc}}
 	s.line.head = c.in.take(len(c.in.bytes()))
 	s.Conn = tls.Server(&s.line, c.srv.secured)
-	c.frameFrom.Store(0)
 	c.busy.Store(true)
 	err := c.srv.opt.TLS.Handshake(s.Conn, c.addr, c.ip.String())
 	c.lastIO.Store(c.srv.now())

@@ -180,13 +180,24 @@ func (t *TLS) Handshake(c *tls.Conn, addr, ip string) error {
 		err = c.Handshake()
 	}
 	if err != nil {
-		t.opt.Hooks.Failed()
-		if times, ok := t.quiet.Allow("failed "+ip, t.now()); ok {
-			t.opt.Logger.Warn().Str("addr", addr).Err(err).Uint64("times", times).Str("remedy", t.remedy(err)).Msg("TLS handshake failed, connection closed")
-		}
+		t.failed(addr, ip, err)
 		return err
 	}
 	return c.SetDeadline(time.Time{})
+}
+
+// errPlain is what Refuse logs.
+var errPlain = errors.New("the first bytes are not those of TLS")
+
+// Refuse counts and logs a client that does not speak TLS; the caller closes the connection.
+func (t *TLS) Refuse(addr, ip string) { t.failed(addr, ip, errPlain) }
+
+func (t *TLS) failed(addr, ip string, err error) {
+	t.opt.Hooks.Failed()
+	if times, ok := t.quiet.Allow("failed "+ip, t.now()); ok {
+		t.opt.Logger.Warn().Str("addr", addr).AnErr("err", err).Uint64("times", times).Str("remedy", t.remedy(err)).
+			Msg("TLS handshake failed, connection closed")
+	}
 }
 
 // Pending is how many handshakes are under way.
@@ -203,7 +214,7 @@ func (t *TLS) remedy(err error) string {
 		alert   tls.AlertError
 	)
 	switch {
-	case errors.As(err, &plain):
+	case err == errPlain, errors.As(err, &plain):
 		return "this client does not speak TLS: have it do so, or use a port without"
 	case errors.As(err, &unknown):
 		return "add the authority that signed the client's certificate to " + t.opt.Trust.Name

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 
-packages="zookeeper libzookeeper-java libslf4j-java default-jdk-headless
+packages="zookeeper libzookeeper-java libslf4j-java libnetty-java default-jdk-headless
 libcurator-client-java libcurator-framework-java libcurator-recipes-java
 libzookeeper-mt-dev gcc libc6-dev python3-kazoo"
 command -v node >/dev/null && command -v npm >/dev/null || packages="$packages nodejs npm"

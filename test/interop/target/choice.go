@@ -22,14 +22,18 @@ var kinds = map[string]func(t *testing.T, s *Server) (command []string){
 // Each plays suite once against each chosen target, in order, as a subtest of its name, on a server that is already serving.
 func Each(t *testing.T, suite func(t *testing.T, s *Server)) {
 	t.Helper()
+	EachKind(t, func(t *testing.T, kind string) { suite(t, New(t, kind)) })
+}
+
+// EachKind is Each for a suite that starts its servers itself, with New.
+func EachKind(t *testing.T, suite func(t *testing.T, kind string)) {
+	t.Helper()
 	names, err := choice(*targetFlag, os.Getenv(environmentTargets))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		t.Run(name, func(t *testing.T) {
-			suite(t, New(t, name))
-		})
+		t.Run(name, func(t *testing.T) { suite(t, name) })
 	}
 }
 

@@ -20,6 +20,12 @@ const (
 // loopback returns the address of a port of the loopback interface.
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
+// FreePort returns a port of the loopback interface that nobody listens on.
+func FreePort(t *testing.T) int {
+	t.Helper()
+	return freePort(t)
+}
+
 // freePort returns a port of the loopback interface that nobody listens on.
 func freePort(t *testing.T) int {
 	t.Helper()

@@ -35,7 +35,8 @@ type Server struct {
 }
 
 // New starts a server of the named kind with an empty data directory and returns when it serves. It is killed when the test ends.
-func New(t *testing.T, kind string) *Server {
+// Its configuration is that of all servers, and the lines.
+func New(t *testing.T, kind string, lines ...string) *Server {
 	t.Helper()
 	directory := t.TempDir()
 	s := &Server{t: t, port: freePort(t), config: filepath.Join(directory, "zoo.cfg")}
@@ -46,7 +47,7 @@ func New(t *testing.T, kind string) *Server {
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(s.config, []byte(configuration(data, s.port)), 0o644); err != nil {
+	if err := os.WriteFile(s.config, []byte(configuration(data, s.port)+strings.Join(append(lines, ""), "\n")), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var err error
