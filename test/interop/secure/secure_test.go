@@ -27,7 +27,7 @@ var jars = []string{"/etc/zookeeper/conf", "/usr/share/java/zookeeper.jar", "/us
 
 // kinds are the files of a server and of a client by the kind of their stores.
 var kinds = []struct{ name, server, client, trust string }{
-	{"PEM", "server-encrypted.pem", "client.pem", "ca.pem"},
+	{"PEM", "server.pem", "client.pem", "ca.pem"},
 	{"PKCS12", "server-keytool.p12", "client-keytool.p12", "trust.p12"},
 	{"JKS", "server.jks", "client.jks", "trust.jks"},
 }
@@ -56,8 +56,10 @@ func start(t *testing.T, kind, key, trust string) (port int) {
 	port = target.FreePort(t)
 	lines := []string{
 		fmt.Sprintf("secureClientPort=%d", port), "secureClientPortAddress=127.0.0.1",
-		"ssl.keyStore.location=" + key, "ssl.keyStore.password=" + password,
-		"ssl.trustStore.location=" + trust, "ssl.trustStore.password=" + password,
+		"ssl.keyStore.location=" + key, "ssl.trustStore.location=" + trust,
+	}
+	if !strings.HasSuffix(key, ".pem") {
+		lines = append(lines, "ssl.keyStore.password="+password, "ssl.trustStore.password="+password)
 	}
 	if kind == "java" {
 		lines = append(lines, "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory")
