@@ -31,8 +31,8 @@ func (s *server) reload(inForce, next *config.Config, l *live) {
 			s.log.Info().Str("key", key).Str("before", was.Value).Str("after", now.Value).Msg("setting changed")
 		}
 	}
-	if l.client != nil {
-		l.client.SetMaxClientCnxns(next.Client.MaxPerAddress)
+	for _, p := range l.ports() {
+		p.SetMaxClientCnxns(next.Client.MaxPerAddress)
 	}
 	var later []string
 	for _, key := range config.Changed(s.cfg, next) {
