@@ -156,3 +156,17 @@ async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<{ name:
     }
   }
 }
+
+export const openAPI = (): Promise<any> => json('GET', '/openapi.json');
+
+// attempt asks anything, and tells whatever is answered.
+export async function attempt(method: string, url: string, body: string | undefined, raw: boolean): Promise<{ status: string; headers: [string, string][]; body: string; took: number }> {
+  const headers: Record<string, string> = login ? { Authorization: login } : {};
+  if (body !== undefined) headers['Content-Type'] = raw ? 'application/octet-stream' : 'application/json';
+  const began = performance.now();
+  const response = await fetch(url, { method, headers, body, credentials: 'omit', cache: 'no-store' });
+  let text = await response.text();
+  const took = performance.now() - began;
+  try { text = JSON.stringify(JSON.parse(text), null, 2); } catch { /* it is shown as it is */ }
+  return { status: `${response.status} ${response.statusText}`, headers: [...response.headers], body: text, took };
+}

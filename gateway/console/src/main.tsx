@@ -6,10 +6,11 @@ import { go, link, useRoute } from './route';
 import { Server } from './server';
 import { Connections, Sessions, Watches } from './lists';
 import { Tree } from './tree';
+import { Try } from './try';
 
 const views = [
   { key: 'tree', title: 'Tree' }, { key: 'sessions', title: 'Sessions' }, { key: 'watches', title: 'Watches' },
-  { key: 'connections', title: 'Connections' }, { key: 'server', title: 'Server' },
+  { key: 'connections', title: 'Connections' }, { key: 'server', title: 'Server' }, { key: 'api', title: 'API' },
 ];
 
 const themes = ['auto', 'light', 'dark'] as const;
@@ -69,14 +70,14 @@ function App() {
       {route.view === 'watches' && <Watches />}
       {route.view === 'connections' && <Connections />}
       {route.view === 'server' && <Server />}
+      {route.view === 'api' && <Try id={route.path.slice(1)} />}
     </main>
     {dialog === 'login' && <Login close={() => setDialog('')} done={identify} who={who} />}
     {dialog === 'keys' && <Dialog title="Keys" close={() => setDialog('')}>
       <dl class="keys">
-        <dt>1 – 5</dt><dd>views</dd><dt>/</dt><dd>search</dd><dt>↑ ↓ Home End</dt><dd>move in the tree</dd><dt>→ ←</dt><dd>open and close, to the parent</dd>
+        <dt>1 – 6</dt><dd>views</dd><dt>/</dt><dd>search</dd><dt>↑ ↓ Home End</dt><dd>move in the tree</dd><dt>→ ←</dt><dd>open and close, to the parent</dd>
         <dt>Enter</dt><dd>show</dd><dt>Ctrl+S</dt><dd>save the data</dd><dt>t</dt><dd>colours</dd><dt>Esc</dt><dd>close</dd>
       </dl>
-      <p><a href="/openapi.json">openapi.json</a> describes the API that this page uses.</p>
     </Dialog>}
   </>;
 }

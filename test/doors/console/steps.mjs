@@ -172,6 +172,15 @@ await step('connections and watches are listed', async () => {
   await page.goto(url + '/#/watches');
   await page.getByRole('heading', { name: 'Watches' }).waitFor();
 });
+await step('the API is tried', async () => {
+  await page.goto(url + '/#/api');
+  await page.locator('[data-operation="ZnodeService_ListChildren"]').click();
+  await page.locator('input[name="path"]').fill('/app');
+  await byTest('send').click();
+  await byTest('answer').getByText('200').waitFor();
+  await byTest('answer').getByText('"config"').waitFor();
+  await picture('api');
+});
 await step('the browser has nothing to complain of', async () => expect(complaints.length === 0, complaints.join('\n')));
 await browser.close();
 process.exit(0);
