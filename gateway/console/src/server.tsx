@@ -82,7 +82,7 @@ function Plot({ title, at, lines }: { title: string; at: number[]; lines: [strin
   const plot = useRef<uPlot | undefined>(undefined);
   const data = (): uPlot.AlignedData => [at, ...lines.map(([, v]) => v)];
   useEffect(() => {
-    const ink = () => getComputedStyle(ref.current!).color;
+    const ink = () => ref.current ? getComputedStyle(ref.current).color : '#888'; // it may be gone by the time it is drawn
     const axis = { stroke: ink, grid: { stroke: '#8883', width: 1 }, ticks: { show: false } };
     plot.current = new uPlot({
       width: ref.current!.clientWidth || 400, height: 180, cursor: { y: false }, legend: { show: lines.length > 1 },
