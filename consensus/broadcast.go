@@ -22,6 +22,9 @@ func (c *Core) broadcast(e Entry, out *Actions) {
 		if l.observer || !l.takes() && (c.cfg.bug != bugLiveBeforeHistory || l.phase != searching) {
 			continue
 		}
+		if c.withheld(l, e.Zxid) {
+			continue
+		}
 		if m == nil {
 			m = &Message{Kind: MsgProposal, Zxid: e.Zxid, Payload: e.Payload}
 		}
@@ -35,6 +38,34 @@ func (c *Core) sendProposal(l *learner, m *Message, out *Actions) {
 	l.sent = m.Zxid
 	if l.awaited == 0 && l.phase == synced {
 		l.awaited, l.awaitedMS = m.Zxid, c.nowMS
+	}
+}
+
+// withheld tells whether a learner is not sent a proposal yet, since it votes only once the reconfiguration before that
+// is committed.
+//
+// Its log would reach further than those of the voters of today, and their next leader, which knows the reconfiguration,
+// could not do without it; but a server that has no vote cannot lead. With a log that ends at the reconfiguration it is
+// ahead of none whom it is needed by.
+//
+// ZooKeeper's leaders send everything, and such an ensemble waits for an operator.
+func (c *Core) withheld(l *learner, z zk.Zxid) bool {
+	if c.leading == nil {
+		return false // a follower's learners have no vote
+	}
+	at := c.leading.reconfigAt
+	return at != 0 && z > at && !c.ensemble.IsVoter(l.server) && c.lastSeen.IsVoter(l.server) && c.cfg.bug != bugNewcomersAhead
+}
+
+// sendWithheld sends the followers that vote from now on what they have not been sent behind a reconfiguration.
+func (c *Core) sendWithheld(old *quorum.Config, at zk.Zxid, out *Actions) {
+	for _, l := range c.leading.learners {
+		if l.observer || !l.takes() || old.IsVoter(l.server) {
+			continue
+		}
+		for _, e := range c.history.since(max(l.sent, at)) {
+			c.sendProposal(l, &Message{Kind: MsgProposal, Zxid: e.Zxid, Payload: e.Payload}, out)
+		}
 	}
 }
 

@@ -27,5 +27,6 @@ const (
 	bugKeepsHistoryOverTrunc       // memory still holds what was truncated
 	bugLiveBeforeHistory           // proposals are sent to a learner whose history is still being searched for
 	bugConfirmsAtOnce              // a leader is sure to lead without asking anybody
+	bugNewcomersAhead              // who votes from a reconfiguration on is sent proposals behind it before it is committed
 	bugCount
 )

@@ -26,6 +26,7 @@ var museum = map[string]bug{
 	"resumes after handover":     bugResumesAfterHandover,
 	"joins with proposed config": bugJoinsWithProposedConfig,
 	"confirms at once":           bugConfirmsAtOnce,
+	"newcomers ahead":            bugNewcomersAhead,
 }
 
 // Plant has a Core made from cfg make a mistake, by its name. It is false if there is none of that name. Builds without

@@ -98,7 +98,8 @@ func (c *Core) CheckReconfig(next *quorum.Config) zk.Code {
 func (c *Core) activate(e Entry, out *Actions) {
 	r := c.leading
 	designated := c.self
-	old, _ := c.ensemble.Server(c.self)
+	before := c.ensemble
+	old, _ := before.Server(c.self)
 	next := c.lastSeen
 	r.reconfigAt = 0
 	c.flushCommits(out) // what came before is committed in the old configuration
@@ -122,7 +123,9 @@ func (c *Core) activate(e Entry, out *Actions) {
 	c.answerSyncs(out)
 	if designated != c.self {
 		c.retire(designated, out)
+		return
 	}
+	c.sendWithheld(before, e.Zxid, out)
 }
 
 // designate names who leads after a leader that has no place in the new configuration: the voter whose log reaches

@@ -89,12 +89,15 @@ func (c *Core) sendHistory(l *learner, p plan, memory zk.Zxid, out *Actions) {
 		send(&Message{Kind: MsgCommit, Zxid: rest[0].Zxid})
 	}
 	send(&Message{Kind: MsgNewLeader, Zxid: zk.Zxid(c.currentEpoch << 32), Config: c.configToJoin()})
+	l.sent, l.given, l.phase = c.logged, c.committed, syncing
 	for _, e := range rest {
-		if !l.observer && c.cfg.bug != bugForgetsInFlight {
+		switch {
+		case c.withheld(l, e.Zxid):
+			l.sent = min(l.sent, c.leading.reconfigAt)
+		case !l.observer && c.cfg.bug != bugForgetsInFlight:
 			send(&Message{Kind: MsgProposal, Zxid: e.Zxid, Payload: e.Payload})
 		}
 	}
-	l.sent, l.given, l.phase = c.logged, c.committed, syncing
 }
 
 // configToJoin is the text of the configuration that a learner takes into force with UPTODATE: until the leader is
