@@ -91,7 +91,8 @@ type Effects interface {
 	Roll()
 	// Snapshot has the view written to disk; SnapshotDone is reported when that has ended either way.
 	Snapshot(*tree.View)
-	// Peer is an action of consensus for the edges: sending, dialling, notifying, epochs, what is said of configurations.
+	// Peer is an action of consensus for the edges: sending, dialling, notifying, epochs, what is said of configurations. It is
+	// valid during the call.
 	Peer(*consensus.Action)
 	// SendSnap sends the view on a link; SnapSent is reported when that has ended either way.
 	SendSnap(consensus.LinkID, *tree.View)

@@ -20,8 +20,10 @@ type held struct {
 	ask  *consensus.ForwardedRequest
 }
 
-// holding tells whether nothing can be proposed now.
-func (r *Replica) holding() bool { return r.leads() && !r.core.CanPropose() }
+// holding tells whether nothing can be proposed now, or not before what is held.
+func (r *Replica) holding() bool {
+	return r.leads() && (!r.core.CanPropose() || r.held.Len() > 0)
+}
 
 // hold keeps what a client asks.
 func (r *Replica) hold(h held) {
@@ -38,7 +40,7 @@ func (r *Replica) holds(c *client, req *zk.Request) bool {
 
 // resume takes up what was held, once this server may propose again.
 func (r *Replica) resume(eff Effects) {
-	if r.held.Len() == 0 || r.holding() {
+	if r.held.Len() == 0 || !r.core.CanPropose() {
 		return
 	}
 	list := r.held

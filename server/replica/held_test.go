@@ -1,10 +1,12 @@
 package replica_test
 
 import (
+	"slices"
 	"testing"
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
+	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/replica"
 	"paddock/server/request"
@@ -82,5 +84,38 @@ func TestALearnersRequestWaitsToo(t *testing.T) {
 	m.ack()
 	if _, known := m.r.Tree().Session(ask.Session); !known || m.r.Consensus().Proposed() != proposed+1 {
 		t.Errorf("the session is known: %v", known)
+	}
+}
+
+// TestWhatComesAfterDoesNotOvertake what has waited while leadership was to move, whenever it comes.
+func TestWhatComesAfterDoesNotOvertake(t *testing.T) {
+	m := leaderOfThree(t)
+	a := m.connect()
+	m.ack()
+	m.lagging(a, 2)
+	m.step(replica.Event{Kind: replica.Transfer, Server: 2})
+	before := m.r.Consensus().Proposed()
+	open := func(s zk.SessionID) {
+		ask := &consensus.ForwardedRequest{Session: s, Op: zk.OpCreateSession, Body: []byte{0, 0, 0x27, 0x10}}
+		m.from(3, consensus.Message{Kind: consensus.MsgRequest, Zxid: consensus.NoZxid, Request: ask})
+	}
+	open(0x300000000000001)
+	m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkDown, Link: link(2)}})
+	open(0x300000000000002)
+	m.at(m.nowMS + 20)
+	m.greet(2)
+	m.promise(2)
+	m.ack()
+	entries, _ := m.r.Since(before)
+	var order []zk.SessionID
+	for _, e := range entries {
+		var rec txn.Record
+		if err := rec.Decode(e.Payload); err != nil {
+			t.Fatal(err)
+		}
+		order = append(order, rec.Header.Session)
+	}
+	if !slices.Equal(order, []zk.SessionID{0x300000000000001, 0x300000000000002}) {
+		t.Errorf("done in the order %v", order)
 	}
 }

@@ -54,7 +54,7 @@ func (r *Replica) asked(link consensus.LinkID, q *consensus.ForwardedRequest, ef
 		r.act(eff)
 		return
 	}
-	if !r.core.CanPropose() {
+	if r.holding() {
 		r.hold(held{link: link, ask: q})
 		return
 	}

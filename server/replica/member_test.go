@@ -3,6 +3,7 @@ package replica_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -202,4 +203,23 @@ func leaderOfThree(t *testing.T) *member {
 		t.Fatalf("it is %v, %v", role, m.r.Consensus().Stage())
 	}
 	return m
+}
+
+// TestMessagesLeaveInOrder: what is proposed while something is carried out, here by a client whose session is just decided,
+// leaves behind what consensus had to say before.
+func TestMessagesLeaveInOrder(t *testing.T) {
+	m := leaderOfThree(t)
+	c := m.connect()
+	m.create(c, "/a", zk.Persistent) // waits for its session
+	var said []consensus.MessageKind
+	m.peer = func(a *consensus.Action) {
+		if a.Kind == consensus.Send && a.Link == link(2) {
+			said = append(said, a.Message.Kind)
+		}
+		m.carryOut(a)
+	}
+	m.from(2, consensus.Message{Kind: consensus.MsgAck, Zxid: m.r.Consensus().Proposed()})
+	if !slices.Equal(said, []consensus.MessageKind{consensus.MsgCommit, consensus.MsgProposal}) {
+		t.Errorf("said %v", said)
+	}
 }

@@ -33,6 +33,7 @@ func (r *Replica) consensus(ev *Event, eff Effects) {
 	r.core.Step(core, &r.actions)
 	r.act(eff)
 	r.arrived = nil
+	r.resume(eff)
 }
 
 // do carries out one action of consensus.

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"fmt"
-	"slices"
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
@@ -105,6 +104,8 @@ type Replica struct {
 
 	// scratch memory of a step
 	actions consensus.Actions
+	todo    []consensus.Action // what is left to do of them, in order
+	acting  bool               // somebody does it
 	outcome tree.Outcome
 	applied Applied
 	fired   []watch.Firing
@@ -248,7 +249,8 @@ func (r *Replica) propose(f *inflight, eff Effects) {
 }
 
 // act carries out what consensus wants. The actions are empty again before anything is committed: a commit that opens a
-// session takes up what its client has sent meanwhile, which may propose.
+// session takes up what its client has sent meanwhile, which may propose. What consensus wants then is done behind what it
+// wanted before, so that messages leave in the order in which it has given them.
 func (r *Replica) act(eff Effects) {
 	if r.readOnly && r.core.Role() != consensus.Looking {
 		r.endReadOnly(eff) // before the tree may change under its clients
@@ -256,18 +258,21 @@ func (r *Replica) act(eff Effects) {
 	for _, e := range r.actions.Append {
 		r.append(e, eff)
 	}
-	z := r.actions.Commit
-	var do []consensus.Action
-	if len(r.actions.Do) > 0 {
-		do = slices.Clone(r.actions.Do) // what is done may step consensus again
-	}
+	z, outer := r.actions.Commit, !r.acting
+	r.acting = true
+	r.todo = append(r.todo, r.actions.Do...)
 	r.actions.Reset()
 	if z != 0 {
 		r.commit(z, eff)
 	}
-	for i := range do {
-		r.do(&do[i], eff)
+	if !outer {
+		return
 	}
+	for i := 0; i < len(r.todo); i++ { // it may grow
+		r.do(&r.todo[i], eff)
+	}
+	clear(r.todo)
+	r.todo, r.acting = r.todo[:0], false
 	r.tellRole(eff)
 }
 
