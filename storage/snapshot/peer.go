@@ -21,7 +21,7 @@ const (
 // WriteStream writes the stream of v to w, in pieces of about 256 KiB, until ctx ends. It may run in any goroutine while
 // the owner of the tree goes on.
 func WriteStream(ctx context.Context, w io.Writer, v *tree.View) error {
-	e := &encoder{ctx: ctx, plain: true, buf: make([]byte, 0, blockBytes+blockBytes/4), to: w}
+	e := &encoder{ctx: ctx, plain: true, buf: make([]byte, 0, startBytes), to: w}
 	err := e.body(v, nil)
 	if err == nil {
 		err = e.drain()

@@ -17,6 +17,9 @@ import (
 // readBytes is how much is read at a time, and how far the reading goroutine may be ahead in all (three blocks).
 const readBytes = 1 << 20
 
+// firstBytes is how much is read first: most snapshots are small.
+const firstBytes = 64 << 10
+
 // stream reads content in order: fields are returned as slices of its buffer, valid until the next call.
 type stream struct {
 	file   string
@@ -75,12 +78,12 @@ func (r *fileReader) Read(b []byte) (int, error) {
 
 func (s *stream) ahead(src io.Reader) {
 	defer close(s.blocks)
-	for {
+	for size := firstBytes; ; size = readBytes {
 		var b []byte
 		select {
 		case b = <-s.spare:
 		default:
-			b = make([]byte, readBytes)
+			b = make([]byte, size)
 		}
 		n, err := io.ReadFull(src, b)
 		if err == io.ErrUnexpectedEOF {
@@ -135,9 +138,11 @@ func (s *stream) more() error {
 		return s.err
 	}
 	s.buf = append(s.buf, b.b...)
-	select {
-	case s.spare <- b.b[:cap(b.b)]:
-	default:
+	if cap(b.b) == readBytes {
+		select {
+		case s.spare <- b.b[:readBytes]:
+		default:
+		}
 	}
 	if b.err != nil {
 		s.eof, s.err = true, b.err

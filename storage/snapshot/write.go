@@ -29,6 +29,7 @@ type WriteOptions struct {
 
 const (
 	blockBytes = 256 << 10 // written at a time
+	startBytes = 16 << 10  // what a buffer begins with; most trees are small
 	// syncEveryBytes is how much is written before it is pushed to the disk, so that the fsync at the end, during which
 	// the log's own fsyncs are slow, is short.
 	syncEveryBytes = 8 << 20
@@ -72,7 +73,8 @@ type encoder struct {
 	ctx   context.Context
 	plain bool // nobody asks for sum
 	buf   []byte
-	sum   uint32 // Adler-32 of what has left buf
+	sum   uint32 // Adler-32 up to buf[:sums]
+	sums  int
 	to    io.Writer
 	flush func() error // ends the compressed stream
 }
@@ -100,7 +102,7 @@ func write(ctx context.Context, f vfs.File, v *tree.View, opt WriteOptions) erro
 
 // WriteTo writes what a file would hold. It stops when ctx ends.
 func WriteTo(ctx context.Context, file io.Writer, v *tree.View, opt WriteOptions) error {
-	e := &encoder{ctx: ctx, buf: make([]byte, 0, blockBytes+blockBytes/4), sum: 1}
+	e := &encoder{ctx: ctx, buf: make([]byte, 0, startBytes), sum: 1}
 	switch opt.Compression {
 	case Gzip:
 		z, err := gzip.NewWriterLevel(file, gzip.BestSpeed)
@@ -194,9 +196,15 @@ func (e *encoder) znodes(v *tree.View, progress func(int)) error {
 
 // seal writes the checksum of everything so far.
 func (e *encoder) seal() {
-	sum := adlerUpdate(e.sum, e.buf)
-	e.int64(int64(sum))
+	e.add()
+	e.int64(int64(e.sum))
 	e.buf = append(e.buf, tail...)
+}
+
+// add takes what has gathered into the checksum.
+func (e *encoder) add() {
+	e.sum = adlerUpdate(e.sum, e.buf[e.sums:])
+	e.sums = len(e.buf)
 }
 
 // drain hands on what has gathered.
@@ -205,10 +213,10 @@ func (e *encoder) drain() error {
 		return err
 	}
 	if !e.plain {
-		e.sum = adlerUpdate(e.sum, e.buf)
+		e.add()
 	}
 	_, err := e.to.Write(e.buf)
-	e.buf = e.buf[:0]
+	e.buf, e.sums = e.buf[:0], 0
 	return err
 }
 
