@@ -32,7 +32,9 @@ func (p *process) reply(id request.ClientID, r *zk.Reply) {
 		return // nobody reads it
 	}
 	u := a.u
-	p.m.note("client %d: reply xid=%d %v %v zxid=%v %s", u.n, r.Xid, r.Op, r.Err, r.Zxid, r.Path)
+	if !e.trace.off {
+		p.m.note("client %d: reply xid=%d %v %v zxid=%v %s", u.n, r.Xid, r.Op, r.Err, r.Zxid, r.Path)
+	}
 	u.sent = u.sent[1:]
 	u.sinceMS = e.nowMS
 	if r.Zxid < u.seen {
@@ -74,7 +76,9 @@ func (p *process) tell(id request.ClientID, ev *zk.Event) {
 	if a.left {
 		return // what it watches is not known any more
 	}
-	p.m.note("client %d: event %v %s zxid=%v", a.u.n, ev.Type, ev.Path, ev.Zxid)
+	if !p.e.trace.off {
+		p.m.note("client %d: event %v %s zxid=%v", a.u.n, ev.Type, ev.Path, ev.Zxid)
+	}
 	a.u.seen = max(a.u.seen, ev.Zxid)
 	p.watches.event(a.u.n, id, ev)
 }

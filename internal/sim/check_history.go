@@ -88,7 +88,11 @@ func (h *history) serves(p *process, leader quorum.ServerID) {
 		return
 	}
 	h.decide(p, last)
-	if joined := func(id quorum.ServerID) bool { return e.member(id).promises.current >= p.epoch }; !h.config.Met(joined) {
+	joined := func(id quorum.ServerID) bool {
+		m := e.member(id)
+		return max(m.promises.current, m.replaced.current) >= p.epoch
+	}
+	if !h.config.Met(joined) {
 		e.fail("newleader-after-history: server %d leads epoch %d, and no quorum has joined it", p.m.id, p.epoch)
 	}
 	e.tenure.begin(p)
@@ -106,7 +110,7 @@ func (h *history) decide(p *process, z zk.Zxid) {
 			e.fail("one history: server %d commits %v, which was never proposed", p.m.id, next)
 			return
 		}
-		durable := func(id quorum.ServerID) bool { return max(e.member(id).promises.onDisk, e.member(id).wiped) >= next }
+		durable := func(id quorum.ServerID) bool { return e.durably(id, next) }
 		if !h.config.Met(durable) {
 			e.fail("ack-after-durable: server %d commits %v, and no quorum has it durably", p.m.id, next)
 		}
@@ -125,7 +129,10 @@ func (h *history) judge(z zk.Zxid, payload []byte) {
 		e.fail("txn %v: %w", z, err)
 		return
 	}
-	e.trace.add("%d decided %v %v session=%v cxid=%d", e.nowMS, z, rec.Header.Type, rec.Header.Session, rec.Header.Cxid)
+	if !e.trace.off {
+		e.trace.add("%d decided %v %v session=%v cxid=%d", e.nowMS, z, rec.Header.Type, rec.Header.Session, rec.Header.Cxid)
+	}
+	e.noteMark(e.model.digest)
 	d := e.model.draftAt(z, rec.Header.Session, rec.Header.TimeMS)
 	switch {
 	case rec.Header.Zxid != z:
@@ -241,7 +248,7 @@ func (h *history) drops(p *process, z zk.Zxid) {
 		return
 	}
 	for _, t := range h.e.model.between(z, p.logged) {
-		others := func(id quorum.ServerID) bool { return id != p.m.id && h.e.member(id).promises.onDisk >= t.z }
+		others := func(id quorum.ServerID) bool { return id != p.m.id && h.e.durably(id, t.z) }
 		if !h.config.Met(others) {
 			h.e.fail("trunc-same-epoch: server %d, with history up to %v, drops %v, which is decided", p.m.id, p.logged, t.z)
 			return

@@ -162,7 +162,7 @@ func (t *tenure) ticked(p *process) {
 	}
 	since := e.nowMS - w.tickedMS // a paused leader could do nothing, nor could one that was about to hand over
 	w.tickedMS = e.nowMS
-	if p.event != nil || p.e.plan.rollover != 0 {
+	if p.event != nil {
 		return
 	}
 	for _, s := range sortedSessions(w.live) {

@@ -15,6 +15,11 @@ type ensemblePlan struct {
 	clients      int
 	faultsMS     int64 // how long things go wrong
 	everyMS      int64 // the mean time between two faults
+	servingMS    int64 // of service without faults afterwards
+	paceMS       int64 // the longest that a client waits until it does the next thing
+	timeoutMS    int32 // the longest that a session asks for
+	patient      bool  // every wait is as long as it may be
+	dataBytes    []int // the sizes of larger data
 	snapshotTxns int64
 	logFileBytes int64
 	prepareBytes int64
@@ -49,7 +54,7 @@ func makeEnsemblePlan(rng *rand.Rand) ensemblePlan {
 	p := ensemblePlan{
 		members:      []string{"vvv", "vvv", "vvv", "vvvv", "vvvvv", "vvvo", "vvvvo", "vo"}[rng.IntN(8)],
 		clients:      2 + rng.IntN(5),
-		faultsMS:     4000 + rng.Int64N(10_000),
+		faultsMS:     3000 + rng.Int64N(8_000),
 		everyMS:      []int64{150, 400, 1000}[rng.IntN(3)],
 		snapshotTxns: int64(8 + rng.IntN(80)),
 		logFileBytes: []int64{0, 0, 3000, 12_000}[rng.IntN(4)],
@@ -65,6 +70,13 @@ func makeEnsemblePlan(rng *rand.Rand) ensemblePlan {
 		disks:        rng.IntN(3) == 0,
 		partitions:   rng.IntN(5) > 0,
 		pauses:       rng.IntN(3) == 0,
+	}
+	p.servingMS = []int64{500, 1000, 3000}[rng.IntN(3)]
+	p.paceMS = []int64{80, 160, 400}[rng.IntN(3)]
+	p.timeoutMS = []int32{1500, 4500}[rng.IntN(2)]
+	p.patient = rng.IntN(12) == 0
+	for range 3 {
+		p.dataBytes = append(p.dataBytes, 400+rng.IntN(700), 1000+rng.IntN(4000))
 	}
 	if rng.IntN(10) == 0 {
 		p.faultsMS = 0

@@ -41,7 +41,7 @@ type member struct {
 	running *disk
 
 	promises promises
-	wiped    zk.Zxid // how far it had history when its disk was replaced; what it has acknowledged may still be on its way
+	replaced promises // of the disk before this one
 }
 
 func newMember(e *ensemble, id quorum.ServerID, cfg *quorum.Config) *member {
@@ -58,6 +58,9 @@ func newMember(e *ensemble, id quorum.ServerID, cfg *quorum.Config) *member {
 }
 
 func (m *member) note(format string, args ...any) {
+	if m.e.trace.off {
+		return
+	}
 	m.e.trace.add("%d server %d: %s", m.e.nowMS, m.id, fmt.Sprintf(format, args...))
 }
 
@@ -257,6 +260,12 @@ func (m *member) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 type promises struct {
 	onDisk            zk.Zxid // all history up to here
 	accepted, current int64
+}
+
+// durably tells whether a server has z on its disk, or had it on the one that was replaced.
+func (e *ensemble) durably(id quorum.ServerID, z zk.Zxid) bool {
+	m := e.member(id)
+	return m.promises.onDisk >= z || m.replaced.onDisk >= z
 }
 
 // recovered checks ack-after-durable and epochs-grow where a process starts: what was reported durable is there.

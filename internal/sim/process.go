@@ -104,7 +104,7 @@ func (p *process) step(ev replica.Event) {
 	}
 	ev.NowMS, ev.WallMS = p.nowMS(), p.wallMS()
 	p.plantEvent(&ev)
-	if ev.Kind != replica.Tick {
+	if ev.Kind != replica.Tick && !p.e.trace.off {
 		p.m.note("<- %v", &ev)
 	}
 	p.event = &ev
@@ -150,7 +150,9 @@ func (p *process) noticeCommits() {
 
 // Append implements replica.Effects.
 func (p *process) Append(z zk.Zxid, payload []byte) {
-	p.m.note("append %v (%d bytes)", z, len(payload))
+	if !p.e.trace.off {
+		p.m.note("append %v (%d bytes)", z, len(payload))
+	}
 	p.logged = z
 	p.e.history.logged(p, z, payload)
 	p.queue.append(p, z, p.plantPayload(payload))
@@ -164,7 +166,7 @@ func (p *process) Peer(a *consensus.Action) {
 	if a = p.plantAction(a); a == nil {
 		return
 	}
-	if a.Kind != consensus.Notify || !p.leading {
+	if !p.e.trace.off && (a.Kind != consensus.Notify || !p.leading) {
 		p.m.note("-> %v", a)
 	}
 	switch a.Kind {

@@ -19,7 +19,6 @@ type processQueue struct {
 	pending []diskPart
 	roll    bool
 	sync    *task // the batch that is being done, until its report is delivered
-	durable zk.Zxid
 
 	prepare *task // zeros being written ahead
 	upkeep  *task // a snapshot or a purge, one at a time
@@ -105,7 +104,6 @@ func (p *process) reported(ev *replica.Event) {
 	pr := &p.m.promises
 	switch {
 	case ev.Kind == replica.Durable:
-		p.queue.durable = ev.Zxid
 		pr.onDisk = max(pr.onDisk, ev.Zxid)
 	case ev.Core.Kind == consensus.AcceptedEpochDurable:
 		pr.accepted = ev.Core.Epoch
@@ -382,9 +380,9 @@ func (p *process) upkeepEnded(t *task) {
 
 // findInLog answers consensus.FindInLog, as the server does: in a goroutine of its own.
 func (p *process) findInLog(link consensus.LinkID, z zk.Zxid) {
-	durable := p.queue.durable
+	oldest := p.r.Oldest()
 	p.in(p.e.between(0, 5), func() {
-		span, ok, err := wal.Find(p.disk, p.dir.LogPath(), z, durable, p.e.plan.findBytes)
+		span, ok, err := wal.Find(p.disk, p.dir.LogPath(), z, oldest, p.e.plan.findBytes)
 		if err != nil {
 			p.m.note("find in log: %v", err)
 			ok = false

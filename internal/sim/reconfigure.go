@@ -99,6 +99,5 @@ func (m *member) wipe() {
 	m.crash(false)
 	m.note("its disk is replaced")
 	e.count("disk replaced")
-	m.wiped = m.promises.onDisk
-	m.mem, m.promises = vfs.NewMem(), promises{}
+	m.mem, m.promises, m.replaced = vfs.NewMem(), promises{}, m.promises
 }

@@ -127,9 +127,9 @@ func (st *stage) data() []byte {
 	case 2, 3, 4:
 		n = 1 + st.rng.IntN(60)
 	case 5, 6:
-		n = 400 + st.rng.IntN(700)
+		n = st.size(0, 400, 700)
 	case 7:
-		n = 1000 + st.rng.IntN(4000)
+		n = st.size(1, 1000, 4000)
 	}
 	b := make([]byte, n)
 	if st.zeros && st.rng.IntN(3) > 0 {
@@ -141,6 +141,14 @@ func (st *stage) data() []byte {
 		b[i] = byte(v>>(i%8*8)) | byte(i%7+1)
 	}
 	return b
+}
+
+// size draws the size of larger data. Where it is one of a few, a tree of it needs less memory.
+func (st *stage) size(which, least, span int) int {
+	if st.sizes == nil {
+		return least + st.rng.IntN(span)
+	}
+	return st.sizes[which+2*st.rng.IntN(len(st.sizes)/2)]
 }
 
 // remember keeps the paths that were made last, for requests to come.

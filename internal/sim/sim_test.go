@@ -14,6 +14,7 @@ import (
 var (
 	seedFlag = flag.Int64("seed", -1, "play this seed only")
 	runsFlag = flag.Int("runs", 30, "how many seeds to play")
+	fromFlag = flag.Uint64("from", 0, "the first of them")
 )
 
 func TestSimulation(t *testing.T) {
@@ -22,9 +23,9 @@ func TestSimulation(t *testing.T) {
 		return
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(1000)) // the heap is tiny, and snapshots take large buffers for a moment
-	seeds := failedBefore(t)
+	seeds := failedBefore(t, "testdata/seeds.txt")
 	for seed := range uint64(*runsFlag) {
-		seeds = append(seeds, seed)
+		seeds = append(seeds, *fromFlag+seed)
 	}
 	var (
 		mu                   sync.Mutex // guards what follows
@@ -74,8 +75,8 @@ func TestSimulation(t *testing.T) {
 const seedsForCoverage = 5000
 
 // failedBefore are the seeds that have once found something.
-func failedBefore(t *testing.T) []uint64 {
-	b, err := os.ReadFile("testdata/seeds.txt")
+func failedBefore(t *testing.T, file string) []uint64 {
+	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ type stage struct {
 	nowMS  int64    // never goes back
 	recent []string // paths that were made
 	zeros  bool     // most data is zeros, which looks like a log's unwritten end
+	sizes  []int    // of larger data, middle and large in turn; nil for any
 }
 
 // fail notes the first thing that went wrong.

@@ -16,9 +16,13 @@ type trace struct {
 	tail  [tailLines]string
 	all   io.Writer // nil unless somebody wants every line
 	buf   []byte
+	off   bool // nothing is written down
 }
 
 func (t *trace) add(format string, args ...any) {
+	if t.off {
+		return
+	}
 	t.buf = fmt.Appendf(t.buf[:0], format, args...)
 	h := fnv.New64a()
 	var seed [8]byte

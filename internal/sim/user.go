@@ -57,7 +57,7 @@ func (u *user) act() {
 	if e.quiet || e.err != nil {
 		return
 	}
-	wait := e.between(2, 80)
+	wait := e.between(2, e.plan.paceMS)
 	switch {
 	case u.at == nil:
 		u.connect()
@@ -91,7 +91,7 @@ func (u *user) connect() {
 	e.nextID++
 	a := &attach{u: u, p: p, id: e.nextID, asked: u.session, honest: true}
 	u.at, u.sent, u.caughtUp, u.away, u.sinceMS = a, nil, nil, u.seen, e.nowMS
-	req := &zk.ConnectRequest{LastZxidSeen: u.seen, TimeoutMS: int32(500 + e.rng.IntN(4000)), Session: a.asked}
+	req := &zk.ConnectRequest{LastZxidSeen: u.seen, TimeoutMS: 500 + e.rng.Int32N(e.plan.timeoutMS-500), Session: a.asked}
 	password := a.asked.Password()
 	req.Password = password[:]
 	if a.asked != 0 && e.chance(40) {
