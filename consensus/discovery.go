@@ -183,6 +183,9 @@ func (c *Core) quorumAlive(cfg *quorum.Config) bool {
 		if id == c.self {
 			return true
 		}
+		if s, ok := c.ensemble.Server(id); ok && s.Observer {
+			return false // it has just become one, and is about to come back as such
+		}
 		l := c.learnerOf(id)
 		return l != nil && l.phase == synced && c.nowMS <= l.deadlineMS
 	})

@@ -354,3 +354,32 @@ func TestAFollowerAcknowledgesOneByOneWhereItMust(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoCountsForANewConfiguration(t *testing.T) {
+	const three = "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\n"
+	for _, row := range []struct {
+		name, committed, next string
+		want                  zk.Code
+	}{
+		{"followers do", three, three, zk.OK},
+		{"followers without a vote do", "server.1=a:1:2\n", three, zk.OK},
+		{"an observer does not", three + "server.4=d:1:2:observer\n", "server.1=a:1:2\nserver.4=d:1:2\n", zk.NewConfigNoQuorum},
+		{"who has just become an observer does not, though it still follows", "server.1=a:1:2\nserver.2=b:1:2:observer\nserver.3=c:1:2:observer\n", three, zk.NewConfigNoQuorum},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c, _ := servingLeader(t)
+			committed, err := quorum.ParseConfig(row.committed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			next, err := quorum.ParseConfig(row.next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.ensemble, c.lastSeen = committed, nil
+			if got := c.CheckReconfig(next); got != row.want {
+				t.Errorf("%v, want %v", got, row.want)
+			}
+		})
+	}
+}

@@ -43,6 +43,7 @@ type userCall struct {
 	u       *user
 	a       *attach
 	decided zk.Zxid // 0 as long as it is not
+	early   bool    // it was sent before its session was established on the connection
 }
 
 // Times of users, in milliseconds.
@@ -167,7 +168,7 @@ func (u *user) submit(n int) {
 		if req.Op == zk.OpSync {
 			n++ // the read that it is for
 		}
-		c := &userCall{call: call{req: req}, u: u, a: a}
+		c := &userCall{call: call{req: req}, u: u, a: a, early: !a.open}
 		u.linearize(c)
 		if len(u.sent) == 0 {
 			u.sinceMS = e.nowMS
