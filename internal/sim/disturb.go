@@ -26,6 +26,10 @@ func (e *ensemble) disturb() {
 			m = l.m
 		}
 	}
+	if e.plan.pauses && e.chance(6) {
+		m.pause(e.between(500, 3500)) // long enough for the others to go on without it
+		return
+	}
 	switch k := e.rng.IntN(100); {
 	case k < 12 && e.plan.crashes:
 		m.crash(e.chance(2))

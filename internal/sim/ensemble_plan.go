@@ -72,7 +72,7 @@ func makeEnsemblePlan(rng *rand.Rand) ensemblePlan {
 		pauses:       rng.IntN(3) == 0,
 	}
 	p.servingMS = []int64{500, 1000, 3000}[rng.IntN(3)]
-	p.paceMS = []int64{80, 160, 400}[rng.IntN(3)]
+	p.paceMS = []int64{60, 120, 300}[rng.IntN(3)]
 	p.timeoutMS = []int32{1500, 4500}[rng.IntN(2)]
 	p.patient = rng.IntN(12) == 0
 	for range 3 {

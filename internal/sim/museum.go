@@ -26,6 +26,7 @@ const (
 	exhibitRepliesSwapped
 	exhibitEventAfterReply
 	exhibitEventLost
+	exhibitEventOfTheWatchedPath
 	// And those in consensus.
 	exhibitJoinsBeforeDurable
 	exhibitEpochBeforeHistory
@@ -39,6 +40,7 @@ const (
 	exhibitForgetsInFlight
 	exhibitLiveBeforeHistory
 	exhibitSyncNotConfirmed
+	exhibitOldQuorumAlone
 	exhibits
 )
 
@@ -53,24 +55,25 @@ type label struct {
 
 var labels = []label{
 	{exhibitSnapshotNotStored, "ZOOKEEPER-2872", "a leader's snapshot is acknowledged and not on disk", "", 40},
-	{exhibitTruncateKeepsSnapshots, "ZOOKEEPER-1549", "a snapshot with txns that were never decided survives TRUNC", "", 200},
+	{exhibitTruncateKeepsSnapshots, "", "a snapshot with txns that were never decided survives TRUNC", "", 200},
 	{exhibitTruncateKeepsTree, "ZOOKEEPER-2845", "the tree keeps txns that TRUNC took out of the log", "", 200},
-	{exhibitNoFsync, "etcd 14370", "what is written counts as durable", "", 40},
+	{exhibitNoFsync, "etcd 14143", "what is written counts as durable", "", 40},
 	{exhibitDirectoryNotSynced, "", "directories are not synced", "", 40},
-	{exhibitEpochNotWritten, "ZOOKEEPER-335, 2307", "a promised epoch is not written", "", 40},
-	{exhibitCurrentEpochNotWritten, "ZOOKEEPER-1282, 1653", "a joined epoch is not written", "", 40},
+	{exhibitEpochNotWritten, "ZOOKEEPER-2307", "a promised epoch is not written", "", 40},
+	{exhibitCurrentEpochNotWritten, "ZOOKEEPER-1653, 2354", "a joined epoch is not written", "", 40},
 	{exhibitSuffixKept, "ZOOKEEPER-1653", "a server does not start with history of an epoch that it has not joined", "", 200},
 	{exhibitSnapAhead, "etcd 13766", "a snapshot says that it is newer than it is", "", 40},
 	{exhibitHoleInDiff, "ZOOKEEPER-4925", "a leader leaves a txn out of a DIFF", "", 40},
 	{exhibitNewLeaderFirst, "ZOOKEEPER-3104", "NEWLEADER overtakes the history", "", 60},
 	{exhibitProposalsSwapped, "", "two proposals swap places", "", 40},
 	{exhibitSessionsByWallClock, "ZOOKEEPER-1366", "sessions expire by the clock on the wall", "", 40},
-	{exhibitTouchesLost, "", "a leader does not hear which sessions are alive elsewhere", "", 40},
+	{exhibitTouchesLost, "ClickHouse 111102", "a leader does not hear which sessions are alive elsewhere", "", 40},
 	{exhibitCloseNotLogged, "ZOOKEEPER-2355", "a learner's log lacks what a closed session takes with it", "", 60},
 	{exhibitRequestTwice, "", "a request is carried out twice", "", 40},
 	{exhibitRepliesSwapped, "", "a reply overtakes the one before", "", 40},
 	{exhibitEventAfterReply, "", "an event follows the reply that shows its change", "", 40},
 	{exhibitEventLost, "", "an event gets lost", "", 40},
+	{exhibitEventOfTheWatchedPath, "ClickHouse 115475", "an event names the path that is watched recursively, not the one that has changed", "", 40},
 	{exhibitJoinsBeforeDurable, "ZOOKEEPER-3911, 4646, 4785", "NEWLEADER is acknowledged before its history is durable", "joins before durable", 40},
 	{exhibitEpochBeforeHistory, "ZOOKEEPER-4643", "the current epoch is written before the history is", "epoch before history", 200},
 	{exhibitVotesForCommitted, "ZOOKEEPER-2845", "a vote is for what is committed, not for what is logged", "votes for committed", 200},
@@ -78,11 +81,12 @@ var labels = []label{
 	{exhibitServesBeforeQuorum, "ZOOKEEPER-790", "a leader serves before a quorum has joined", "serves before quorum", 40},
 	{exhibitCountsItselfAtOnce, "etcd 14370", "a leader counts itself before its log is durable", "counts itself at once", 40},
 	{exhibitAcksBeforeDurable, "", "a follower acknowledges what it has only appended", "acks before durable", 40},
-	{exhibitPromisesBeforeDurable, "ZOOKEEPER-335", "ACKEPOCH leaves before the promise is durable", "promises before durable", 60},
+	{exhibitPromisesBeforeDurable, "ZOOKEEPER-2307", "ACKEPOCH leaves before the promise is durable", "promises before durable", 60},
 	{exhibitLeaderInfoBeforeDurable, "", "LEADERINFO leaves before the leader's own promise is durable", "leaderinfo before durable", 40},
 	{exhibitForgetsInFlight, "", "a joining learner is not sent what is in flight", "forgets in flight", 60},
 	{exhibitLiveBeforeHistory, "ZOOKEEPER-3104", "live proposals come before the history", "live before history", 200},
-	{exhibitSyncNotConfirmed, "ZOOKEEPER-1675, 2136", "a leader answers syncs without making sure that it leads", "confirms at once", 200},
+	{exhibitSyncNotConfirmed, "ZOOKEEPER-1675, 2136", "a leader answers syncs without making sure that it leads", "confirms at once", 1000},
+	{exhibitOldQuorumAlone, "etcd 7280", "a change of the voters is decided by the old ones alone", "old quorum alone", 200},
 }
 
 // String is what is wrong.

@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"paddock/consensus"
 	"paddock/internal/txn"
@@ -176,6 +178,15 @@ func (p *process) plantReply(id request.ClientID, r *zk.Reply) bool {
 // plantTold tells whether an event is told now.
 func (p *process) plantTold(id request.ClientID, ev *zk.Event) bool {
 	switch {
+	case p.e.has(exhibitEventOfTheWatchedPath):
+		if w := p.watches.conns[id]; w != nil && !w.data[ev.Path] && !w.persistent[ev.Path] {
+			for _, path := range slices.Sorted(maps.Keys(w.recursive)) {
+				if strings.HasPrefix(ev.Path, strings.TrimSuffix(path, "/")+"/") {
+					ev.Path = path
+					break
+				}
+			}
+		}
 	case p.e.has(exhibitEventLost):
 		return !p.e.chance(10)
 	case p.e.has(exhibitEventAfterReply):

@@ -291,16 +291,16 @@ func (p *process) leaveNetwork() {
 				continue
 			}
 			a.closed = true
+			for j := range a.queue {
+				if a.queue[j].view != nil || a.queue[j].isLog {
+					a.queue = a.queue[:j] // nobody is left to read that
+					break
+				}
+			}
 			if l.dead = silent; silent {
 				continue
 			}
 			a.queue = a.queue[:e.rng.IntN(len(a.queue)+1)]
-			for j := range a.queue {
-				if a.queue[j].view != nil || a.queue[j].isLog {
-					a.queue = a.queue[:j]
-					break
-				}
-			}
 			a.queue = append(a.queue, packet{end: true, atMS: e.nowMS + e.between(1, 30)})
 			a.move()
 		}
