@@ -75,8 +75,11 @@ func (h *history) serves(p *process, leader quorum.ServerID) {
 		e.fail("one leader per epoch: %d leads epoch %d, and %d did", p.m.id, p.epoch, other)
 		return
 	}
-	if p.epoch < h.epoch {
-		e.fail("epochs-grow: server %d leads epoch %d after epoch %d", p.m.id, p.epoch, h.epoch)
+	if p.epoch < h.epoch { // a quorum did join it, and has gone on since, while it was paused; it will notice
+		e.count("deposed before it led")
+		h.leaders[p.epoch] = p.m.id
+		e.tenure.begin(p)
+		return
 	}
 	h.leaders[p.epoch], h.epoch = p.m.id, p.epoch
 	last := p.logged
