@@ -126,6 +126,7 @@ func (t *tenure) ended(p *process, st *sessionState, s zk.SessionID) {
 	case st.closing:
 		e.fail("ephemerals-die-with-session: server %d ends session %v, which is being ended", p.m.id, s)
 	case s == t.asks:
+	case p.epoch < e.history.epoch: // it has been deposed, and does not know it: nothing of this is decided
 	case e.nowMS-st.heardMS < int64(st.timeoutMS):
 		e.fail("ephemerals-die-with-session: session %v ends after %d ms of silence, its timeout is %d", s, e.nowMS-st.heardMS, st.timeoutMS)
 	case e.calmMS != 0:
