@@ -157,14 +157,15 @@ await step('it is dark where the system is, or where it is told to be', async ()
   const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await paper();
   await page.emulateMedia({ colorScheme: 'dark' });
+  await page.waitForFunction((c) => getComputedStyle(document.body).backgroundColor !== c, light);
   const dark = await paper();
-  expect(dark !== light, 'the same colour as in the light');
   await picture('dark');
+  const becomes = (colour) => page.waitForFunction((c) => getComputedStyle(document.body).backgroundColor === c, colour);
   await byTest('theme').click(); // light
-  expect(await paper() === light, 'told to be light, it is ' + await paper());
+  await becomes(light);
   await page.emulateMedia({ colorScheme: 'light' });
   await byTest('theme').click(); // dark
-  expect(await paper() === dark, 'told to be dark, it is ' + await paper());
+  await becomes(dark);
 });
 await step('connections and watches are listed', async () => {
   await page.goto(url + '/#/connections');
