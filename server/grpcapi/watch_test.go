@@ -257,7 +257,7 @@ func TestATransactionIsToldAsAWhole(t *testing.T) {
 	}
 }
 
-// deaf makes a stream that nobody reads.
+// Who reads too slowly is cut, and can go on from where the error says.
 func TestASlowReaderIsCutAndNobodyElse(t *testing.T) {
 	r := newRig(t)
 	r.create("/big", "")
