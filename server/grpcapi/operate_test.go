@@ -94,7 +94,7 @@ func TestOrdersComeThroughTheSocketOnly(t *testing.T) {
 		s.Stop()
 		<-served
 	}()
-	conn, err := Dial(l.Addr().String())
+	conn, err := Dial(l.Addr().String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
