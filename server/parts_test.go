@@ -96,7 +96,9 @@ func TestPrepareBytes(t *testing.T) {
 
 // A defect of the owner ends the server as an error does, so that a service manager starts it again.
 func TestAPanicOfTheOwnerIsAnError(t *testing.T) {
-	l := &live{driver: driver.New(driver.Options{TickEvery: time.Second})} // without a replica
+	l := &live{driver: driver.New(driver.Options{
+		TickEvery: time.Second, Replica: withOrphan(t), Log: brokenLog{}, Observe: func(replica.Note) { panic("as told") },
+	})}
 	err := runOwner(t.Context(), l)
 	if err == nil || !strings.Contains(err.Error(), "a defect in the server") || !strings.Contains(err.Error(), "parts_test.go") {
 		t.Errorf("%v", err)
@@ -104,6 +106,18 @@ func TestAPanicOfTheOwnerIsAnError(t *testing.T) {
 	if code := config.ExitCode(err); code != config.ExitUnexpected {
 		t.Errorf("exit code %d", code)
 	}
+}
+
+// withOrphan is a replica with an ephemeral that has no session, so that the server has something to say and to write at once.
+func withOrphan(t *testing.T) *replica.Replica {
+	t.Helper()
+	tr := tree.New(1)
+	tr.Apply(&txn.Header{Session: 5, Zxid: 1}, &txn.Txn{Type: zk.OpCreate, Path: "/e", Ephemeral: true, ACL: zk.OpenACL, ParentCversion: 1}, nil)
+	r, err := replica.New(replica.Config{ServerID: 1, TickMS: 1000, SnapshotTxns: 1000}, tr, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // brokenLog fails at its first sync.
@@ -115,15 +129,10 @@ func (b brokenLog) Sync() error                        { return b.err }
 func (brokenLog) Roll() error                          { return nil }
 
 func TestABrokenDiskIsAnErrorWithARemedy(t *testing.T) {
-	tr := tree.New(1) // with an ephemeral that has no session, so that the server has something to write
-	tr.Apply(&txn.Header{Session: 5, Zxid: 1}, &txn.Txn{Type: zk.OpCreate, Path: "/e", Ephemeral: true, ACL: zk.OpenACL, ParentCversion: 1}, nil)
-	r, err := replica.New(replica.Config{ServerID: 1, TickMS: 1000, SnapshotTxns: 1000}, tr, 0, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := withOrphan(t)
 	broken := brokenLog{errors.New("input/output error")}
 	l := &live{driver: driver.New(driver.Options{Replica: r, Log: broken, TickEvery: time.Second})}
-	err = runOwner(t.Context(), l)
+	err := runOwner(t.Context(), l)
 	if !errors.Is(err, broken.err) || !strings.Contains(err.Error(), "see to the disk") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v", err)
 	}

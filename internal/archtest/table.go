@@ -97,6 +97,8 @@ var table = []Row{
 		Modules: []string{"github.com/rs/zerolog", "github.com/spf13/cobra", "google.golang.org/grpc"}},
 	{Path: "deploy/member", Ring: Edge, Imports: []string{"consensus/quorum", "internal/jute", "internal/zk"}},
 	{Path: "test/tour", Ring: Test},
+	{Path: "test/doors/rig", Ring: Test, Imports: []string{"client"}},
+	{Path: "test/doors/console", Ring: Test},
 	{Path: "test/oracle", Ring: Test},
 	{Path: "test/bench", Ring: Test, Imports: []string{"internal/bench", "internal/client", "internal/zk"}},
 	{Path: "test/chaos", Ring: Test, Imports: []string{"internal/client", "internal/jute", "internal/zk"},

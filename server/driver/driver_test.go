@@ -339,3 +339,16 @@ func TestEventsAndRepliesOfOneRoundAreSentTogether(t *testing.T) {
 		r.stop()
 	})
 }
+
+func TestABatchWeighsWhatItsTransactionsHold(t *testing.T) {
+	op := zk.Request{Path: "/a", Data: make([]byte, 1000)}
+	plain := weigh([]zk.Request{op})
+	for name, r := range map[string]zk.Request{
+		"multi": {Ops: []zk.Request{op, op}}, "else": {Else: []zk.Request{op, op}},
+		"guards": {Guards: []zk.Guard{{Path: "/a", Data: op.Data}, {Path: "/a", Data: op.Data}}},
+	} {
+		if got := weigh([]zk.Request{r}); got < 2*plain {
+			t.Errorf("%s: %d, while one operation alone weighs %d", name, got, plain)
+		}
+	}
+}

@@ -145,11 +145,15 @@ func (b *mailbox) stop() {
 // requestBytes is what a request weighs beyond its path and data, roughly.
 const requestBytes = 160
 
-// weigh is the memory that a batch holds, roughly.
+// weigh is the memory that a batch holds, roughly: with what its transactions are made of.
 func weigh(reqs []zk.Request) int64 {
 	n := int64(0)
 	for i := range reqs {
-		n += requestBytes + int64(len(reqs[i].Path)+len(reqs[i].Data)) + requestBytes*int64(len(reqs[i].Ops)+len(reqs[i].Guards)+len(reqs[i].Else))
+		r := &reqs[i]
+		n += requestBytes + int64(len(r.Path)+len(r.Data)) + weigh(r.Ops) + weigh(r.Else)
+		for g := range r.Guards {
+			n += requestBytes + int64(len(r.Guards[g].Path)+len(r.Guards[g].Data))
+		}
 	}
 	return n
 }

@@ -116,9 +116,9 @@ await step('a hundred thousand children are scrolled', async () => {
   await page.goto(url + '/#/tree/wide/n000000');
   await row('/wide/n000000').waitFor();
   const list = page.locator('.rows').first();
-  for (let i = 0; i < 400 && await row('/wide/n003000').count() === 0; i++) {
-    await list.evaluate((e) => { e.scrollTop += 4000; });
-    await page.waitForTimeout(50);
+  // As a wheel would: no further than what is seen, lest the row be passed.
+  for (let i = 0; i < 2000 && await row('/wide/n003000').count() === 0; i++) {
+    await list.evaluate((e) => new Promise((seen) => { e.scrollTop += e.clientHeight / 2; requestAnimationFrame(() => requestAnimationFrame(seen)); }));
   }
   await row('/wide/n003000').waitFor();
   const shown = await page.locator('.row').count();
