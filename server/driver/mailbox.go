@@ -2,6 +2,7 @@ package driver
 
 import (
 	"sync"
+	"unsafe"
 
 	"paddock/internal/zk"
 	"paddock/server/replica"
@@ -143,7 +144,7 @@ func (b *mailbox) stop() {
 }
 
 // requestBytes is what a request weighs beyond its path and data, roughly.
-const requestBytes = 160
+const requestBytes = int64(unsafe.Sizeof(zk.Request{}))
 
 // weigh is the memory that a batch holds, roughly: with what its transactions are made of.
 func weigh(reqs []zk.Request) int64 {

@@ -120,3 +120,17 @@ func (h *holders) until(answer string) error {
 }
 
 func tail(text []byte) string { return string(text[max(0, len(text)-4000):]) }
+
+// compileCurator returns the class path with a program that uses Curator.
+func compileCurator(t *testing.T, source string) string {
+	t.Helper()
+	path := []string{t.TempDir()}
+	for _, j := range curatorJars {
+		path = append(path, filepath.Join(javaLibraries, j))
+	}
+	javac := exec.Command("javac", "-Xlint:-options", "-proc:none", "-d", path[0], "-cp", strings.Join(path, ":"), source)
+	if out, err := javac.CombinedOutput(); err != nil {
+		t.Fatalf("%v: install Curator with test/interop/install.sh\n%s", err, out)
+	}
+	return strings.Join(path, ":")
+}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -267,18 +266,4 @@ func TestLocksWithOtherRecipes(t *testing.T) {
 			})
 		})
 	}
-}
-
-// compileCurator returns the class path with a program that uses Curator.
-func compileCurator(t *testing.T, source string) string {
-	t.Helper()
-	path := []string{t.TempDir()}
-	for _, j := range curatorJars {
-		path = append(path, filepath.Join(javaLibraries, j))
-	}
-	javac := exec.Command("javac", "-Xlint:-options", "-proc:none", "-d", path[0], "-cp", strings.Join(path, ":"), source)
-	if out, err := javac.CombinedOutput(); err != nil {
-		t.Fatalf("%v: install Curator with test/interop/install.sh\n%s", err, out)
-	}
-	return strings.Join(path, ":")
 }
