@@ -78,7 +78,7 @@ func (c *Core) hearObserver(l *learner, m *Message, out *Actions) {
 			return
 		}
 		l.last, l.phase = m.Zxid, known
-		c.synchronise(l, out)
+		c.synchroniseObservers(out)
 	case MsgAck:
 		switch {
 		case m.Zxid.Counter() != 0 || !l.takes():
@@ -96,6 +96,23 @@ func (c *Core) hearObserver(l *learner, m *Message, out *Actions) {
 	}
 }
 
+// synchroniseObservers brings those up to date that this server can: the others know more of this epoch than it does yet.
+//
+// What an observer has of the epoch is decided, whoever told it. The leader leads on while this follower does, so that
+// it hears of that, too.
+//
+// INVARIANT(master-not-behind): an observer is not told to truncate what is decided.
+//
+// ZooKeeper's observer masters tell it to.
+func (c *Core) synchroniseObservers(out *Actions) {
+	for _, l := range c.learning.observers {
+		ahead := l.last > c.committed && l.last.Epoch() == c.learning.epoch
+		if l.phase == known && !ahead {
+			c.synchronise(l, out)
+		}
+	}
+}
+
 // informObservers tells the observers of this follower what has been committed after z. activation is the message that took
 // a configuration into force with the last of it; nil if none did.
 func (c *Core) informObservers(z zk.Zxid, activation *Message, out *Actions) {
@@ -104,7 +121,7 @@ func (c *Core) informObservers(z zk.Zxid, activation *Message, out *Actions) {
 	}
 	for _, e := range c.history.since(z) {
 		if e.Zxid > c.committed {
-			return
+			break
 		}
 		m := &Message{Kind: MsgInform, Zxid: e.Zxid, Payload: e.Payload}
 		if activation != nil && e.Zxid == activation.Zxid {
@@ -117,6 +134,7 @@ func (c *Core) informObservers(z zk.Zxid, activation *Message, out *Actions) {
 			}
 		}
 	}
+	c.synchroniseObservers(out)
 }
 
 // tickMaster watches the clock for a follower that serves observers.
