@@ -20,7 +20,7 @@ const (
 )
 
 // passed are the headers of a client that the server is told, under the same names. Authorization is passed on by the runtime.
-var passed = []string{"paddock-session", "paddock-session-password"}
+var passed = []string{"paddock-session", "paddock-session-password", "traceparent", "tracestate"}
 
 // incoming decides about one header. Whatever else a client says of itself, such as where it was forwarded from, stays outside.
 func incoming(key string) (string, bool) {

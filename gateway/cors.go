@@ -41,7 +41,7 @@ func cors(next http.Handler, origins []string) http.Handler {
 		h.Set("Access-Control-Expose-Headers", "ETag, Link, Location, Retry-After, Paddock-Zxid, Paddock-Version")
 		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
 			h.Set("Access-Control-Allow-Methods", "GET, HEAD, PUT, POST, DELETE")
-			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, Paddock-Session, Paddock-Session-Password")
+			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, Paddock-Session, Paddock-Session-Password, Traceparent, Tracestate")
 			h.Set("Access-Control-Max-Age", "600")
 			w.WriteHeader(http.StatusNoContent)
 			return

@@ -88,7 +88,7 @@ func (s *server) grpcOptions() (grpcapi.Options, error) {
 	}
 	return grpcapi.Options{
 		Status: s.status, Allowed: authority.Check, Operator: operator{s}, Logger: s.log, RequestBytesMax: s.cfg.Client.FrameBytesMax,
-		Handler: s.entrance, Insight: insight{s}, Credentials: secure.Credentials(),
+		Handler: s.entrance, Insight: insight{s}, Tracer: s.tracer, Credentials: secure.Credentials(),
 		Authenticate: authority.Authenticate,
 		Feed: func() grpcapi.Feed {
 			if l := s.live.Load(); l != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 
 	"paddock/server/config"
 	"paddock/server/driver"
@@ -47,7 +48,8 @@ type server struct {
 	live     atomic.Pointer[live]  // nil until the state is recovered
 
 	metrics *serverMetrics
-	tls     *secure.TLS // nil if no door speaks it
+	tracer  trace.Tracer // nil if nobody wants spans
+	tls     *secure.TLS  // nil if no door speaks it
 	notes   *notes
 	written written // snapshots
 	// streaming has a token while a snapshot is sent to an operator: one at a time.
@@ -142,6 +144,11 @@ func (s *server) run(ctx context.Context) (err error) {
 		s.wg.Go(func() { s.tls.Watch(ctx) })
 	}
 
+	stopTracing, err := s.openTracing(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 	doors, err := s.openDoors()
 	if err != nil {
 		return err

@@ -24,6 +24,8 @@ type Request struct {
 	// IDs are who asks, if it is not the client: access is judged by these identities and none of the client's. A watch that
 	// the request sets is the client's all the same. Never on the wire between client and server.
 	IDs []ID
+	// Trace is filled in by the server as it works on the request; nil if nobody wants to know. Never on the wire.
+	Trace *Trace
 
 	// Malformed tells that the body did not decode; the other fields mean nothing then, save Xid and Op.
 	Malformed bool

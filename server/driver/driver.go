@@ -76,6 +76,7 @@ type Driver struct {
 	ev      replica.Event
 	log     logState
 	feed    *feed
+	traces  traces
 	durable zk.Zxid // the log is, as far as what this process has appended
 	stats   Stats
 	failed  error
@@ -192,11 +193,20 @@ func (d *Driver) readClock() {
 	d.now, d.wallMS = int64(t.Sub(d.start)), t.UnixMilli()
 }
 
+// wall is the time of day, in nanoseconds since 1970, of a moment that is a letter's at.
+func (d *Driver) wall(at int64) int64 {
+	t := time.Now()
+	return t.UnixNano() - (int64(t.Sub(d.start)) - at)
+}
+
 // step gives the replica one event at the time of the round.
 func (d *Driver) step(ev replica.Event) {
 	d.ev = ev
 	d.ev.NowMS = d.now / int64(time.Millisecond)
 	d.ev.WallMS = d.wallMS
+	if !d.traces.none() {
+		d.traces.stepping()
+	}
 	d.opt.Replica.Step(&d.ev, effects{d})
 }
 
@@ -241,6 +251,9 @@ func (d *Driver) control(l *letter) {
 		for i := range l.events {
 			if l.events[i].Kind == replica.Durable {
 				d.durable = l.events[i].Zxid
+				if !d.traces.none() {
+					d.traces.durable(d.durable, d.wall(l.at))
+				}
 			}
 			d.step(l.events[i])
 		}
@@ -295,6 +308,9 @@ func (d *Driver) drop(c *conn) {
 	c.gone = true
 	if d.recent == c {
 		d.recent = nil
+	}
+	if !d.traces.none() {
+		d.traces.forget(c.id)
 	}
 	for c.queue.Len() > 0 {
 		d.box.done(c.queue.Front().weight)

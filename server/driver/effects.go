@@ -43,6 +43,9 @@ func (d effects) Reply(id request.ClientID, at int64, r *zk.Reply) {
 	if c == nil {
 		return
 	}
+	if !d.traces.none() {
+		d.traces.replied(id, r)
+	}
 	c.sink.Reply(r)
 	took := time.Duration(max(d.now-at, 0)) // it may have come after the clock was read for this round
 	d.stats.latency(took)
@@ -83,7 +86,12 @@ func (d effects) Snapshot(v *tree.View) {
 }
 
 // Applied implements replica.Effects.
-func (d effects) Applied(a *replica.Applied) { d.feed.add(a) }
+func (d effects) Applied(a *replica.Applied) {
+	if !d.traces.none() {
+		d.traces.applied(a.Zxid)
+	}
+	d.feed.add(a)
+}
 
 // Note implements replica.Effects.
 func (d effects) Note(n replica.Note) {

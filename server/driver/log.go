@@ -1,6 +1,10 @@
 package driver
 
-import "paddock/internal/zk"
+import (
+	"time"
+
+	"paddock/internal/zk"
+)
 
 // logWaitingMax is how many bytes may wait for the disk before requests are no longer taken from the mailbox.
 const logWaitingMax = 32 << 20
@@ -47,6 +51,9 @@ func (d effects) Append(z zk.Zxid, payload []byte) {
 	before := len(p.framed)
 	p.framed = d.opt.Log.Frame(p.framed, payload)
 	p.last = z
+	if !d.traces.none() {
+		d.traces.appended(z)
+	}
 	s.waiting += int64(len(p.framed) - before)
 	s.pending.parts = parts
 }
@@ -79,7 +86,7 @@ func (d *Driver) handOver() {
 func (d *Driver) syncLoop() {
 	for batch := range d.toSync {
 		events, err := d.syncBatch(batch)
-		d.box.post(letter{kind: synced, events: events, weight: batch.bytes(), err: err})
+		d.box.post(letter{kind: synced, events: events, weight: batch.bytes(), at: int64(time.Since(d.start)), err: err})
 		if err != nil {
 			return
 		}

@@ -34,7 +34,7 @@ type letter struct {
 	connect  *zk.ConnectRequest
 	requests []zk.Request
 	weight   int64
-	at       int64 // nanoseconds, monotonic
+	at       int64 // of submit and synced: nanoseconds since the driver was made, monotonic
 	events   []replica.Event
 	event    *replica.Event
 	view     *tree.View

@@ -77,6 +77,9 @@ func (d *Driver) turn(c *conn, most, start int) bool {
 			most--
 			req := &l.requests[0]
 			l.requests = l.requests[1:]
+			if req.Trace != nil {
+				d.traces.begin(c.id, req, d.wall(l.at))
+			}
 			d.step(replica.Event{Kind: replica.Request, Client: c.id, Request: req, At: l.at})
 			if c.gone {
 				return false // by the step

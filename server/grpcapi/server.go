@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -59,7 +60,9 @@ type Options struct {
 	RequestBytesMax int
 	// Credentials are the transport security of all listeners; nil for none.
 	Credentials credentials.TransportCredentials
-	Logger      zerolog.Logger // one debug line per call; the zero value logs nothing
+	// Tracer records a span for each call, and spans for what is done for it. nil costs nothing.
+	Tracer trace.Tracer
+	Logger zerolog.Logger // one debug line per call; the zero value logs nothing
 }
 
 // Server is the gRPC door. It is served on as many listeners as the caller likes, and ended with Settle and then GracefulStop or
@@ -73,7 +76,7 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{door: newDoor(&o)}
 	transport := newHandshake(o.Credentials)
-	s.Server = grpc.NewServer(
+	options := []grpc.ServerOption{
 		grpc.Creds(transport),
 		grpc.MaxConcurrentStreams(streamsMax),
 		grpc.MaxRecvMsgSize(max(messageBytesMax, o.RequestBytesMax+messageExtraBytes)),
@@ -81,7 +84,11 @@ func New(o Options) *Server {
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: clientPingMin, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(logCalls(o.Logger)),
-	)
+	}
+	if o.Tracer != nil {
+		options = append(options, grpc.ChainUnaryInterceptor(traceCalls(o.Tracer)), grpc.ChainStreamInterceptor(traceStreams(o.Tracer)))
+	}
+	s.Server = grpc.NewServer(options...)
 	paddockv1.RegisterAdminServiceServer(s, &adminServer{
 		source: o.Status, operator: o.Operator, insight: o.Insight, authenticate: o.Authenticate, handler: o.Handler, open: transport.open,
 	})
