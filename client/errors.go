@@ -53,7 +53,9 @@ type Error struct {
 	Path    string // of the znode that it is about; empty if there is none
 	Zxid    uint64 // that it is true at; 0 if it depends on none
 	Retry   bool   // trying again helps
-	after   time.Duration
+	// Operation is which operation of a transaction has failed, from 0; -1 if it is about none.
+	Operation int
+	after     time.Duration
 }
 
 // Error is the message with the reason.
@@ -92,12 +94,15 @@ func typed(err error) error {
 	if !ok {
 		return err
 	}
-	e := &Error{Code: st.Code(), Message: st.Message()}
+	e := &Error{Code: st.Code(), Message: st.Message(), Operation: -1}
 	for _, d := range st.Details() {
 		switch d := d.(type) {
 		case *errdetails.ErrorInfo:
 			e.Reason, e.Path = Reason(d.GetReason()), d.GetMetadata()["path"]
 			e.Zxid, _ = strconv.ParseUint(d.GetMetadata()["zxid"], 0, 64) // absent where there is none
+			if n, err := strconv.Atoi(d.GetMetadata()["operation"]); err == nil {
+				e.Operation = n
+			}
 		case *errdetails.RetryInfo:
 			e.Retry, e.after = true, d.GetRetryDelay().AsDuration()
 		}

@@ -127,6 +127,9 @@ func (s *Session) Close(ctx context.Context) error {
 	return err
 }
 
+// Abandon ends the Session here and leaves it to expire at the servers, or to be taken up by ResumeSession.
+func (s *Session) Abandon() { s.stop(ErrClosed) }
+
 // stop ends keep, for the reason given unless there is one already.
 func (s *Session) stop(why error) {
 	s.mu.Lock()

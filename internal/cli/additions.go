@@ -43,7 +43,7 @@ func treeAdditions() []command {
 				"age N", "since the data was last set: +2d for longer ago, -5m for less", "depth N", "this many levels below", "l", "with size and time")},
 		{name: "export", group: groupTree, usage: "[-ephemerals] [path [file]]", short: "Write a znode and all below it as lines of JSON", run: runExport,
 			long: "Without a file, to the standard output. Data, access lists and, where the protocol tells them, kinds are kept;\n" +
-				"times and versions are not. What changes while it runs may be in the export or not: it is not of one moment.",
+				"times and versions are not. With -grpc it is of one moment; otherwise what changes while it runs may be in it or not.",
 			options: flags("ephemerals", "ephemerals too, which are left out otherwise")},
 		{name: "import", group: groupTree, usage: "[-to path] [-if-exists fail|skip|overwrite] [-ephemerals] [file]", short: "Create what an export holds", run: runImport,
 			long: "Without a file, from the standard input. What broke off goes on where it was with -if-exists skip.",

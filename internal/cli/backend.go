@@ -37,15 +37,25 @@ type Kinds interface {
 	Kind(ctx context.Context, path string) (zk.CreateMode, int64, error)
 }
 
+// Moment is what a Backend also has if it can list a tree as it is at one moment.
+type Moment interface {
+	// Tree has see told of a znode and all below it, parents first, as of the zxid at. If one may not be read, that is an error.
+	Tree(ctx context.Context, path string, see func(at zk.Zxid, n *node, mode zk.CreateMode, ttlMS int64) error) error
+}
+
 // connectOptions are how to connect.
 type connectOptions struct {
+	grpc     bool // to the gRPC ports of Paddock servers
 	timeout  time.Duration
 	readOnly bool
 	secure   *tls.Config
 }
 
-// portDefault is the port of a server that is named without one.
-const portDefault = 2181
+// The port of a server that is named without one.
+const (
+	portDefault     = 2181
+	portDefaultGRPC = 7181
+)
 
 // target is a connect string taken apart: host:port,host:port/chroot.
 type target struct {
@@ -54,7 +64,14 @@ type target struct {
 }
 
 // parseTarget takes a connect string apart as ZooKeeper's clients do.
-func parseTarget(text string) (target, error) {
+func parseTarget(text string) (target, error) { return connectOptions{}.target(text) }
+
+// target takes a connect string apart as ZooKeeper's clients do.
+func (o connectOptions) target(text string) (target, error) {
+	port := portDefault
+	if o.grpc {
+		port = portDefaultGRPC
+	}
 	hosts, chroot := text, ""
 	if i := strings.IndexByte(text, '/'); i >= 0 {
 		hosts, chroot = text[:i], text[i:]
@@ -72,7 +89,7 @@ func parseTarget(text string) (target, error) {
 		if host == "" {
 			continue
 		}
-		address, err := withPort(host)
+		address, err := withPort(host, port)
 		if err != nil {
 			return target{}, err
 		}
@@ -85,8 +102,8 @@ func parseTarget(text string) (target, error) {
 }
 
 // withPort adds the default port to a host without one.
-func withPort(host string) (string, error) {
-	name, port := host, strconv.Itoa(portDefault)
+func withPort(host string, otherwise int) (string, error) {
+	name, port := host, strconv.Itoa(otherwise)
 	if strings.HasPrefix(host, "[") || strings.Count(host, ":") == 1 {
 		if h, p, err := net.SplitHostPort(host); err == nil {
 			name = h
@@ -109,7 +126,12 @@ func connect(t target, o connectOptions, notify func(client.Notice)) Backend {
 		told := notify
 		notify = func(n client.Notice) { n.Path = outside(t.chroot, n.Path); told(n) }
 	}
-	session := client.NewSession(client.SessionOptions{Servers: t.servers, Timeout: o.timeout, ReadOnly: o.readOnly, TLS: o.secure, Notify: notify})
+	var session Backend
+	if o.grpc {
+		session = newRemote(t.servers, o, notify)
+	} else {
+		session = client.NewSession(client.SessionOptions{Servers: t.servers, Timeout: o.timeout, ReadOnly: o.readOnly, TLS: o.secure, Notify: notify})
+	}
 	if t.chroot == "" {
 		return session
 	}
@@ -202,4 +224,28 @@ type rootedKinds struct {
 // Kind implements Kinds.
 func (r rootedKinds) Kind(ctx context.Context, path string) (zk.CreateMode, int64, error) {
 	return r.Kinds.Kind(ctx, inside(r.root, path))
+}
+
+// momentOf is the Backend as one that can list a tree as it is at one moment, if it is.
+func momentOf(b Backend) (Moment, bool) {
+	if r, ok := b.(*rooted); ok {
+		m, ok := r.Backend.(Moment)
+		return rootedMoment{m, r.root}, ok
+	}
+	m, ok := b.(Moment)
+	return m, ok
+}
+
+// rootedMoment is a Moment whose paths begin at a chroot.
+type rootedMoment struct {
+	Moment
+	root string
+}
+
+// Tree implements Moment.
+func (r rootedMoment) Tree(ctx context.Context, path string, see func(zk.Zxid, *node, zk.CreateMode, int64) error) error {
+	return r.Moment.Tree(ctx, inside(r.root, path), func(at zk.Zxid, n *node, mode zk.CreateMode, ttlMS int64) error {
+		n.path = outside(r.root, n.path)
+		return see(at, n, mode, ttlMS)
+	})
 }

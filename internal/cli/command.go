@@ -62,6 +62,7 @@ line editing, a history and completion of commands and paths (Tab).
 
 Options:
   -server TEXT               servers, tried in order, and the znode that shall be / (localhost:2181)
+  -grpc TEXT                 the same, by the gRPC ports of Paddock servers (7181 unless named)
   -timeout MS                session timeout to ask for, in milliseconds (30000)
   -r                         accept a server that is read-only
   -waitforconnection         connect before the first command, or fail when the timeout is over

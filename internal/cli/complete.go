@@ -107,15 +107,15 @@ func common(words []string) string {
 func Complete(ctx context.Context, args []string, typed string) []string {
 	o, _ := parseInvocation(args)
 	if len(o.command) == 0 && strings.HasPrefix(typed, "-") {
-		return matching([]string{"-server", "-timeout", "-r", "-waitforconnection", "-client-configuration", "-help"}, typed)
+		return matching([]string{"-server", "-grpc", "-timeout", "-r", "-waitforconnection", "-client-configuration", "-help"}, typed)
 	}
 	sh := &Shell{}
 	if strings.HasPrefix(typed, "/") {
-		t, err := parseTarget(o.server)
+		t, err := connectOptions{grpc: o.grpc}.target(o.server)
 		if err != nil {
 			return nil
 		}
-		sh.backend = connect(t, connectOptions{timeout: o.timeout}, nil)
+		sh.backend = connect(t, connectOptions{timeout: o.timeout, grpc: o.grpc}, nil)
 		defer sh.backend.Close() // the session expires if the server does not hear of it
 	}
 	_, words := sh.candidates(ctx, strings.Join(append(slices.Clone(o.command), typed), " "))

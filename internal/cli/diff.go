@@ -30,7 +30,7 @@ func runDiff(c *call) error {
 	if len(c.args) < 2 {
 		return c.usage()
 	}
-	t, err := parseTarget(c.args[1])
+	t, err := c.sh.connect.target(c.args[1])
 	if err != nil {
 		return trouble(err)
 	}

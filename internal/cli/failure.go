@@ -104,6 +104,12 @@ func isCode(err error, code zk.Code) bool {
 
 // refused is the error of a request that was not answered, as ZooKeeper words it.
 func refused(err error, path string) error {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f
+	}
+	if e, ok := errors.AsType[*codeError](err); ok {
+		return e
+	}
 	switch {
 	case errors.Is(err, client.ErrExpired):
 		return &codeError{zk.SessionExpired, path, err}

@@ -9,6 +9,7 @@ import (
 // invocation is what the arguments of the command line say.
 type invocation struct {
 	server   string
+	grpc     bool // server is one of gRPC ports
 	timeout  time.Duration
 	readOnly bool
 	wait     bool
@@ -30,7 +31,7 @@ func parseInvocation(args []string) (o invocation, problem string) {
 		args = args[1:]
 		name := strings.TrimLeft(arg, "-")
 		switch name {
-		case "server", "timeout", "client-configuration":
+		case "server", "grpc", "timeout", "client-configuration":
 			if len(args) == 0 {
 				return o, "Error: no argument found for option " + arg
 			}
@@ -55,7 +56,9 @@ func parseInvocation(args []string) (o invocation, problem string) {
 func (o *invocation) assign(name, value string) (problem string) {
 	switch name {
 	case "server":
-		o.server = value
+		o.server, o.grpc = value, false
+	case "grpc":
+		o.server, o.grpc = value, true
 	case "timeout":
 		ms, err := strconv.ParseInt(value, 10, 32)
 		if err != nil || ms < 1 {

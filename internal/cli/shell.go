@@ -74,6 +74,7 @@ func Main(ctx context.Context, args []string, streams Streams, version string) i
 		}
 		sh.connect.secure = secure
 	}
+	sh.connect.grpc = o.grpc
 	sh.connect.timeout, sh.connect.readOnly, sh.wait = o.timeout, o.readOnly, o.wait
 	// What Paddock adds has its results alone on the standard output, and leaves no session behind.
 	own := false
@@ -116,7 +117,7 @@ func (s *Shell) end() int {
 
 // dial connects to another server. The session before is closed.
 func (s *Shell) dial(ctx context.Context, server string) error {
-	t, err := parseTarget(server)
+	t, err := s.connect.target(server)
 	if err != nil {
 		return err
 	}

@@ -52,47 +52,88 @@ func runExport(c *call) error {
 	return err
 }
 
+// exporting is an export that runs.
+type exporting struct {
+	c       *call
+	root    string
+	out     *json.Encoder
+	begun   bool
+	p       *progress
+	skipped int
+}
+
 func (c *call) export(root string, to io.Writer) error {
-	kinds, known := kindsOf(c.sh.backend)
-	if !known {
-		c.warn("note: ZooKeeper's protocol does not tell containers and TTL znodes from persistent ones; they are exported as these")
+	e := &exporting{c: c, root: root, out: json.NewEncoder(to)}
+	e.out.SetEscapeHTML(false)
+	e.p = newProgress(c.sh.errs, "exported", count(c.ctx, c.sh.backend, root))
+	var err error
+	if m, ok := momentOf(c.sh.backend); ok {
+		err = m.Tree(c.ctx, root, e.record)
+		err = refusedIf(err, root)
+	} else {
+		err = e.walk()
 	}
-	first, err := c.do(&zk.Request{Op: zk.OpExists, Path: root})
 	if err != nil {
 		return err
 	}
-	out := json.NewEncoder(to)
-	out.SetEscapeHTML(false)
-	if err := out.Encode(header{Format: exportFormat, Root: root, Zxid: first.Zxid.String()}); err != nil {
+	e.p.end(fmt.Sprintf("; %d ephemerals left out", e.skipped))
+	return nil
+}
+
+// refusedIf is refused for what may be no error.
+func refusedIf(err error, path string) error {
+	if err == nil {
+		return nil
+	}
+	return refused(err, path)
+}
+
+// left tells whether a znode is left out, and what is below it.
+func (e *exporting) left(n *node) bool {
+	if system(n.path) && !system(e.root) {
+		return true
+	}
+	if n.ephemeral() && !e.c.has("ephemerals") {
+		e.skipped++
+		return true
+	}
+	return false
+}
+
+// record writes a znode, after the header if it is the first.
+func (e *exporting) record(at zk.Zxid, n *node, mode zk.CreateMode, ttlMS int64) error {
+	if !e.begun {
+		e.begun = true
+		if err := e.out.Encode(header{Format: exportFormat, Root: e.root, Zxid: at.String()}); err != nil {
+			return failf("%v", err)
+		}
+	}
+	if e.left(n) {
+		return nil
+	}
+	e.p.add(len(n.data))
+	if err := errors.Join(e.out.Encode(newRecord(n, mode, ttlMS)), e.c.sh.out.broken()); err != nil {
+		return failf("%v", err)
+	}
+	return nil
+}
+
+// walk exports znode by znode: each as it is when it is read.
+func (e *exporting) walk() error {
+	c := e.c
+	c.warn("note: ZooKeeper's protocol does not tell containers and TTL znodes from persistent ones; they are exported as these")
+	first, err := c.do(&zk.Request{Op: zk.OpExists, Path: e.root})
+	if err != nil {
 		return err
 	}
-	p := newProgress(c.sh.errs, "exported", count(c.ctx, c.sh.backend, root))
-	skipped := 0
 	w := walker{ctx: c.ctx, b: c.sh.backend, acls: true, deep: -1, see: func(n *node, _ int) (bool, error) {
-		if system(n.path) && !system(root) {
-			return false, nil
-		}
-		if n.ephemeral() && !c.has("ephemerals") {
-			skipped++
-			return false, nil
-		}
-		mode, ttl := zk.Persistent, int64(0)
+		mode := zk.Persistent
 		if n.ephemeral() {
 			mode = zk.Ephemeral
-		} else if known {
-			var err error
-			if mode, ttl, err = kinds.Kind(c.ctx, n.path); err != nil {
-				return false, refused(err, n.path)
-			}
 		}
-		p.add(len(n.data))
-		return true, errors.Join(out.Encode(newRecord(n, mode, ttl)), c.sh.out.broken())
+		return !system(n.path) || system(e.root), e.record(first.Zxid, n, mode, 0)
 	}}
-	if err := w.walk(root); err != nil {
-		return err
-	}
-	p.end(fmt.Sprintf("; %d ephemerals left out", skipped))
-	return nil
+	return w.walk(e.root)
 }
 
 // importer creates what an export holds.

@@ -51,7 +51,7 @@ type cursors struct {
 
 // key tells lists apart whose pages are not each other's.
 func (w *listing) key() string {
-	return fmt.Sprintf("%q %q %v %v %v %v %d %v", w.path, w.filter.prefix, w.filter.glob, w.filter.kinds, w.withStat, w.withData, w.depth, w.whole)
+	return fmt.Sprintf("%q %q %v %v %v %v %v %d %v", w.path, w.filter.prefix, w.filter.glob, w.filter.kinds, w.withStat, w.withData, w.withACL, w.depth, w.whole)
 }
 
 // asksOf tells callers apart who must not see each other's pages.

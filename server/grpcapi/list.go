@@ -10,6 +10,7 @@ import (
 
 	paddockv1 "paddock/gen/paddock/v1"
 	"paddock/internal/zk"
+	"paddock/server/auth"
 	"paddock/server/driver"
 	"paddock/storage/tree"
 )
@@ -25,12 +26,12 @@ const (
 
 // listing is what a list asks for, of both kinds.
 type listing struct {
-	path               string
-	filter             filter
-	withStat, withData bool
-	depth              int  // 1 for children alone; 0 for all the way
-	whole              bool // entries have their whole path, and the first is the znode itself
-	size               int
+	path                        string
+	filter                      filter
+	withStat, withData, withACL bool
+	depth                       int  // 1 for children alone; 0 for all the way
+	whole                       bool // entries have their whole path, and the first is the znode itself
+	size                        int
 }
 
 // pageSize is how many entries a page may hold.
@@ -57,7 +58,7 @@ func (s *znodeServer) ListChildren(ctx context.Context, in *paddockv1.ListChildr
 
 // ListTree lists everything below a znode.
 func (s *znodeServer) ListTree(ctx context.Context, in *paddockv1.ListTreeRequest) (*paddockv1.ListTreeResponse, error) {
-	want := listing{path: in.GetPath(), withStat: in.GetWithStat(), withData: in.GetWithData(), depth: int(in.GetDepth()), whole: true}
+	want := listing{path: in.GetPath(), withStat: in.GetWithStat(), withData: in.GetWithData(), withACL: in.GetWithAcl(), depth: int(in.GetDepth()), whole: true}
 	if want.depth < 0 {
 		return nil, invalid(want.path, "depth is %d; it must not be negative", want.depth)
 	}
@@ -232,13 +233,26 @@ func (l *lister) entry(r tree.Ref) (*paddockv1.Znode, int) {
 		z.Path = l.Name(r)
 	}
 	bytes := entryBytes + len(z.Path)
-	if !l.want.withStat && !l.want.withData || !l.readable(r) {
+	if !l.want.withStat && !l.want.withData && !l.want.withACL || !l.readable(r) {
 		return z, bytes
 	}
 	if l.want.withStat {
 		stat := l.Stat(r)
 		z.Stat = statOf(&stat)
+		owner := l.Stored(r).Owner
+		z.Kind = kindOf(owner)
+		z.TtlMs, _ = owner.TTL()
 		bytes += statBytes
+	}
+	if l.want.withACL {
+		acl := l.ACL(r)
+		if !l.may(l.ACL(r), zk.PermAdmin, l.ids) {
+			acl = auth.Redact(acl)
+		}
+		z.Acl = aclOf(acl)
+		for i := range acl {
+			bytes += entryBytes + len(acl[i].ID.Scheme) + len(acl[i].ID.ID)
+		}
 	}
 	if l.want.withData {
 		z.Data = slices.Clone(l.Data(r))

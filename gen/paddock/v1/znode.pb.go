@@ -986,7 +986,13 @@ type Znode struct {
 	// Its stat, if it was asked for.
 	Stat *Stat `protobuf:"bytes,2,opt,name=stat,proto3" json:"stat,omitempty"`
 	// Its data, if it was asked for and may be read by who asks.
-	Data          []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	Data []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	// What ends it, with its stat.
+	Kind ZnodeKind `protobuf:"varint,4,opt,name=kind,proto3,enum=paddock.v1.ZnodeKind" json:"kind,omitempty"`
+	// Its time to live in milliseconds, with its stat, if its kind has one.
+	TtlMs int64 `protobuf:"varint,5,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"`
+	// Its access list, if it was asked for, as GetAcl tells it.
+	Acl           []*Acl `protobuf:"bytes,6,rep,name=acl,proto3" json:"acl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1038,6 +1044,27 @@ func (x *Znode) GetStat() *Stat {
 func (x *Znode) GetData() []byte {
 	if x != nil {
 		return x.Data
+	}
+	return nil
+}
+
+func (x *Znode) GetKind() ZnodeKind {
+	if x != nil {
+		return x.Kind
+	}
+	return ZnodeKind_ZNODE_KIND_UNSPECIFIED
+}
+
+func (x *Znode) GetTtlMs() int64 {
+	if x != nil {
+		return x.TtlMs
+	}
+	return 0
+}
+
+func (x *Znode) GetAcl() []*Acl {
+	if x != nil {
+		return x.Acl
 	}
 	return nil
 }
@@ -1234,7 +1261,9 @@ type ListTreeRequest struct {
 	// As in ListChildrenRequest.
 	PageToken string `protobuf:"bytes,7,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// See ReadOptions.
-	Read          *ReadOptions `protobuf:"bytes,8,opt,name=read,proto3" json:"read,omitempty"`
+	Read *ReadOptions `protobuf:"bytes,8,opt,name=read,proto3" json:"read,omitempty"`
+	// With their access lists.
+	WithAcl       bool `protobuf:"varint,9,opt,name=with_acl,json=withAcl,proto3" json:"with_acl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1323,6 +1352,13 @@ func (x *ListTreeRequest) GetRead() *ReadOptions {
 		return x.Read
 	}
 	return nil
+}
+
+func (x *ListTreeRequest) GetWithAcl() bool {
+	if x != nil {
+		return x.WithAcl
+	}
+	return false
 }
 
 // ListTreeResponse is a page.
@@ -2748,11 +2784,14 @@ const file_paddock_v1_znode_proto_rawDesc = "" +
 	"ListFilter\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x12\n" +
 	"\x04glob\x18\x02 \x01(\tR\x04glob\x12+\n" +
-	"\x05kinds\x18\x03 \x03(\x0e2\x15.paddock.v1.ZnodeKindR\x05kinds\"U\n" +
+	"\x05kinds\x18\x03 \x03(\x0e2\x15.paddock.v1.ZnodeKindR\x05kinds\"\xba\x01\n" +
 	"\x05Znode\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12$\n" +
 	"\x04stat\x18\x02 \x01(\v2\x10.paddock.v1.StatR\x04stat\x12\x12\n" +
-	"\x04data\x18\x03 \x01(\fR\x04data\"\xfc\x01\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x12)\n" +
+	"\x04kind\x18\x04 \x01(\x0e2\x15.paddock.v1.ZnodeKindR\x04kind\x12\x15\n" +
+	"\x06ttl_ms\x18\x05 \x01(\x03R\x05ttlMs\x12!\n" +
+	"\x03acl\x18\x06 \x03(\v2\x0f.paddock.v1.AclR\x03acl\"\xfc\x01\n" +
 	"\x13ListChildrenRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12.\n" +
 	"\x06filter\x18\x02 \x01(\v2\x16.paddock.v1.ListFilterR\x06filter\x12\x1b\n" +
@@ -2766,7 +2805,7 @@ const file_paddock_v1_znode_proto_rawDesc = "" +
 	"\bchildren\x18\x01 \x03(\v2\x11.paddock.v1.ZnodeR\bchildren\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x12\n" +
 	"\x04zxid\x18\x03 \x01(\x04R\x04zxid\x12$\n" +
-	"\x04stat\x18\x04 \x01(\v2\x10.paddock.v1.StatR\x04stat\"\x8e\x02\n" +
+	"\x04stat\x18\x04 \x01(\v2\x10.paddock.v1.StatR\x04stat\"\xa9\x02\n" +
 	"\x0fListTreeRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12.\n" +
 	"\x06filter\x18\x02 \x01(\v2\x16.paddock.v1.ListFilterR\x06filter\x12\x1b\n" +
@@ -2776,7 +2815,8 @@ const file_paddock_v1_znode_proto_rawDesc = "" +
 	"\tpage_size\x18\x06 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\a \x01(\tR\tpageToken\x12+\n" +
-	"\x04read\x18\b \x01(\v2\x17.paddock.v1.ReadOptionsR\x04read\"y\n" +
+	"\x04read\x18\b \x01(\v2\x17.paddock.v1.ReadOptionsR\x04read\x12\x19\n" +
+	"\bwith_acl\x18\t \x01(\bR\awithAcl\"y\n" +
 	"\x10ListTreeResponse\x12)\n" +
 	"\x06znodes\x18\x01 \x03(\v2\x11.paddock.v1.ZnodeR\x06znodes\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x12\n" +
@@ -2959,69 +2999,71 @@ var file_paddock_v1_znode_proto_depIdxs = []int32{
 	39, // 13: paddock.v1.DeleteRequest.options:type_name -> paddock.v1.WriteOptions
 	0,  // 14: paddock.v1.ListFilter.kinds:type_name -> paddock.v1.ZnodeKind
 	40, // 15: paddock.v1.Znode.stat:type_name -> paddock.v1.Stat
-	13, // 16: paddock.v1.ListChildrenRequest.filter:type_name -> paddock.v1.ListFilter
-	41, // 17: paddock.v1.ListChildrenRequest.read:type_name -> paddock.v1.ReadOptions
-	14, // 18: paddock.v1.ListChildrenResponse.children:type_name -> paddock.v1.Znode
-	40, // 19: paddock.v1.ListChildrenResponse.stat:type_name -> paddock.v1.Stat
-	13, // 20: paddock.v1.ListTreeRequest.filter:type_name -> paddock.v1.ListFilter
-	41, // 21: paddock.v1.ListTreeRequest.read:type_name -> paddock.v1.ReadOptions
-	14, // 22: paddock.v1.ListTreeResponse.znodes:type_name -> paddock.v1.Znode
-	41, // 23: paddock.v1.CountRequest.read:type_name -> paddock.v1.ReadOptions
-	41, // 24: paddock.v1.GetAclRequest.read:type_name -> paddock.v1.ReadOptions
-	38, // 25: paddock.v1.GetAclResponse.acl:type_name -> paddock.v1.Acl
-	40, // 26: paddock.v1.GetAclResponse.stat:type_name -> paddock.v1.Stat
-	38, // 27: paddock.v1.SetAclRequest.acl:type_name -> paddock.v1.Acl
-	39, // 28: paddock.v1.SetAclRequest.options:type_name -> paddock.v1.WriteOptions
-	40, // 29: paddock.v1.SetAclResponse.stat:type_name -> paddock.v1.Stat
-	1,  // 30: paddock.v1.Operation.create:type_name -> paddock.v1.CreateRequest
-	9,  // 31: paddock.v1.Operation.set:type_name -> paddock.v1.SetRequest
-	11, // 32: paddock.v1.Operation.delete:type_name -> paddock.v1.DeleteRequest
-	23, // 33: paddock.v1.Operation.set_acl:type_name -> paddock.v1.SetAclRequest
-	27, // 34: paddock.v1.Operation.check:type_name -> paddock.v1.CheckVersion
-	25, // 35: paddock.v1.TransactRequest.guards:type_name -> paddock.v1.Guard
-	26, // 36: paddock.v1.TransactRequest.then:type_name -> paddock.v1.Operation
-	26, // 37: paddock.v1.TransactRequest.otherwise:type_name -> paddock.v1.Operation
-	39, // 38: paddock.v1.TransactRequest.options:type_name -> paddock.v1.WriteOptions
-	40, // 39: paddock.v1.OperationResult.stat:type_name -> paddock.v1.Stat
-	29, // 40: paddock.v1.TransactResponse.results:type_name -> paddock.v1.OperationResult
-	31, // 41: paddock.v1.BatchReadRequest.reads:type_name -> paddock.v1.Read
-	41, // 42: paddock.v1.BatchReadRequest.read:type_name -> paddock.v1.ReadOptions
-	40, // 43: paddock.v1.ReadResult.stat:type_name -> paddock.v1.Stat
-	38, // 44: paddock.v1.ReadResult.acl:type_name -> paddock.v1.Acl
-	33, // 45: paddock.v1.BatchReadResponse.results:type_name -> paddock.v1.ReadResult
-	1,  // 46: paddock.v1.ZnodeService.Create:input_type -> paddock.v1.CreateRequest
-	3,  // 47: paddock.v1.ZnodeService.Put:input_type -> paddock.v1.PutRequest
-	5,  // 48: paddock.v1.ZnodeService.Get:input_type -> paddock.v1.GetRequest
-	7,  // 49: paddock.v1.ZnodeService.Exists:input_type -> paddock.v1.ExistsRequest
-	9,  // 50: paddock.v1.ZnodeService.Set:input_type -> paddock.v1.SetRequest
-	11, // 51: paddock.v1.ZnodeService.Delete:input_type -> paddock.v1.DeleteRequest
-	15, // 52: paddock.v1.ZnodeService.ListChildren:input_type -> paddock.v1.ListChildrenRequest
-	17, // 53: paddock.v1.ZnodeService.ListTree:input_type -> paddock.v1.ListTreeRequest
-	19, // 54: paddock.v1.ZnodeService.Count:input_type -> paddock.v1.CountRequest
-	21, // 55: paddock.v1.ZnodeService.GetAcl:input_type -> paddock.v1.GetAclRequest
-	23, // 56: paddock.v1.ZnodeService.SetAcl:input_type -> paddock.v1.SetAclRequest
-	28, // 57: paddock.v1.ZnodeService.Transact:input_type -> paddock.v1.TransactRequest
-	32, // 58: paddock.v1.ZnodeService.BatchRead:input_type -> paddock.v1.BatchReadRequest
-	35, // 59: paddock.v1.ZnodeService.Sync:input_type -> paddock.v1.SyncRequest
-	2,  // 60: paddock.v1.ZnodeService.Create:output_type -> paddock.v1.CreateResponse
-	4,  // 61: paddock.v1.ZnodeService.Put:output_type -> paddock.v1.PutResponse
-	6,  // 62: paddock.v1.ZnodeService.Get:output_type -> paddock.v1.GetResponse
-	8,  // 63: paddock.v1.ZnodeService.Exists:output_type -> paddock.v1.ExistsResponse
-	10, // 64: paddock.v1.ZnodeService.Set:output_type -> paddock.v1.SetResponse
-	12, // 65: paddock.v1.ZnodeService.Delete:output_type -> paddock.v1.DeleteResponse
-	16, // 66: paddock.v1.ZnodeService.ListChildren:output_type -> paddock.v1.ListChildrenResponse
-	18, // 67: paddock.v1.ZnodeService.ListTree:output_type -> paddock.v1.ListTreeResponse
-	20, // 68: paddock.v1.ZnodeService.Count:output_type -> paddock.v1.CountResponse
-	22, // 69: paddock.v1.ZnodeService.GetAcl:output_type -> paddock.v1.GetAclResponse
-	24, // 70: paddock.v1.ZnodeService.SetAcl:output_type -> paddock.v1.SetAclResponse
-	30, // 71: paddock.v1.ZnodeService.Transact:output_type -> paddock.v1.TransactResponse
-	34, // 72: paddock.v1.ZnodeService.BatchRead:output_type -> paddock.v1.BatchReadResponse
-	36, // 73: paddock.v1.ZnodeService.Sync:output_type -> paddock.v1.SyncResponse
-	60, // [60:74] is the sub-list for method output_type
-	46, // [46:60] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	0,  // 16: paddock.v1.Znode.kind:type_name -> paddock.v1.ZnodeKind
+	38, // 17: paddock.v1.Znode.acl:type_name -> paddock.v1.Acl
+	13, // 18: paddock.v1.ListChildrenRequest.filter:type_name -> paddock.v1.ListFilter
+	41, // 19: paddock.v1.ListChildrenRequest.read:type_name -> paddock.v1.ReadOptions
+	14, // 20: paddock.v1.ListChildrenResponse.children:type_name -> paddock.v1.Znode
+	40, // 21: paddock.v1.ListChildrenResponse.stat:type_name -> paddock.v1.Stat
+	13, // 22: paddock.v1.ListTreeRequest.filter:type_name -> paddock.v1.ListFilter
+	41, // 23: paddock.v1.ListTreeRequest.read:type_name -> paddock.v1.ReadOptions
+	14, // 24: paddock.v1.ListTreeResponse.znodes:type_name -> paddock.v1.Znode
+	41, // 25: paddock.v1.CountRequest.read:type_name -> paddock.v1.ReadOptions
+	41, // 26: paddock.v1.GetAclRequest.read:type_name -> paddock.v1.ReadOptions
+	38, // 27: paddock.v1.GetAclResponse.acl:type_name -> paddock.v1.Acl
+	40, // 28: paddock.v1.GetAclResponse.stat:type_name -> paddock.v1.Stat
+	38, // 29: paddock.v1.SetAclRequest.acl:type_name -> paddock.v1.Acl
+	39, // 30: paddock.v1.SetAclRequest.options:type_name -> paddock.v1.WriteOptions
+	40, // 31: paddock.v1.SetAclResponse.stat:type_name -> paddock.v1.Stat
+	1,  // 32: paddock.v1.Operation.create:type_name -> paddock.v1.CreateRequest
+	9,  // 33: paddock.v1.Operation.set:type_name -> paddock.v1.SetRequest
+	11, // 34: paddock.v1.Operation.delete:type_name -> paddock.v1.DeleteRequest
+	23, // 35: paddock.v1.Operation.set_acl:type_name -> paddock.v1.SetAclRequest
+	27, // 36: paddock.v1.Operation.check:type_name -> paddock.v1.CheckVersion
+	25, // 37: paddock.v1.TransactRequest.guards:type_name -> paddock.v1.Guard
+	26, // 38: paddock.v1.TransactRequest.then:type_name -> paddock.v1.Operation
+	26, // 39: paddock.v1.TransactRequest.otherwise:type_name -> paddock.v1.Operation
+	39, // 40: paddock.v1.TransactRequest.options:type_name -> paddock.v1.WriteOptions
+	40, // 41: paddock.v1.OperationResult.stat:type_name -> paddock.v1.Stat
+	29, // 42: paddock.v1.TransactResponse.results:type_name -> paddock.v1.OperationResult
+	31, // 43: paddock.v1.BatchReadRequest.reads:type_name -> paddock.v1.Read
+	41, // 44: paddock.v1.BatchReadRequest.read:type_name -> paddock.v1.ReadOptions
+	40, // 45: paddock.v1.ReadResult.stat:type_name -> paddock.v1.Stat
+	38, // 46: paddock.v1.ReadResult.acl:type_name -> paddock.v1.Acl
+	33, // 47: paddock.v1.BatchReadResponse.results:type_name -> paddock.v1.ReadResult
+	1,  // 48: paddock.v1.ZnodeService.Create:input_type -> paddock.v1.CreateRequest
+	3,  // 49: paddock.v1.ZnodeService.Put:input_type -> paddock.v1.PutRequest
+	5,  // 50: paddock.v1.ZnodeService.Get:input_type -> paddock.v1.GetRequest
+	7,  // 51: paddock.v1.ZnodeService.Exists:input_type -> paddock.v1.ExistsRequest
+	9,  // 52: paddock.v1.ZnodeService.Set:input_type -> paddock.v1.SetRequest
+	11, // 53: paddock.v1.ZnodeService.Delete:input_type -> paddock.v1.DeleteRequest
+	15, // 54: paddock.v1.ZnodeService.ListChildren:input_type -> paddock.v1.ListChildrenRequest
+	17, // 55: paddock.v1.ZnodeService.ListTree:input_type -> paddock.v1.ListTreeRequest
+	19, // 56: paddock.v1.ZnodeService.Count:input_type -> paddock.v1.CountRequest
+	21, // 57: paddock.v1.ZnodeService.GetAcl:input_type -> paddock.v1.GetAclRequest
+	23, // 58: paddock.v1.ZnodeService.SetAcl:input_type -> paddock.v1.SetAclRequest
+	28, // 59: paddock.v1.ZnodeService.Transact:input_type -> paddock.v1.TransactRequest
+	32, // 60: paddock.v1.ZnodeService.BatchRead:input_type -> paddock.v1.BatchReadRequest
+	35, // 61: paddock.v1.ZnodeService.Sync:input_type -> paddock.v1.SyncRequest
+	2,  // 62: paddock.v1.ZnodeService.Create:output_type -> paddock.v1.CreateResponse
+	4,  // 63: paddock.v1.ZnodeService.Put:output_type -> paddock.v1.PutResponse
+	6,  // 64: paddock.v1.ZnodeService.Get:output_type -> paddock.v1.GetResponse
+	8,  // 65: paddock.v1.ZnodeService.Exists:output_type -> paddock.v1.ExistsResponse
+	10, // 66: paddock.v1.ZnodeService.Set:output_type -> paddock.v1.SetResponse
+	12, // 67: paddock.v1.ZnodeService.Delete:output_type -> paddock.v1.DeleteResponse
+	16, // 68: paddock.v1.ZnodeService.ListChildren:output_type -> paddock.v1.ListChildrenResponse
+	18, // 69: paddock.v1.ZnodeService.ListTree:output_type -> paddock.v1.ListTreeResponse
+	20, // 70: paddock.v1.ZnodeService.Count:output_type -> paddock.v1.CountResponse
+	22, // 71: paddock.v1.ZnodeService.GetAcl:output_type -> paddock.v1.GetAclResponse
+	24, // 72: paddock.v1.ZnodeService.SetAcl:output_type -> paddock.v1.SetAclResponse
+	30, // 73: paddock.v1.ZnodeService.Transact:output_type -> paddock.v1.TransactResponse
+	34, // 74: paddock.v1.ZnodeService.BatchRead:output_type -> paddock.v1.BatchReadResponse
+	36, // 75: paddock.v1.ZnodeService.Sync:output_type -> paddock.v1.SyncResponse
+	62, // [62:76] is the sub-list for method output_type
+	48, // [48:62] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_paddock_v1_znode_proto_init() }

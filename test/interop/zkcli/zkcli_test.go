@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -40,9 +41,29 @@ func TestPaddockCli(t *testing.T) {
 	play(t, program{command: []string{target.Binary(t), "cli"}, deadline: runDeadline})
 }
 
+// TestPaddockCliOverGRPC plays them over the gRPC port of a Paddock server: it says the same.
+func TestPaddockCliOverGRPC(t *testing.T) {
+	if *rewrite {
+		t.Skip("stories are recorded from zkCli.sh alone")
+	}
+	stories, err := filepath.Glob("testdata/*.txt")
+	if err != nil || stories == nil {
+		t.Fatalf("no stories in testdata: %v", err)
+	}
+	for _, story := range stories {
+		t.Run(strings.TrimSuffix(filepath.Base(story), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			port := strconv.Itoa(target.FreePort(t))
+			s := target.New(t, "paddock", "grpcPort="+port)
+			playStory(t, s, program{command: []string{target.Binary(t), "cli"}, grpc: "127.0.0.1:" + port, deadline: runDeadline}, story)
+		})
+	}
+}
+
 // program is a command line that takes the arguments of zkCli.sh.
 type program struct {
 	command  []string
+	grpc     string        // address to name instead of the server's; "" for none
 	deadline time.Duration // of one run
 }
 
@@ -76,7 +97,11 @@ func playStory(t *testing.T, s *target.Server, p program, path string) {
 		b := parse(paragraph)
 		if b.command != nil {
 			got := run(t, s, p, b.command)
-			if want := strings.Join(b.expected, "\n"); !*rewrite && got != want {
+			want := strings.Join(b.expected, "\n")
+			if p.grpc != "" { // which does not tell empty data from none
+				got, want = nulls.ReplaceAllString(got, "out|"), nulls.ReplaceAllString(want, "out|")
+			}
+			if !*rewrite && got != want {
 				t.Errorf("%s\n--- got\n%s\n--- want\n%s", strings.Join(b.command, "\n"), got, want)
 			}
 			b.expected = []string{got}
@@ -111,7 +136,11 @@ func run(t *testing.T, s *target.Server, p program, command []string) string {
 	t.Helper()
 	words := strings.Fields(command[0])[1:]
 	chroot := strings.TrimPrefix(words[0], "zkCli.sh")
-	arguments := slices.Concat(p.command[1:], []string{"-server", s.Addr() + chroot, "-timeout", sessionTimeoutMS}, words[1:])
+	door, address := "-server", s.Addr()
+	if p.grpc != "" {
+		door, address = "--grpc", p.grpc
+	}
+	arguments := slices.Concat(p.command[1:], []string{door, address + chroot, "-timeout", sessionTimeoutMS}, words[1:])
 	cli := exec.CommandContext(t.Context(), p.command[0], arguments...)
 	var input, stdout, stderr bytes.Buffer
 	for _, line := range command[1:] {
@@ -133,7 +162,7 @@ func run(t *testing.T, s *target.Server, p program, command []string) string {
 	lines = prefix("event|", events, lines)
 	lines = prefix("err|", withoutLogging(stderr.String()), lines)
 	lines = append(lines, fmt.Sprintf("exit| %d", cli.ProcessState.ExitCode()))
-	return normal(strings.Join(lines, "\n"), s.Addr())
+	return normal(strings.Join(lines, "\n"), address)
 }
 
 func prefix(mark string, lines, after []string) []string {
@@ -180,6 +209,7 @@ var newer = strings.NewReplacer("get [-s] [-w] [-b] [-x] path", "get [-s] [-w] p
 var (
 	times    = regexp.MustCompile(`(?m)(time = )[A-Z][a-z]{2} .*$`)
 	sessions = regexp.MustCompile(`0x1[0-9a-f]{14,}`)
+	nulls    = regexp.MustCompile(`(?m)^out\| null$`)
 	versions = regexp.MustCompile(`(CLI version: ).*`)
 	// ZooKeeper prints the Java class of what its parser of options has thrown.
 	classes = regexp.MustCompile(`org\.apache\.commons\.cli\.\w+: `)
