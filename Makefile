@@ -10,7 +10,7 @@ PADDOCK  := $(CURDIR)/bin/paddock
 VERSION  := $(shell git describe --tags --dirty 2>/dev/null || echo devel)
 BUILT    := $(shell git log -1 --format=%ct 2>/dev/null)
 TOOLS    := bin/tools
-TAGS     := bench,chaos,interop,invariants,museum,tour
+TAGS     := bench,chaos,doors,interop,invariants,museum,tour
 GO_FILES  = $(shell git ls-files -co --exclude-standard '*.go' | grep -v -e ^gen/ -e /testdata/)
 
 # What the longer suites run. Each is told where the binary is by PADDOCK_BIN.
