@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,10 @@ const readyTimeout = 2 * time.Second
 type Options struct {
 	Logger  zerolog.Logger // one debug line per request; the zero value logs nothing
 	Metrics http.Handler   // of /metrics; nil for none
-	// Commands serves /commands and what is below it, as ZooKeeper's AdminServer does; nil for none.
-	Commands http.Handler
+	// Commands serves CommandPath and what is below it, as ZooKeeper's AdminServer does; nil for none. The path is absolute and none
+	// that New knows itself; "" for /commands.
+	Commands    http.Handler
+	CommandPath string
 	// Console serves every path that nothing else takes; nil for none.
 	Console http.Handler
 	// CORSOrigins are the origins whose pages may call; "*" for all. None if empty.
@@ -78,8 +81,9 @@ func New(conn grpc.ClientConnInterface, o Options) (http.Handler, error) {
 		mux.Handle("GET /metrics", o.Metrics)
 	}
 	if o.Commands != nil {
-		mux.Handle("/commands", o.Commands)
-		mux.Handle("/commands/", o.Commands)
+		path := cmp.Or(o.CommandPath, "/commands")
+		mux.Handle(path, o.Commands)
+		mux.Handle(path+"/", o.Commands)
 	}
 	if o.Console != nil {
 		mux.Handle("/", o.Console)

@@ -22,7 +22,7 @@ func (s *server) commands(authority *auth.Authority) http.Handler {
 		return nil
 	}
 	o := admin.CommandOptions{
-		Words: s.liveWords, Configuration: s.startedWith(), Settings: s.settings, Membership: s.membership, LastSnapshot: s.lastSnapshot,
+		Path: s.cfg.HTTP.CommandPath, Words: s.liveWords, Configuration: s.startedWith(), Settings: s.settings, Membership: s.membership, LastSnapshot: s.lastSnapshot,
 		SnapshotEvery: s.cfg.HTTP.SnapshotEvery,
 		Authorize: func(ctx context.Context, scheme string, credential []byte, ip string) (known, allowed bool) {
 			return s.mayReadAll(ctx, authority, scheme, credential, ip)

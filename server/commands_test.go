@@ -53,3 +53,21 @@ func TestCommandsOverHTTP(t *testing.T) {
 		}
 	}
 }
+
+func TestCommandsAtAnotherPath(t *testing.T) {
+	port := freePort(t)
+	r := start(t, t.TempDir(), fmt.Sprint("httpPort=", port), "httpAddress=127.0.0.1", "admin.commandURL=/zk/admin/")
+	r.await("HTTP port open")
+	defer http.DefaultClient.CloseIdleConnections()
+	for path, want := range map[string]string{"/zk/admin": `<a href="/zk/admin/ruok">`, "/zk/admin/ruok": `"command" : "ruok"`, "/commands/ruok": ""} {
+		answer, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || want != "" && !strings.Contains(string(body), want) || want == "" && strings.Contains(string(body), `"command"`) {
+			t.Errorf("%s: %s %s %v", path, answer.Status, body, err)
+		}
+	}
+}

@@ -141,7 +141,7 @@ func (s *server) openHTTP(d *doors) error {
 	}
 	d.conn = conn
 	handler, err := gateway.New(conn, gateway.Options{
-		Logger: s.log, Metrics: admin.Scrape(s.liveWords), Commands: s.commands(authority), CORSOrigins: s.cfg.HTTP.CORSOrigins, Console: console.Handler(),
+		Logger: s.log, Metrics: admin.Scrape(s.liveWords), Commands: s.commands(authority), CommandPath: s.cfg.HTTP.CommandPath, CORSOrigins: s.cfg.HTTP.CORSOrigins, Console: console.Handler(),
 	})
 	if err != nil {
 		return fmt.Errorf("HTTP port: %w", err)

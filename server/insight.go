@@ -45,12 +45,18 @@ func features(c *config.Config) (list []string) {
 		on   bool
 	}{
 		{"containers", true},
+		{"elections", true},
 		{"ensemble", c.Distributed()},
+		{"idempotency", true},
 		{"local-sessions", c.Distributed() && c.Sessions.Local},
+		{"locks", true},
 		{"quota-enforced", c.Znodes.EnforceQuota},
+		{"read-levels", true},
 		{"read-only", c.Distributed() && c.Sessions.ReadOnlyMode},
 		{"reconfig", c.Distributed() && c.Members.ReconfigEnabled},
+		{"transactions", true},
 		{"ttl", c.Znodes.ExtendedTypes},
+		{"watch-history", true},
 	} {
 		if f.on {
 			list = append(list, f.name)

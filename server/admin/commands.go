@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -20,6 +21,8 @@ import (
 // CommandOptions are what ZooKeeper's commands over HTTP need beside the words. Words is required; the functions may be nil for what a
 // server has not.
 type CommandOptions struct {
+	// Path is where they are, without a slash at its end; "" for /commands.
+	Path string
 	// Words are those of the server, nil until it is live.
 	Words func() *Words
 	// Configuration is the text that the server was started with; "" for a member of an ensemble, which shows none.
@@ -64,7 +67,10 @@ type commands struct {
 	last time.Time  // a snapshot was begun
 }
 
-// Commands is the handler of /commands and what is below it, as ZooKeeper's AdminServer has them: each answers with a JSON object, whose
+// path is where they are.
+func (c *commands) path() string { return cmp.Or(c.Path, "/commands") }
+
+// Commands is the handler of CommandOptions.Path and what is below it, as ZooKeeper's AdminServer has them: each answers with a JSON object, whose
 // status is 200 even if its error says what is wrong. What changes the data directory or gives away data wants a credential.
 func Commands(o CommandOptions) http.Handler { return &commands{CommandOptions: o} }
 
@@ -136,7 +142,7 @@ const notServingError = notServing
 // ServeHTTP implements http.Handler.
 func (c *commands) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	name, _ := strings.CutPrefix(r.URL.Path, "/commands")
+	name, _ := strings.CutPrefix(r.URL.Path, c.path())
 	name = strings.Trim(name, "/")
 	switch primary, known := commandNames[name]; {
 	case name == "":
@@ -160,7 +166,7 @@ func (c *commands) index(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/html;charset=utf-8")
 	names := slices.Compact(slices.Sorted(maps.Values(commandNames)))
 	for _, name := range names {
-		fmt.Fprintf(w, "<a href=\"/commands/%s\">%s</a>\n<br/>\n", name, name)
+		fmt.Fprintf(w, "<a href=\"%s/%s\">%s</a>\n<br/>\n", c.path(), name, name)
 	}
 }
 

@@ -2,8 +2,15 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
+)
+
+// commandPaths are those that ZooKeeper's commands can be at, ownPaths those that are something else's.
+var (
+	commandPaths = regexp.MustCompile(`^(/[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?)+$`)
+	ownPaths     = regexp.MustCompile(`^/(v1|openapi\.json|livez|readyz|metrics)(/|$)`)
 )
 
 // checkHTTP joins Paddock's names of the HTTP door with ZooKeeper's.
@@ -26,6 +33,12 @@ func (l *loader) checkHTTP() {
 		case own.Value != addr.Value:
 			l.problem(l.at("admin.serverAddress"), fmt.Sprintf("admin.serverAddress %s and httpAddress %s (%s) name the same door", addr.Value, own.Value, own.Origin), "remove one of them")
 		}
+	}
+	given := h.CommandPath
+	h.CommandPath = strings.TrimRight(given, "/")
+	if !commandPaths.MatchString(h.CommandPath) || ownPaths.MatchString(h.CommandPath) {
+		l.problem(l.at("admin.commandURL"), fmt.Sprintf("%q cannot be the path of the commands", given),
+			"write a path such as /commands, of letters, digits, - and _, and none of the HTTP port's own: /v1, /openapi.json, /livez, /readyz, /metrics")
 	}
 	if !h.Commands && !l.given("httpPort") {
 		h.Port = 0

@@ -33,6 +33,41 @@ func TestHTTPDoor(t *testing.T) {
 	}
 }
 
+func TestThePathOfTheCommands(t *testing.T) {
+	refused := func(path string) string {
+		return `zoo.cfg:3: admin.commandURL: "` + path + `" cannot be the path of the commands`
+	}
+	for _, tc := range []struct{ name, path, want string }{
+		{"as it is by default", "", "/commands"},
+		{"another", "/zk/admin-1", "/zk/admin-1"},
+		{"with a slash behind", "/zk/", "/zk"},
+		{"a file's name", "/zk.d", "/zk.d"},
+		{"without a slash in front", "commands", refused("commands")},
+		{"the root", "/", refused("/")},
+		{"with dots only", "/a/..", refused("/a/..")},
+		{"with a hole", "/a//b", refused("/a//b")},
+		{"a pattern", "/{x}", refused("/{x}")},
+		{"what is under /v1", "/v1/znodes", refused("/v1/znodes")},
+		{"the metrics", "/metrics", refused("/metrics")},
+		{"what begins like them", "/metrics2", "/metrics2"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			line := "admin.commandURL=" + tc.path
+			if tc.path == "" {
+				line = ""
+			}
+			c, _, problems := load(t, alone+line, "")
+			got := c.HTTP.CommandPath
+			if problems != nil {
+				got, _, _ = strings.Cut(problems.Error(), "; ")
+			}
+			if got != tc.want {
+				t.Errorf("got %s\nwant %s", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestMetricsDoor(t *testing.T) {
 	const prometheus = "metricsProvider.className=org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider\n"
 	for _, tc := range []struct{ name, lines, want string }{

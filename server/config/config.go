@@ -100,6 +100,7 @@ type Store struct {
 type HTTPDoor struct {
 	Door
 	Commands      bool          // answer AdminServer commands
+	CommandPath   string        // at this path and below it; absolute, without a slash at its end
 	Snapshots     bool          // the command snapshot among them
 	SnapshotEvery time.Duration // at most
 	IdleTimeout   time.Duration // of kept-alive connections

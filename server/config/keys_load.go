@@ -64,7 +64,7 @@ var adminKeys = []Key{
 	{Name: "admin.idleTimeout", Property: true, Kind: KindMillis, Default: "30000", Effect: "idle time of HTTP connections",
 		bind: func(c *Config) any { return &c.HTTP.IdleTimeout }},
 	{Name: "admin.commandURL", Property: true, Kind: KindString, Default: "/commands", Effect: "path of the AdminServer commands",
-		Status: Ignored, Reason: "they are at /commands"},
+		bind: func(c *Config) any { return &c.HTTP.CommandPath }},
 	{Name: "admin.rateLimiterIntervalInMS", Property: true, Kind: KindMillis, Default: "300000", Effect: "time between two snapshot commands",
 		bind: func(c *Config) any { return &c.HTTP.SnapshotEvery }},
 	{Name: "admin.snapshot.enabled", Property: true, Kind: KindBool, Default: "true", Effect: "snapshot command",

@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/status"
 
 	"paddock/internal/zk"
 )
@@ -52,14 +51,14 @@ func callerOf(ctx context.Context, authenticate Authenticate) (caller, error) {
 	for _, header := range metadata.ValueFromIncomingContext(ctx, metadataAuthorization) {
 		credential, ok := basic(header)
 		if !ok {
-			return caller{}, status.Error(codes.Unauthenticated, "authorization must be of the form: Basic base64(user:password)")
+			return caller{}, fault(codes.Unauthenticated, reasonOf(zk.AuthFailed), "authorization must be of the form: Basic base64(user:password)")
 		}
 		var ids []zk.ID
 		if authenticate != nil {
 			ids, ok = authenticate(schemeDigest, credential, c.ip)
 		}
 		if !ok || authenticate == nil {
-			return caller{}, status.Error(codes.Unauthenticated, "the credential is refused: the scheme digest is switched off")
+			return caller{}, fault(codes.Unauthenticated, reasonOf(zk.AuthFailed), "the credential is refused: the scheme digest is switched off")
 		}
 		c.ids = append(c.ids, ids...)
 	}

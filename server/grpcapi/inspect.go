@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	paddockv1 "paddock/gen/paddock/v1"
 	"paddock/internal/zk"
@@ -26,13 +25,13 @@ const hidden = "(hidden)"
 
 // unaware is why there is nothing to tell.
 func unaware() error {
-	return status.Error(codes.Unavailable, "the server is starting, going down or too busy to tell; ask again")
+	return fault(codes.Unavailable, reasonOf(zk.ConnectionLoss), "the server is starting, going down or too busy to tell; ask again", retrySoon)
 }
 
 // insight is what the server tells of itself, or why it does not.
 func (a *adminServer) tells() (Insight, error) {
 	if a.insight == nil {
-		return nil, status.Error(codes.Unimplemented, "this server tells no more than its status")
+		return nil, fault(codes.Unimplemented, reasonOf(zk.Unimplemented), "this server tells no more than its status")
 	}
 	return a.insight, nil
 }
@@ -84,7 +83,7 @@ func (a *adminServer) GetEnsembleConfiguration(context.Context, *paddockv1.GetEn
 func page[T any](list []T, size int32, token string, after func(item *T, token string) (bool, error), name func(*T) string) ([]T, string, error) {
 	switch {
 	case size < 0:
-		return nil, "", status.Errorf(codes.InvalidArgument, "page_size is %d; it must not be negative", size)
+		return nil, "", invalid("", "page_size is %d; it must not be negative", size)
 	case size == 0:
 		size = pageDefault
 	}
@@ -93,7 +92,7 @@ func page[T any](list []T, size int32, token string, after func(item *T, token s
 	for ; token != "" && from < len(list); from++ {
 		behind, err := after(&list[from], token)
 		if err != nil {
-			return nil, "", status.Errorf(codes.InvalidArgument, "page_token %.40q is none that this call has given", token)
+			return nil, "", invalid("", "page_token %.40q is none that this call has given", token)
 		}
 		if behind {
 			break
@@ -188,7 +187,7 @@ func (a *adminServer) ListWatches(ctx context.Context, q *paddockv1.ListWatchesR
 		return nil, err
 	}
 	if q.GetPath() != "" && !zk.ValidPath(q.GetPath()) {
-		return nil, status.Errorf(codes.InvalidArgument, "path: %s", zk.PathProblem(q.GetPath()))
+		return nil, invalid(q.GetPath(), "path: %s", zk.PathProblem(q.GetPath()))
 	}
 	all, ok := in.Watches(ctx, q.GetPath())
 	if !ok {

@@ -452,7 +452,7 @@ func (r *rig) play(rnd *rand.Rand, g *register) error {
 	case 0, 1: // ended by the server, and not by its client
 		id := zk.SessionID(s.GetSessionId())
 		password := id.Password()
-		_, err := run(r.t.Context(), r.driver, request.Origin{}, zk.ConnectRequest{Session: id, Password: password[:]}, zk.Request{Xid: 1, Op: zk.OpCloseSession})
+		_, err := errand(r.t.Context(), r.driver, request.Origin{}, zk.ConnectRequest{Session: id, Password: password[:]}, &zk.Request{Op: zk.OpCloseSession})
 		return err
 	case 2:
 		_, err = r.sess.CloseSession(who, &paddockv1.CloseSessionRequest{})

@@ -69,26 +69,27 @@ func (a *adminServer) allowed(ctx context.Context) error {
 		return err
 	}
 	if !c.mayOperate() {
-		return status.Error(codes.PermissionDenied, "this is for operators: ask through the socket "+SocketName+
+		return fault(codes.PermissionDenied, reasonOf(zk.NoAuth), "this is for operators: ask through the socket "+SocketName+
 			" in the data directory, or with the credentials of the superuser")
 	}
 	if a.operator == nil {
-		return status.Error(codes.Unimplemented, "this server takes no orders")
+		return fault(codes.Unimplemented, reasonOf(zk.Unimplemented), "this server takes no orders")
 	}
 	return nil
 }
 
+// refused is the status of what an operator has asked and was not done.
 func refused(err error) error {
 	var r *Refusal
 	switch {
 	case errors.As(err, &r) && r.Aborted:
-		return status.Error(codes.Aborted, r.Reason)
+		return fault(codes.Aborted, "NOT_COMPLETED", r.Reason)
 	case errors.As(err, &r):
-		return status.Error(codes.FailedPrecondition, r.Reason)
+		return fault(codes.FailedPrecondition, "NOT_POSSIBLE", r.Reason)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return status.FromContextError(err).Err()
 	default:
-		return status.Error(codes.Unavailable, err.Error())
+		return fault(codes.Unavailable, reasonOf(zk.ConnectionLoss), err.Error(), retrySoon)
 	}
 }
 

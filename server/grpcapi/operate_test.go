@@ -53,15 +53,16 @@ func (o *orders) ResetStatistics() { o.asked = append(o.asked, "reset") }
 
 func TestOrdersReachTheOperatorAndItsRefusalsTheClient(t *testing.T) {
 	for name, c := range map[string]struct {
-		err  error
-		code codes.Code
-		says string
+		err    error
+		code   codes.Code
+		says   string
+		reason string
 	}{
-		"done":             {nil, codes.OK, ""},
-		"refused":          {fmt.Errorf("wrapped: %w", &Refusal{Reason: "server 2 leads"}), codes.FailedPrecondition, "server 2 leads"},
-		"aborted":          {&Refusal{Reason: "not in time", Aborted: true}, codes.Aborted, "not in time"},
-		"out of time":      {context.DeadlineExceeded, codes.DeadlineExceeded, "context deadline exceeded"},
-		"the server stops": {errors.New("the server stops"), codes.Unavailable, "the server stops"},
+		"done":             {nil, codes.OK, "", ""},
+		"refused":          {fmt.Errorf("wrapped: %w", &Refusal{Reason: "server 2 leads"}), codes.FailedPrecondition, "server 2 leads", "NOT_POSSIBLE"},
+		"aborted":          {&Refusal{Reason: "not in time", Aborted: true}, codes.Aborted, "not in time", "NOT_COMPLETED"},
+		"out of time":      {context.DeadlineExceeded, codes.DeadlineExceeded, "context deadline exceeded", ""},
+		"the server stops": {errors.New("the server stops"), codes.Unavailable, "the server stops", "CONNECTIONLOSS"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := &orders{err: c.err}
@@ -70,6 +71,7 @@ func TestOrdersReachTheOperatorAndItsRefusalsTheClient(t *testing.T) {
 			if status.Code(err) != c.code || status.Convert(err).Message() != c.says || err == nil && leader != 3 {
 				t.Errorf("transfer: %d, %v", leader, err)
 			}
+			expect(t, err, c.code, c.reason)
 			if err := Stop(t.Context(), conn, true); status.Code(err) != c.code || status.Convert(err).Message() != c.says {
 				t.Errorf("stop: %v", err)
 			}
@@ -99,12 +101,9 @@ func TestOrdersComeThroughTheSocketOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := TransferLeadership(t.Context(), conn, 7); status.Code(err) != codes.PermissionDenied {
-		t.Errorf("transfer: %v", err)
-	}
-	if err := Stop(t.Context(), conn, false); status.Code(err) != codes.PermissionDenied {
-		t.Errorf("stop: %v", err)
-	}
+	_, err = TransferLeadership(t.Context(), conn, 7)
+	expect(t, err, codes.PermissionDenied, "NOAUTH")
+	expect(t, Stop(t.Context(), conn, false), codes.PermissionDenied, "NOAUTH")
 	if len(o.asked) != 0 {
 		t.Error(o.asked)
 	}
@@ -112,7 +111,5 @@ func TestOrdersComeThroughTheSocketOnly(t *testing.T) {
 
 func TestAServerWithoutAnOperatorTakesNoOrders(t *testing.T) {
 	_, conn := serve(t, full)
-	if err := Stop(t.Context(), conn, false); status.Code(err) != codes.Unimplemented {
-		t.Error(err)
-	}
+	expect(t, Stop(t.Context(), conn, false), codes.Unimplemented, "UNIMPLEMENTED")
 }

@@ -11,7 +11,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	paddockv1 "paddock/gen/paddock/v1"
 	"paddock/internal/jute"
@@ -26,7 +25,7 @@ func (a *adminServer) entrance() (request.Handler, error) {
 			return h, nil
 		}
 	}
-	return nil, status.Error(codes.Unavailable, "the server is still starting; ask again")
+	return nil, fault(codes.Unavailable, reasonOf(zk.ConnectionLoss), "the server is still starting; ask again", retrySoon)
 }
 
 // origin is how the server sees a caller. Who opened the socket in the data directory may do what the superuser may.
@@ -58,12 +57,9 @@ func (a *adminServer) Reconfigure(ctx context.Context, in *paddockv1.Reconfigure
 	if err != nil {
 		return nil, err
 	}
-	r, err := run(ctx, h, who.origin(), zk.ConnectRequest{}, zk.Request{Xid: 1, Op: zk.OpReconfig, Members: members})
-	if err != nil {
+	r, err := errand(ctx, h, who.origin(), zk.ConnectRequest{}, &zk.Request{Op: zk.OpReconfig, Members: members})
+	if err = judged(&r, err, zk.ConfigPath, nil); err != nil {
 		return nil, err
-	}
-	if r.Err != zk.OK {
-		return nil, refusedReconfig(r.Err)
 	}
 	out := &paddockv1.ReconfigureResponse{Text: string(r.Data), Version: uint64(r.Zxid)}
 	if _, hex, ok := strings.Cut(out.GetText(), "\nversion="); ok {
@@ -79,13 +75,13 @@ func membersOf(in *paddockv1.ReconfigureRequest) (*zk.Members, error) {
 	whole, parts := len(in.GetMembers()) > 0, len(in.GetJoining()) > 0 || len(in.GetLeaving()) > 0
 	switch {
 	case whole == parts:
-		return nil, status.Error(codes.InvalidArgument, "ask for members, or for joining and leaving: one of the two")
+		return nil, invalid("", "ask for members, or for joining and leaving: one of the two")
 	case in.GetFromVersion() > 1<<63-1:
-		return nil, status.Error(codes.InvalidArgument, "from_version is not the version of a configuration")
+		return nil, invalid("", "from_version is not the version of a configuration")
 	}
 	for _, line := range slices.Concat(in.GetMembers(), in.GetJoining()) {
 		if strings.ContainsAny(line, ",\n") || !strings.HasPrefix(line, "server.") {
-			return nil, status.Errorf(codes.InvalidArgument, "%.80q is not of the form server.N=host:port:port:role;clientAddress", line)
+			return nil, invalid("", "%.80q is not of the form server.N=host:port:port:role;clientAddress", line)
 		}
 	}
 	m := &zk.Members{Joining: jute.Null(), Leaving: jute.Null(), Whole: jute.Null(), Version: int64(in.GetFromVersion())}
@@ -115,7 +111,7 @@ func (a *adminServer) ExpireSession(ctx context.Context, in *paddockv1.ExpireSes
 		return nil, err
 	}
 	if in.GetSessionId() == 0 {
-		return nil, status.Error(codes.InvalidArgument, "session_id is 0, which is no session")
+		return nil, invalid("", "session_id is 0, which is no session")
 	}
 	h, err := a.entrance()
 	if err != nil {
@@ -124,12 +120,9 @@ func (a *adminServer) ExpireSession(ctx context.Context, in *paddockv1.ExpireSes
 	id := zk.SessionID(in.GetSessionId())
 	password := id.Password()
 	operator := caller{operator: true}
-	r, err := run(ctx, h, operator.origin(), zk.ConnectRequest{Session: id, Password: password[:], ReadOnly: true}, zk.Request{Xid: 1, Op: zk.OpCloseSession})
-	if err != nil {
+	r, err := errand(ctx, h, operator.origin(), zk.ConnectRequest{Session: id, Password: password[:], ReadOnly: true}, &zk.Request{Op: zk.OpCloseSession})
+	if err = judged(&r, err, "", nil); err != nil {
 		return nil, err
-	}
-	if r.Err != zk.OK {
-		return nil, status.Error(codes.Unavailable, "the session's end is not decided: "+r.Err.String())
 	}
 	return &paddockv1.ExpireSessionResponse{}, nil
 }
@@ -207,7 +200,7 @@ func (a *adminServer) StreamSnapshot(_ *paddockv1.StreamSnapshotRequest, stream 
 	}
 	switch err := <-ended; {
 	case errors.Is(err, errStalled):
-		return status.Error(codes.ResourceExhausted, err.Error())
+		return fault(codes.ResourceExhausted, "SLOW_READER", err.Error())
 	case err != nil:
 		return refused(err)
 	default:
@@ -221,7 +214,7 @@ func (a *adminServer) SetLogLevel(ctx context.Context, in *paddockv1.SetLogLevel
 		return nil, err
 	}
 	if !slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, in.GetLevel()) {
-		return nil, status.Errorf(codes.InvalidArgument, "level %.20q: write trace, debug, info, warn or error", in.GetLevel())
+		return nil, invalid("", "level %.20q: write trace, debug, info, warn or error", in.GetLevel())
 	}
 	previous, err := a.operator.SetLogLevel(in.GetLevel())
 	if err != nil {
@@ -237,20 +230,4 @@ func (a *adminServer) ResetStatistics(ctx context.Context, _ *paddockv1.ResetSta
 	}
 	a.operator.ResetStatistics()
 	return &paddockv1.ResetStatisticsResponse{}, nil
-}
-
-// refusedReconfig is why the configuration stays.
-func refusedReconfig(code zk.Code) error {
-	kind := codes.FailedPrecondition
-	switch code {
-	case zk.NoAuth:
-		kind = codes.PermissionDenied
-	case zk.ReconfigDisabled:
-		kind = codes.Unimplemented
-	case zk.BadArguments:
-		kind = codes.InvalidArgument
-	case zk.SessionExpired, zk.ConnectionLoss:
-		kind = codes.Unavailable
-	}
-	return status.Error(kind, code.String())
 }

@@ -100,7 +100,7 @@ var verdicts = map[zk.Code]verdict{
 	zk.NotReadOnly:             {codes.Unavailable, "the server has no quorum and serves reads only", retrySoon},
 	zk.EphemeralOnLocalSession: {codes.FailedPrecondition, "a local session owns no ephemerals", 0},
 	zk.RequestTimeout:          {codes.Unavailable, "it took too long", retrySoon},
-	zk.ReconfigDisabled:        {codes.FailedPrecondition, "reconfiguration is switched off (reconfigEnabled)", 0},
+	zk.ReconfigDisabled:        {codes.Unimplemented, "reconfiguration is switched off (reconfigEnabled)", 0},
 	zk.SessionClosedRequireSaslAuth: {codes.Unauthenticated,
 		"the server wants an identity of a scheme it enforces (enforce.auth.schemes)", 0},
 	zk.QuotaExceeded: {codes.ResourceExhausted, "a quota is used up", 0},
