@@ -28,6 +28,7 @@ type catchUp struct {
 	bytes int
 	turn  bool // it reads the log
 	read  bool // something has come from the log
+	err   error
 }
 
 // errEnded tells that the stream is over.
@@ -77,7 +78,8 @@ func (c *catchUp) run() error {
 	return c.flush()
 }
 
-// begin says that the watches have begun, save those that want to begin where nobody has been yet.
+// begin gathers who is to be told that watches have begun, save those that want to begin where nobody has been yet. That is sent once
+// it is known that history goes back so far, so that the first answer to a watch is a refusal if it does not.
 func (c *catchUp) begin() error {
 	slices.SortStableFunc(c.group, func(a, b *watching) int { return int(min(max(a.after-b.after, -1), 1)) })
 	newest := c.group[len(c.group)-1].after
@@ -100,7 +102,7 @@ func (c *catchUp) begin() error {
 		c.over(w, watchItem{watching: w, say: sayAhead, zxid: state.Last,
 			text: fmt.Sprintf("start_after_zxid %v is ahead of the ensemble, which is at %v: it is from another one, or was lost with its disks", w.after, state.Last)})
 	}
-	return c.flush()
+	return nil
 }
 
 // over ends a watch with an item.
@@ -127,6 +129,9 @@ func (c *catchUp) step() error {
 		c.read = false
 		upTo, failed = c.feed.ReadLog(c.grpc.Context(), c.pos, c.wants, c.found)
 		c.giveTurn()
+		if failed == nil {
+			failed = c.err
+		}
 	}
 	if failed == nil {
 		c.pos = upTo
@@ -153,13 +158,20 @@ func (c *catchUp) giveTurn() {
 	c.turn = false
 }
 
+// wants tells whether anybody is to be told of a change in the log.
 func (c *catchUp) wants(kind zk.EventType, path string) bool {
-	c.read = true
+	if !c.read {
+		c.read = true
+		c.err = c.flush() // the watches have begun
+	}
 	return c.index.wants(kind, path)
 }
 
 // found takes the changes of a txn.
 func (c *catchUp) found(changes []request.Change) error {
+	if c.err != nil {
+		return c.err
+	}
 	c.fans.fan(c.index, changes, func(w *watching, b *bundle) {
 		c.items = append(c.items, watchItem{watching: w, bundle: b})
 		c.bytes += b.bytes
@@ -214,6 +226,9 @@ func (c *catchUp) gone(oldest zk.Zxid) error {
 		switch {
 		case w.index != c.index:
 		case w.after <= limit:
+			if !c.read {
+				c.items = slices.DeleteFunc(c.items, func(i watchItem) bool { return i.watching == w }) // it has not begun
+			}
 			c.over(w, watchItem{watching: w, say: sayGone, zxid: oldest,
 				text: fmt.Sprintf("the history does not go back to %v: list again at %v or later, and watch from there", w.after, oldest)})
 		default:

@@ -11,7 +11,7 @@ import (
 	"paddock/server/request"
 )
 
-// Field numbers of proto/paddock/v1/watch.proto, which a test compares with the generated code.
+// Field numbers of proto/paddock/v1/watch.proto, which a test compares with the contract.
 const (
 	fieldResponseEvents = 3 // of WatchResponse
 	fieldEventsChanges  = 1 // of WatchEvents
