@@ -102,6 +102,7 @@ var table = []Row{
 	{Path: "test/tour", Ring: Test},
 	{Path: "test/doors/rig", Ring: Test, Imports: []string{"client"}},
 	{Path: "test/doors/console", Ring: Test},
+	{Path: "test/doors/watches", Ring: Test, Imports: []string{"client"}},
 	{Path: "test/oracle", Ring: Test},
 	{Path: "test/bench", Ring: Test, Imports: []string{"internal/bench", "internal/client", "internal/zk"}},
 	{Path: "test/chaos", Ring: Test, Imports: []string{"internal/client", "internal/jute", "internal/zk"},

@@ -1,0 +1,302 @@
+package watches
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"path"
+	"slices"
+	"strings"
+
+	"paddock/client"
+)
+
+// digest stands for data: its hash, never 0. 0 is for none.
+type digest uint64
+
+func digestOf(b []byte) digest {
+	h := fnv.New64a()
+	h.Write(b)
+	return digest(h.Sum64() | 1)
+}
+
+// change is one change of one znode, as it was written or as it was told.
+type change struct {
+	kind     client.ChangeType
+	path     string
+	zxid     uint64
+	data     digest // of a creation or a change of data
+	previous digest // 0 where it is not known
+}
+
+func (c change) String() string {
+	return fmt.Sprintf("%v %s at %#x (%x, was %x)", c.kind, c.path, c.zxid, c.data, c.previous)
+}
+
+// what is what is known of a change before its zxid is.
+func (c change) what() change {
+	return change{kind: c.kind, path: c.path, data: c.data}
+}
+
+// write is one transaction that was asked for.
+type write struct {
+	changes []change // without zxids
+	zxid    uint64   // 0 if it was not acknowledged: it may have happened, or not
+}
+
+// znode is what a list says of one.
+type znode struct {
+	data  digest
+	mzxid uint64
+}
+
+// scope is what a watch sees.
+type scope struct {
+	path      string
+	recursive bool
+}
+
+func (s scope) sees(c change) bool {
+	switch {
+	case c.path == s.path:
+		return true
+	case s.recursive:
+		return strings.HasPrefix(c.path, s.path+"/")
+	}
+	return path.Dir(c.path) == s.path && c.kind != client.DataChanged
+}
+
+// stretch is what a watcher was told after a zxid, up to another. The first is followed by others if history was gone.
+type stretch struct {
+	list        map[string]znode // what there was at after, below the watched path; nil if it was not asked for
+	after, upTo uint64
+	told        []change
+}
+
+// told is what one watcher was told.
+type told struct {
+	name string
+	scope
+	stretches []stretch
+}
+
+// judgement compares what watchers were told with what was written.
+type judgement struct {
+	at     map[uint64]*write // by zxid
+	doubt  map[change]*write // those that may have happened, by each of their changes
+	zxids  []uint64          // of at, in order
+	faults []string
+
+	vanished map[string]bool // znodes whose deletion nobody was told or promised
+}
+
+// judge returns what was told wrongly, nothing if all is well. A change that nobody was promised, was told or found in a list has not
+// happened.
+func judge(writes []write, all []told) []string {
+	j := judgement{at: map[uint64]*write{}, doubt: map[change]*write{}, vanished: map[string]bool{}}
+	for i := range writes {
+		w := &writes[i]
+		switch {
+		case w.zxid == 0:
+			for _, c := range w.changes {
+				j.doubt[c] = w
+			}
+		case j.at[w.zxid] != nil:
+			j.fault("two writes are acknowledged with zxid %#x", w.zxid)
+		default:
+			j.at[w.zxid] = w
+		}
+	}
+	for _, t := range all {
+		for _, s := range t.stretches {
+			j.settle(t.name, s.told)
+		}
+	}
+	for _, t := range all {
+		for _, s := range t.stretches {
+			for p, n := range s.list {
+				for _, kind := range []client.ChangeType{client.Created, client.DataChanged} {
+					if w := j.doubt[change{kind: kind, path: p, data: n.data}]; w != nil && w.zxid == 0 {
+						w.zxid = n.mzxid
+						j.at[n.mzxid] = w
+					}
+				}
+			}
+		}
+	}
+	j.replay()
+	j.deletions(all)
+	for _, t := range all {
+		j.watcher(t)
+	}
+	return j.faults
+}
+
+func (j *judgement) fault(format string, args ...any) {
+	j.faults = append(j.faults, fmt.Sprintf(format, args...))
+}
+
+// settle gives zxids to writes in doubt that a watcher was told of.
+func (j *judgement) settle(name string, list []change) {
+	for _, c := range list {
+		if j.at[c.zxid] != nil {
+			continue
+		}
+		w := j.doubt[c.what()]
+		switch {
+		case w == nil:
+			j.fault("%s was told what nobody wrote: %v", name, c)
+		case w.zxid != 0:
+			j.fault("%s was told of a write at %#x that others were told of at %#x: %v", name, c.zxid, w.zxid, c)
+		default:
+			w.zxid = c.zxid
+			j.at[c.zxid] = w
+		}
+	}
+}
+
+// replay fills in zxids and what was there before.
+func (j *judgement) replay() {
+	for z := range j.at {
+		j.zxids = append(j.zxids, z)
+	}
+	slices.Sort(j.zxids)
+	state := map[string]digest{}
+	for _, z := range j.zxids {
+		list := slices.Clone(j.at[z].changes)
+		for i := range list {
+			list[i].zxid, list[i].previous = z, state[list[i].path]
+			advance(state, list[i])
+		}
+		j.at[z] = &write{changes: list, zxid: z}
+	}
+}
+
+func advance(state map[string]digest, c change) {
+	if c.kind == client.Deleted {
+		delete(state, c.path)
+		return
+	}
+	state[c.path] = c.data
+}
+
+// deletions judges those in doubt that lists show to have happened though nobody was told: somewhere between a list with the znode and
+// one without, and nobody was told all that lies between.
+func (j *judgement) deletions(all []told) {
+	for c, w := range j.doubt {
+		if c.kind != client.Deleted || w.zxid != 0 {
+			continue
+		}
+		var after, before uint64
+		for _, z := range j.zxids {
+			for _, made := range j.at[z].changes {
+				if made.path == c.path {
+					after = z
+				}
+			}
+		}
+		for _, t := range all {
+			for _, s := range t.stretches {
+				if s.list == nil || !(scope{t.path, true}).sees(c) {
+					continue
+				}
+				if _, there := s.list[c.path]; there {
+					after = max(after, s.after)
+				} else if s.after >= after && after > 0 && (before == 0 || s.after < before) {
+					before = s.after
+				}
+			}
+		}
+		if before == 0 {
+			continue
+		}
+		j.vanished[c.path] = true
+		for _, t := range all {
+			for _, s := range t.stretches {
+				if t.sees(c) && s.after <= after && s.upTo >= before {
+					j.fault("%s, told all after %#x up to %#x, was not told that %s was deleted between %#x and %#x", t.name, s.after, s.upTo, c.path, after, before)
+				}
+			}
+		}
+	}
+}
+
+// watcher judges what one watcher was told.
+func (j *judgement) watcher(t told) {
+	last := uint64(0)
+	for _, s := range t.stretches {
+		if s.after < last {
+			j.fault("%s had been told up to %#x and was to list at %#x", t.name, last, s.after)
+		}
+		last = s.upTo
+		if s.list != nil {
+			j.list(t, s)
+		}
+		j.stretch(t, s)
+	}
+}
+
+// list judges what a watcher found when it listed.
+func (j *judgement) list(t told, s stretch) {
+	state := map[string]digest{}
+	for _, z := range j.zxids {
+		if z > s.after {
+			break
+		}
+		for _, c := range j.at[z].changes {
+			advance(state, c)
+		}
+	}
+	below := scope{t.path, true}
+	for p, d := range state {
+		n, there := s.list[p]
+		if below.sees(change{path: p}) && n.data != d && (there || !j.vanished[p]) {
+			j.fault("%s listed at %#x: %s is %x of %#x, want %x", t.name, s.after, p, n.data, n.mzxid, d)
+			return
+		}
+	}
+	for p := range s.list {
+		if state[p] == 0 {
+			j.fault("%s listed at %#x: there is no %s", t.name, s.after, p)
+			return
+		}
+	}
+}
+
+// stretch judges what a watcher was told in one go; it stops at the first fault.
+func (j *judgement) stretch(t told, s stretch) {
+	from, found := slices.BinarySearch(j.zxids, s.after)
+	if found {
+		from++
+	}
+	n := 0
+	for _, z := range j.zxids[from:] {
+		if z > s.upTo {
+			break
+		}
+		for _, want := range j.at[z].changes {
+			if !t.sees(want) {
+				continue
+			}
+			if n == len(s.told) {
+				j.fault("%s, told all up to %#x, was not told %v", t.name, s.upTo, want)
+				return
+			}
+			got := s.told[n]
+			if got.previous == 0 {
+				want.previous = 0
+			}
+			if got != want {
+				j.fault("%s was told %v, want %v; before that %v", t.name, got, want, s.told[max(0, n-2):n])
+				return
+			}
+			n++
+		}
+	}
+	if n < len(s.told) {
+		j.fault("%s was told too much: %v", t.name, s.told[n])
+	}
+	if !slices.IsSortedFunc(s.told, func(a, b change) int { return cmp.Compare(a.zxid, b.zxid) }) {
+		j.fault("%s was told zxids out of order", t.name)
+	}
+}

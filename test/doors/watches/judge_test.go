@@ -1,0 +1,124 @@
+package watches
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"paddock/client"
+)
+
+// written is a history with a transaction and a write that nobody was promised, and what a perfect watcher is told of it.
+func written() ([]write, told) {
+	var writes []write
+	perfect := told{name: "planted", scope: scope{"/w", true}, stretches: []stretch{{}}}
+	s := &perfect.stretches[0]
+	do := func(zxid uint64, acknowledged bool, changes ...change) {
+		w := write{changes: changes}
+		if acknowledged {
+			w.zxid = zxid
+		}
+		writes = append(writes, w)
+		for _, c := range changes {
+			c.zxid = zxid
+			s.told = append(s.told, c)
+		}
+		s.upTo = zxid
+	}
+	do(1, true, change{kind: client.Created, path: "/w", data: 1})
+	for i := range uint64(5) {
+		do(10+i, i != 3, change{kind: client.Created, path: fmt.Sprint("/w/", i), data: digest(i + 1)})
+	}
+	do(20, true, change{kind: client.DataChanged, path: "/w/0", data: 7}, change{kind: client.Deleted, path: "/w/1"})
+	do(21, true, change{kind: client.Created, path: "/w/0/x", data: 9})
+	writes = append(writes, write{changes: []change{{kind: client.Created, path: "/w/never", data: 3}}})
+	return writes, perfect
+}
+
+func TestTheJudgeFindsPlantedFaults(t *testing.T) {
+	for name, plant := range map[string]func(s *stretch){
+		"a change is dropped":              func(s *stretch) { s.told = slices.Delete(s.told, 3, 4) },
+		"a change of doubt is dropped":     func(s *stretch) { s.told = slices.Delete(s.told, 4, 5) },
+		"the last change is dropped":       func(s *stretch) { s.told = s.told[:len(s.told)-1] },
+		"half of a transaction is dropped": func(s *stretch) { s.told = slices.Delete(s.told, 7, 8) },
+		"a change comes twice":             func(s *stretch) { s.told = slices.Insert(s.told, 3, s.told[2]) },
+		"the last change comes twice":      func(s *stretch) { s.told = append(s.told, s.told[len(s.told)-1]) },
+		"two changes are swapped":          func(s *stretch) { s.told[2], s.told[3] = s.told[3], s.told[2] },
+		"two of a transaction are swapped": func(s *stretch) { s.told[6], s.told[7] = s.told[7], s.told[6] },
+		"a change comes with other data":   func(s *stretch) { s.told[2].data++ },
+		"other data is said to have been":  func(s *stretch) { s.told[6].previous = 99 },
+		"a change is invented":             func(s *stretch) { s.told = append(s.told, change{kind: client.Deleted, path: "/w/2", zxid: 30}) },
+		"a write of doubt comes again": func(s *stretch) {
+			again := s.told[4]
+			again.zxid = 25
+			s.told = append(s.told, again)
+		},
+		"a list is wrong": func(s *stretch) { s.list = map[string]znode{"/w": {1, 1}} },
+		"a list has too much": func(s *stretch) {
+			s.list, s.told = map[string]znode{"/w": {1, 1}, "/w/0": {1, 10}, "/w/9": {1, 10}}, s.told[2:]
+			s.after = 10
+		},
+		"the watcher does not know how far":   func(s *stretch) { s.upTo = 20 },
+		"the watcher is told what was before": func(s *stretch) { s.after = 10 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			writes, perfect := written()
+			whole, planted := perfect, perfect
+			planted.stretches = []stretch{perfect.stretches[0]}
+			planted.stretches[0].told = slices.Clone(perfect.stretches[0].told)
+			plant(&planted.stretches[0])
+			if faults := judge(writes, []told{whole, planted}); len(faults) == 0 {
+				t.Error("the judge finds nothing")
+			}
+		})
+	}
+}
+
+func TestTheJudgeFindsNothingWhereAllIsWell(t *testing.T) {
+	writes, perfect := written()
+	all := perfect.stretches[0].told
+	later := told{name: "later", scope: scope{"/w/0", true}, stretches: []stretch{
+		{after: 1, upTo: 12, told: all[1:2]},
+		{after: 21, upTo: 30, list: map[string]znode{"/w/0": {7, 20}, "/w/0/x": {9, 21}}},
+	}}
+	node := told{name: "node", scope: scope{"/w", false}, stretches: []stretch{{after: 1, upTo: 30, told: slices.Concat(all[1:6], all[7:8])}}}
+	if faults := judge(writes, []told{perfect, later, node}); len(faults) != 0 {
+		t.Error(faults)
+	}
+}
+
+func TestTheJudgeFindsAWatcherSentBack(t *testing.T) {
+	writes, perfect := written()
+	first := perfect.stretches[0]
+	perfect.stretches = append(perfect.stretches, stretch{after: first.upTo - 1, upTo: first.upTo, told: first.told[len(first.told)-1:]})
+	if faults := judge(writes, []told{perfect}); len(faults) == 0 {
+		t.Error("the judge finds nothing")
+	}
+}
+
+// What nobody was told and nobody promised shows in lists.
+func TestTheJudgeFindsWhatNobodyWasTold(t *testing.T) {
+	for name, c := range map[string]change{
+		"a change":   {kind: client.DataChanged, path: "/w/2", data: 99},
+		"a deletion": {kind: client.Deleted, path: "/w/2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			writes, perfect := written()
+			perfect.stretches[0].upTo = 40
+			list := map[string]znode{
+				"/w": {1, 1}, "/w/0": {7, 20}, "/w/0/x": {9, 21}, "/w/2": {99, 25}, "/w/3": {4, 13}, "/w/4": {5, 14},
+			}
+			if c.kind == client.Deleted {
+				delete(list, "/w/2")
+			}
+			lister := told{name: "lister", scope: scope{"/w", true}, stretches: []stretch{{list: list, after: 30, upTo: 30}}}
+			writes = append(writes, write{changes: []change{c}})
+			if faults := judge(slices.Clone(writes), []told{lister}); len(faults) != 0 {
+				t.Errorf("without a watcher: %q", faults)
+			}
+			if faults := judge(slices.Clone(writes), []told{lister, perfect}); len(faults) == 0 {
+				t.Error("the judge finds nothing")
+			}
+		})
+	}
+}

@@ -1,0 +1,219 @@
+//go:build doors
+
+package watches
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"paddock/client"
+	paddockv1 "paddock/gen/paddock/v1"
+	"paddock/test/doors/rig"
+)
+
+const (
+	writers   = 4
+	callTime  = 5 * time.Second
+	writeTick = 4 * time.Millisecond
+	mostPaths = 150       // of a writer
+	bigData   = 128 << 10 // while a reader stalls
+)
+
+// record is what was asked for, and by whom it can be asked.
+type record struct {
+	znodes  []paddockv1.ZnodeServiceClient // one for each server
+	stalled atomic.Int32                   // readers that want to be flooded
+	written atomic.Int64                   // bytes of data
+	number  atomic.Int64                   // of the data written last
+
+	mu     sync.Mutex // guards writes
+	writes []write
+}
+
+func newRecord(t testing.TB, servers []*rig.Server) *record {
+	t.Helper()
+	r := &record{}
+	for _, s := range servers {
+		conn, err := grpc.NewClient("passthrough:///"+s.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: time.Second}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		r.znodes = append(r.znodes, paddockv1.NewZnodeServiceClient(conn))
+	}
+	return r
+}
+
+// attempt writes on some server, once, and records what comes of it. The zxid is 0 if that is not known.
+func (r *record) attempt(ctx context.Context, ops ...*paddockv1.Operation) (zxid uint64) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	z := r.znodes[rand.N(len(r.znodes))]
+	var w write
+	for _, op := range ops {
+		w.changes = append(w.changes, changeBy(op))
+	}
+	var err error
+	switch op := ops[0]; {
+	case len(ops) > 1:
+		var out *paddockv1.TransactResponse
+		out, err = z.Transact(ctx, &paddockv1.TransactRequest{Then: ops})
+		zxid = out.GetZxid()
+	case op.GetCreate() != nil:
+		var out *paddockv1.CreateResponse
+		out, err = z.Create(ctx, op.GetCreate())
+		zxid = out.GetZxid()
+	case op.GetSet() != nil:
+		var out *paddockv1.SetResponse
+		out, err = z.Set(ctx, op.GetSet())
+		zxid = out.GetZxid()
+	default:
+		var out *paddockv1.DeleteResponse
+		out, err = z.Delete(ctx, op.GetDelete())
+		zxid = out.GetZxid()
+	}
+	if err != nil {
+		zxid = 0
+	}
+	w.zxid = zxid
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.writes = append(r.writes, w)
+	return zxid
+}
+
+// insist writes until it is acknowledged.
+func (r *record) insist(ctx context.Context, op func() *paddockv1.Operation) uint64 {
+	for ctx.Err() == nil {
+		if z := r.attempt(ctx, op()); z != 0 {
+			return z
+		}
+	}
+	return 0
+}
+
+func changeBy(op *paddockv1.Operation) change {
+	switch {
+	case op.GetCreate() != nil:
+		return change{kind: client.Created, path: op.GetCreate().GetPath(), data: digestOf(op.GetCreate().GetData())}
+	case op.GetSet() != nil:
+		return change{kind: client.DataChanged, path: op.GetSet().GetPath(), data: digestOf(op.GetSet().GetData())}
+	}
+	return change{kind: client.Deleted, path: op.GetDelete().GetPath()}
+}
+
+// data is different each time; some is not UTF-8.
+func (r *record) data() []byte {
+	size := rand.N(1 << rand.N(12))
+	if r.stalled.Load() > 0 && rand.N(2) == 0 {
+		size = bigData
+	}
+	fill := []byte{'.', 0xff}[rand.N(2)]
+	b := append(fmt.Appendf(nil, "%d ", r.number.Add(1)), bytes.Repeat([]byte{fill}, size)...)
+	r.written.Add(int64(len(b)))
+	return b
+}
+
+func (r *record) create(path string) *paddockv1.Operation {
+	return &paddockv1.Operation{Operation: &paddockv1.Operation_Create{Create: &paddockv1.CreateRequest{Path: path, Data: r.data()}}}
+}
+
+func (r *record) set(path string) *paddockv1.Operation {
+	return &paddockv1.Operation{Operation: &paddockv1.Operation_Set{Set: &paddockv1.SetRequest{Path: path, Data: r.data()}}}
+}
+
+func remove(path string) *paddockv1.Operation {
+	return &paddockv1.Operation{Operation: &paddockv1.Operation_Delete{Delete: &paddockv1.DeleteRequest{Path: path}}}
+}
+
+// write changes znodes below a path, each name used once, until ctx ends.
+func (r *record) write(ctx context.Context, root string) {
+	var paths []string
+	names := 0
+	name := func() string {
+		names++
+		return fmt.Sprint(root, "/", names)
+	}
+	take := func() string {
+		i := rand.N(len(paths))
+		p := paths[i]
+		paths[i] = paths[len(paths)-1]
+		paths = paths[:len(paths)-1]
+		return p
+	}
+	tick := time.NewTicker(writeTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		switch n := rand.N(100); {
+		case len(paths) < 3 || n < 25 && len(paths) < mostPaths:
+			if p := name(); r.attempt(ctx, r.create(p)) != 0 {
+				paths = append(paths, p)
+			}
+		case n < 65:
+			r.attempt(ctx, r.set(paths[rand.N(len(paths))]))
+		case n < 80:
+			r.attempt(ctx, remove(take()))
+		default:
+			p, child := name(), ""
+			ops := []*paddockv1.Operation{r.set(root), r.create(p)}
+			if child = p + "/x"; n < 85 {
+				ops = append(ops, r.create(child), r.set(child), remove(child))
+			}
+			ops = append(ops, r.set(p), remove(take()))
+			if r.attempt(ctx, ops...) != 0 {
+				paths = append(paths, p)
+			}
+		}
+	}
+}
+
+// list is what there is below a path, and when, which is not before a zxid.
+func (r *record) list(ctx context.Context, path string, zxid uint64) (found map[string]znode, at uint64) {
+	for ctx.Err() == nil {
+		var token string
+		z := r.znodes[rand.N(len(r.znodes))]
+		for found = map[string]znode{}; ; {
+			call, cancel := context.WithTimeout(ctx, callTime)
+			out, err := z.ListTree(call, &paddockv1.ListTreeRequest{
+				Path: path, WithData: true, WithStat: true, PageSize: 50, PageToken: token, Read: &paddockv1.ReadOptions{MinZxid: zxid},
+			})
+			cancel()
+			if err != nil {
+				break
+			}
+			for _, n := range out.GetZnodes() {
+				found[n.GetPath()] = znode{digestOf(n.GetData()), n.GetStat().GetMzxid()}
+			}
+			if token = out.GetNextPageToken(); token == "" {
+				return found, out.GetZxid()
+			}
+		}
+		wait(ctx, 20*time.Millisecond)
+	}
+	return nil, 0
+}
+
+// wait waits unless ctx ends before.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
