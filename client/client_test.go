@@ -355,6 +355,38 @@ func TestAWatchGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+// A zxid that no server has told is the caller's mistake; one that was told may be ahead of the next server. A stream that is refused is left.
+func TestAWatchAheadOfAServer(t *testing.T) {
+	streams, left := 0, make(chan struct{}, 3)
+	s := serve(t, &stub{})
+	s.watch = func(_ *paddockv1.CreateWatch, out grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error {
+		if streams++; streams == 2 {
+			return first(tellAll(out, created(10)), failure(codes.Unavailable, "", true))
+		}
+		if streams == 4 {
+			return first(tellAll(out, created(10), changed(false, 11), gone(90)))
+		}
+		err := tellAll(out, &paddockv1.WatchResponse{Response: &paddockv1.WatchResponse_Cancelled{Cancelled: &paddockv1.WatchCancelled{
+			Reason: paddockv1.WatchCancelReason_WATCH_CANCEL_REASON_ZXID_AHEAD}}})
+		<-out.Context().Done()
+		left <- struct{}{}
+		return err
+	}
+	c := dial(t, client.Options{}, s)
+	if _, err := c.Watch(t.Context(), "/a", client.WatchOptions{After: 10}); !errors.Is(err, client.ErrZxidAhead) {
+		t.Fatal(err)
+	}
+	<-left
+	w, err := c.Watch(t.Context(), "/a", client.WatchOptions{After: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := <-w.C; e.Zxid != 11 {
+		t.Fatal(e)
+	}
+	<-left
+}
+
 func TestACacheFollowsAndBeginsAnewWhenItMust(t *testing.T) {
 	var lists int
 	s := serve(t, &stub{})

@@ -83,7 +83,9 @@ type Watch struct {
 	o      WatchOptions
 	out    chan Event
 	cancel context.CancelFunc
-	err    error // set before out is closed
+	leave  context.CancelFunc // ends the stream before
+	begun  bool               // a server has known w.at
+	err    error              // set before out is closed
 	at     uint64
 }
 
@@ -91,7 +93,7 @@ type Watch struct {
 // Error.Zxid to list at; ErrZxidAhead.
 func (z *Znodes) Watch(ctx context.Context, path string, o WatchOptions) (*Watch, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &Watch{z: z, path: path, o: o, out: make(chan Event, watchBuffer), cancel: cancel, at: o.After}
+	w := &Watch{z: z, path: path, o: o, out: make(chan Event, watchBuffer), cancel: cancel, leave: func() {}, at: o.After}
 	w.C = w.out
 	stream, err := w.open(ctx)
 	if err != nil {
@@ -111,18 +113,24 @@ func (w *Watch) Err() error { return w.err }
 
 type watchStream = paddockv1.WatchService_WatchClient
 
-// open opens a stream that tells what is after w.at, on whichever server does, as often as it takes.
+// open opens a stream that tells what is after w.at, on whichever server does, as often as it takes. A zxid that a server has told may be
+// ahead of another for a while.
 func (w *Watch) open(ctx context.Context) (watchStream, error) {
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
 		stream, err := w.tryOpen(ctx)
 		var e *Error
-		if err == nil || !errors.As(err, &e) || e.Code != codes.Unavailable && e.Code != codes.ResourceExhausted && e.Code != codes.Aborted && e.Reason != ErrZxidAhead {
+		if err == nil || !errors.As(err, &e) || !passing(e) && !(w.begun && e.Reason == ErrZxidAhead) {
 			return stream, err
 		}
 		if !pause(ctx, wait) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// passing tells whether a stream that ended so can be opened again.
+func passing(e *Error) bool {
+	return e.Code == codes.Unavailable || e.Code == codes.ResourceExhausted || e.Code == codes.Aborted
 }
 
 func (w *Watch) tryOpen(ctx context.Context) (watchStream, error) {
@@ -134,6 +142,8 @@ func (w *Watch) tryOpen(ctx context.Context) (watchStream, error) {
 	if w.o.Scope == Recursive {
 		kind = paddockv1.WatchKind_WATCH_KIND_RECURSIVE
 	}
+	w.leave()
+	ctx, w.leave = context.WithCancel(ctx)
 	stream, err := paddockv1.NewWatchServiceClient(w.z.conn).Watch(w.z.named(ctx))
 	if err != nil {
 		return nil, err
@@ -152,6 +162,7 @@ func (w *Watch) tryOpen(ctx context.Context) (watchStream, error) {
 	case w.at == 0:
 		w.at = m.GetCreated().GetAfterZxid()
 	}
+	w.begun = true
 	return stream, nil
 }
 
@@ -180,7 +191,7 @@ func (w *Watch) run(ctx context.Context, stream watchStream) {
 			return
 		}
 		var e *Error
-		if errors.As(err, &e) && e.Code != codes.Unavailable && e.Code != codes.ResourceExhausted && e.Code != codes.Aborted {
+		if errors.As(err, &e) && !passing(e) {
 			w.err = err
 			return
 		}
