@@ -100,6 +100,7 @@ func (c *Core) acked(l *learner, z zk.Zxid, out *Actions) {
 func (c *Core) joinedBy(l *learner, out *Actions) {
 	r := c.leading
 	l.phase = synced
+	defer c.admit(out)
 	l.acked = max(l.acked, l.given)
 	l.deadlineMS = max(l.deadlineMS, c.nowMS+c.cfg.syncMS())
 	if r.phase == serving {

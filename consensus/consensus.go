@@ -56,6 +56,10 @@ type Config struct {
 	// HistoryTxns and HistoryBytes bound what is kept in memory for learners that come back; 0 stands for the defaults.
 	HistoryTxns, HistoryBytes int
 
+	// SnapSyncsMax and DiffSyncsMax bound how many learners are synchronised at once by a snapshot, and by parts of the log.
+	// Observers beyond it wait their turn; voters do not, since a quorum may wait for them. 0 stands for 10 and 100.
+	SnapSyncsMax, DiffSyncsMax int
+
 	// TickMS is ZooKeeper's tickTime; InitLimit and SyncLimit are in ticks. 0 stands for 2000, 10 and 5.
 	TickMS               int64
 	InitLimit, SyncLimit int64
@@ -81,6 +85,12 @@ func (cfg *Config) setDefaults() {
 	def(&cfg.TickMS, tickDefaultMS)
 	def(&cfg.InitLimit, initLimitDefault)
 	def(&cfg.SyncLimit, syncLimitDefault)
+	if cfg.SnapSyncsMax <= 0 {
+		cfg.SnapSyncsMax = snapSyncsDefault
+	}
+	if cfg.DiffSyncsMax <= 0 {
+		cfg.DiffSyncsMax = diffSyncsDefault
+	}
 	if cfg.HistoryTxns <= 0 {
 		cfg.HistoryTxns = historyTxnsDefault
 	}

@@ -66,6 +66,7 @@ const (
 	informed                      // LEADERINFO is sent, ACKEPOCH is awaited
 	known                         // its history is known; it waits for the leader's epoch to be durable
 	searching                     // the log on disk is searched for the end of its history
+	queued                        // as many others as may be are being synchronised; it waits its turn
 	syncing                       // everything up to NEWLEADER is sent; its acknowledgement is awaited
 	synced                        // it has joined the epoch
 )
@@ -80,6 +81,7 @@ type learner struct {
 	cumulative bool
 	commitDue  zk.Zxid
 	last       zk.Zxid // the newest in its log when it came
+	whole      bool    // it is synchronised by a snapshot
 	upToDate   bool    // UPTODATE is sent
 
 	acked zk.Zxid // its log is durable up to here
@@ -172,6 +174,7 @@ func (c *Core) forget(l *learner, out *Actions) {
 		f := c.learning
 		f.observers = slices.DeleteFunc(f.observers, func(o *learner) bool { return o == l })
 		c.tellLeft(l, out)
+		c.admit(out)
 		return
 	}
 	if i := slices.Index(r.learners, l); i >= 0 {
@@ -179,6 +182,7 @@ func (c *Core) forget(l *learner, out *Actions) {
 	}
 	r.syncs = slices.DeleteFunc(r.syncs, func(s syncWait) bool { return s.link == l.link })
 	c.tellLeft(l, out)
+	c.admit(out)
 }
 
 // tellLeft tells the replica of a learner that is gone and may have been heard.

@@ -86,6 +86,7 @@ func (c *Core) hearObserver(l *learner, m *Message, out *Actions) {
 		case l.phase == syncing:
 			l.phase = synced
 			c.bringUpToDate(l, out)
+			c.admit(out)
 		}
 	case MsgPing, MsgRequest, MsgRevalidate:
 		if l.upToDate {

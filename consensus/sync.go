@@ -4,6 +4,12 @@ import (
 	"paddock/internal/zk"
 )
 
+// How many learners are synchronised at once unless the configuration says otherwise.
+const (
+	snapSyncsDefault = 10
+	diffSyncsDefault = 100
+)
+
 // plan is how a learner is brought up to date: the kind of its first message, and up to where it then has the
 // leader's history.
 type plan struct {
@@ -70,6 +76,11 @@ func (c *Core) syncFromLog(l *learner, newest zk.Zxid, ok bool, out *Actions) {
 
 // sendHistory sends what p says: up to memory from the log on disk, from there on from memory.
 func (c *Core) sendHistory(l *learner, p plan, memory zk.Zxid, out *Actions) {
+	l.whole = p.kind == MsgSnap
+	if !c.hasTurn(l) {
+		l.phase = queued
+		return
+	}
 	send := func(m *Message) { out.Do = append(out.Do, Action{Kind: Send, Link: l.link, Message: m}) }
 	switch p.kind {
 	case MsgSnap:
@@ -96,6 +107,35 @@ func (c *Core) sendHistory(l *learner, p plan, memory zk.Zxid, out *Actions) {
 			l.sent = min(l.sent, c.leading.reconfigAt)
 		case !l.observer && c.cfg.bug != bugForgetsInFlight:
 			send(&Message{Kind: MsgProposal, Zxid: e.Zxid, Payload: e.Payload})
+		}
+	}
+}
+
+// hasTurn tells whether a learner may be synchronised now.
+//
+// ZooKeeper compatibility: ZooKeeper closes the connection of who is beyond the bound, to be tried again; it too lets every voter in.
+func (c *Core) hasTurn(l *learner) bool {
+	if !l.observer {
+		return true
+	}
+	busy, most := 0, c.cfg.DiffSyncsMax
+	if l.whole {
+		most = c.cfg.SnapSyncsMax
+	}
+	for _, o := range c.learners() {
+		if o.phase == syncing && o.whole == l.whole {
+			busy++
+		}
+	}
+	return busy < most
+}
+
+// admit synchronises those whose turn has come. How is decided anew, as time has gone by. One that waits longer than initLimit gives up
+// by itself, and comes again.
+func (c *Core) admit(out *Actions) {
+	for _, l := range c.learners() {
+		if l.phase == queued && c.hasTurn(l) {
+			c.synchronise(l, out)
 		}
 	}
 }

@@ -40,7 +40,8 @@ func coreConfig(c *config.Config, rec *datadir.Recovered) *consensus.Config {
 	out := &consensus.Config{
 		Ensemble: c.Members.Membership, LastSeen: loggedConfig(c, rec.Tree), Distributed: true, Reconfig: c.Members.ReconfigEnabled, ConfigIn: configIn,
 		ObserverMasters: c.Members.ObserverMasterPort > 0,
-		LastZxid:        rec.LastZxid(), AcceptedEpoch: rec.Epochs.Accepted, CurrentEpoch: rec.Epochs.Current,
+		SnapSyncsMax:    c.Members.SnapSyncsMax, DiffSyncsMax: c.Members.DiffSyncsMax,
+		LastZxid: rec.LastZxid(), AcceptedEpoch: rec.Epochs.Accepted, CurrentEpoch: rec.Epochs.Current,
 		TickMS: c.TickTime.Milliseconds(), InitLimit: int64(c.Members.InitLimit), SyncLimit: int64(c.Members.SyncLimit),
 		ElectionIntervalMinMS: c.Members.NotificationMin.Milliseconds(), ElectionIntervalMaxMS: c.Members.NotificationMax.Milliseconds(),
 	}
