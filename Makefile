@@ -84,7 +84,7 @@ bench: build ## measure Paddock and ZooKeeper in turn
 	PADDOCK_BIN=$(PADDOCK) $(BENCH)
 
 .PHONY: tour
-tour: build ## run the commands of README.md and compare what they print
+tour: build ## run the commands of README.md and docs/api.md and compare what they print
 	PADDOCK_BIN=$(PADDOCK) go test -tags tour -count=1 ./test/tour
 
 .PHONY: fmt

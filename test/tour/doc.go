@@ -1,4 +1,4 @@
-// Package tour runs the commands that README.md shows, as a reader would, and compares what they print.
+// Package tour runs the commands that README.md and docs/api.md show, as a reader would, and compares what they print.
 //
 // Its test, with the build tag `tour`, takes every ```console block of the section "A five-minute tour" and plays the
 // lines that begin with "$ " in one bash, in a directory that looks like a checkout after `make build`. What stands below

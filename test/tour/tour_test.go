@@ -39,16 +39,22 @@ func checkout(t *testing.T, binary string) string {
 }
 
 // The tour in README.md works, command by command, as it is printed there.
-func TestTour(t *testing.T) {
+func TestTour(t *testing.T) { follow(t, "README.md", "A five-minute tour") }
+
+// So do the examples of REST.
+func TestREST(t *testing.T) { follow(t, "docs/api.md", "REST by example") }
+
+// follow runs the commands of a section of a document.
+func follow(t *testing.T, name, section string) {
 	binary := os.Getenv("PADDOCK_BIN")
 	if binary == "" {
 		t.Fatal("PADDOCK_BIN is not set to a paddock binary; `make tour` builds one and sets it")
 	}
-	document, err := os.ReadFile("../../README.md")
+	document, err := os.ReadFile(filepath.Join("../..", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps, err := Steps(string(document), "A five-minute tour")
+	steps, err := Steps(string(document), section)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +69,7 @@ func TestTour(t *testing.T) {
 			err = Match(step.Want, got)
 		}
 		if err != nil {
-			t.Fatalf("README.md:%d: $ %s\n%v\nprinted:\n%s", step.Line, step.Command, err, strings.Join(got, "\n"))
+			t.Fatalf("%s:%d: $ %s\n%v\nprinted:\n%s", name, step.Line, step.Command, err, strings.Join(got, "\n"))
 		}
 	}
 }
