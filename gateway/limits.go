@@ -2,12 +2,16 @@ package gateway
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // Bounds of what HTTP clients may use before anything is known of them.
@@ -99,13 +103,49 @@ func depth(body []byte) error {
 	return nil
 }
 
-// shallow stands before the routes that read JSON.
+// single refuses what stands behind a JSON value, which a decoder would not look at. Whether it is one others find out.
+func single(body []byte) error {
+	var value json.RawMessage
+	d := json.NewDecoder(bytes.NewReader(body))
+	if d.Decode(&value) != nil {
+		return nil
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return invalid("there is something behind the JSON value; a body is one value")
+	}
+	return nil
+}
+
+// legible returns the query of a URL. It refuses a path or query whose text is not UTF-8, which no message can carry.
+func legible(u *url.URL) (query, error) {
+	values, err := url.ParseQuery(u.RawQuery)
+	switch {
+	case err != nil:
+		return query{}, invalid("the query cannot be read: " + err.Error())
+	case !utf8.ValidString(u.Path):
+		return query{}, invalid("the path is not UTF-8")
+	}
+	for key, list := range values {
+		if !utf8.ValidString(key) || !utf8.ValidString(strings.Join(list, " ")) {
+			return query{}, invalid("the query is not UTF-8")
+		}
+	}
+	return query{values}, nil
+}
+
+// shallow stands before the routes that are generated from the contract, which read JSON.
 func shallow(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := legible(r.URL); err != nil {
+			fail(w, err, false)
+			return
+		}
 		if r.ContentLength > 0 {
 			body, err := io.ReadAll(r.Body) // in memory already
 			if err == nil {
-				err = depth(body)
+				if err = depth(body); err == nil {
+					err = single(body)
+				}
 			}
 			if err != nil {
 				fail(w, err, false)

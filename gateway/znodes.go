@@ -40,13 +40,9 @@ func (z *znodes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path == "" {
 		path = "/"
 	}
-	q, err := url.ParseQuery(r.URL.RawQuery)
-	switch {
-	case err != nil:
-		refuse(w, http.StatusBadRequest, "the query cannot be read: "+err.Error())
-		return
-	case !utf8.ValidString(path):
-		refuse(w, http.StatusBadRequest, "the path is not UTF-8")
+	q, err := legible(r.URL)
+	if err != nil {
+		fail(w, err, false)
 		return
 	}
 	var serve func(http.ResponseWriter, *http.Request, string, query) error
@@ -65,7 +61,7 @@ func (z *znodes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusMethodNotAllowed, r.Method+" is not possible on a znode")
 		return
 	}
-	if err := serve(w, r, path, query{q}); err != nil {
+	if err := serve(w, r, path, q); err != nil {
 		fail(w, err, conditional)
 	}
 }
