@@ -22,6 +22,7 @@ CHAOS    := go test -tags chaos -count=1 -timeout 180m ./test/chaos/...
 ORACLE   := go test -tags interop -count=1 -timeout 60m ./test/oracle/... -args -seeds=200
 INTEROP  := go test -count=1 -timeout 30m ./...
 DEPLOY   := go test -count=1 -timeout 10m ./...
+DOORS    := go test -tags doors -p 1 -count=1 -timeout 30m ./test/doors/...
 ENSEMBLE := go test -count=1 -timeout 60m ./internal/sim -run TestEnsembleSimulation -args $(if $(SEED),-seed=$(SEED)) -runs=$(RUNS)
 SIM      := go test -count=1 -timeout 60m ./internal/sim -run TestSimulation -args $(if $(SEED),-seed=$(SEED)) -runs=$(RUNS)
 
@@ -74,6 +75,11 @@ interop: build ## run unmodified clients against Paddock and ZooKeeper, and comp
 	cd test/interop && PADDOCK_BIN=$(PADDOCK) $(INTEROP)
 	go test -tags interop -count=1 -timeout 10m ./consensus/transport
 	PADDOCK_BIN=$(PADDOCK) $(ORACLE)
+
+.PHONY: doors
+doors: build $(TOOLS)/.built ## ask the same through each door, with clients of others, and with hostile ones
+	@test/doors/install.sh
+	PADDOCK_BIN=$(PADDOCK) $(DOORS)
 
 .PHONY: deploy
 deploy: build ## check what deploy/ holds, with the tools of those who will read it
