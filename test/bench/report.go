@@ -68,8 +68,11 @@ func (r *report) row(add row) *row {
 	return &add
 }
 
-// markdown is the table.
+// markdown is the table; "" if it would be empty.
 func (r *report) markdown() string {
+	if len(r.rows) == 0 {
+		return ""
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "| what | unit | %v | %v | ratio | wanted |\n|---|---|---:|---:|---:|---|\n", r.sides[0], r.sides[1])
 	for _, row := range r.rows {
@@ -87,7 +90,11 @@ func (r *report) markdown() string {
 }
 
 // log prints the table.
-func (r *report) log(t *testing.T) { t.Logf("\n%s", r.markdown()) }
+func (r *report) log(t *testing.T) {
+	if text := r.markdown(); text != "" {
+		t.Logf("\n%s", text)
+	}
+}
 
 // figure writes a number with three digits or all those before the point.
 func figure(v float64) string {

@@ -4,9 +4,11 @@ package bench
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,15 +26,21 @@ const javaLibraries = "/usr/share/java"
 var javaJars = []string{"zookeeper.jar", "zookeeper-jute.jar", "slf4j-api.jar", "slf4j-simple.jar", "netty-common.jar",
 	"netty-handler.jar", "netty-transport.jar", "netty-buffer.jar", "snappy-java.jar", "metrics-core.jar"}
 
-// kind is what a server is: java, or the path of a Paddock binary.
+// kind is what a server is: java, etcd, or the path of a Paddock binary.
 type kind string
 
-const java kind = "java"
+const (
+	java kind = "java"
+	etcd kind = "etcd"
+)
 
 // String is the kind as tables name it.
 func (k kind) String() string {
-	if k == java {
+	switch k {
+	case java:
 		return "ZooKeeper"
+	case etcd:
+		return "etcd"
 	}
 	name := filepath.Base(string(k))
 	if name == "paddock" {
@@ -48,7 +56,9 @@ const startTimeout = 2 * time.Minute
 type server struct {
 	kind      kind
 	dir       string
-	addr      string
+	addr      string   // of the client port
+	grpc      string   // of the gRPC port; "" if it is closed, as it always is in ZooKeeper
+	http      string   // of the HTTP port; likewise
 	snapCount int      // 0 for the default
 	member    []string // lines of the configuration that make it a member of an ensemble
 	cmd       *exec.Cmd
@@ -74,15 +84,16 @@ func newServer(t *testing.T, k kind, dir string, snapCount int) *server {
 func (s *server) data() string { return filepath.Join(s.dir, "data") }
 
 // command is the command line: both servers with their defaults, save that they log warnings only, that connections
-// are not limited, and that no other door is open.
+// are not limited, and that no other door is open but those that are given an address.
 func (s *server) command() (*exec.Cmd, error) {
-	_, port, err := net.SplitHostPort(s.addr)
-	if err != nil {
-		return nil, err
-	}
-	if s.kind != java {
+	port := portOf(s.addr)
+	switch s.kind {
+	case etcd:
+		return s.etcdCommand()
+	case java:
+	default:
 		args := []string{"serve", "--log-level", "warn", "dataDir=" + s.data(), "clientPort=" + port, "clientPortAddress=127.0.0.1",
-			"httpPort=0", "grpcPort=0", "maxClientCnxns=0"}
+			"httpPort=" + portOf(s.http), "grpcPort=" + portOf(s.grpc), "maxClientCnxns=0"}
 		if s.snapCount > 0 {
 			args = append(args, fmt.Sprint("snapCount=", s.snapCount))
 		}
@@ -107,6 +118,33 @@ func (s *server) command() (*exec.Cmd, error) {
 		args = append(args, fmt.Sprint("-Dzookeeper.snapCount=", s.snapCount))
 	}
 	return exec.Command("java", append(args, "org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg)...), nil
+}
+
+// portOf is the port of host:port, 0 of "".
+func portOf(addr string) string {
+	if _, port, err := net.SplitHostPort(addr); err == nil {
+		return port
+	}
+	return "0"
+}
+
+// etcdCommand is the command line of etcd: a single member with its defaults, which sync every write. gRPC and HTTP have a port each, so
+// that it need not find out of every connection which of the two it is.
+func (s *server) etcdCommand() (*exec.Cmd, error) {
+	bin := os.Getenv("ETCD_BIN")
+	if bin == "" {
+		build := exec.Command("./etcd.sh")
+		build.Stderr = os.Stderr
+		out, err := build.Output()
+		if err != nil {
+			return nil, fmt.Errorf("build etcd by test/bench/etcd.sh: %w; or name a binary by ETCD_BIN", err)
+		}
+		bin = strings.TrimSpace(string(out))
+	}
+	peer := "http://" + s.addr
+	return exec.Command(bin, "--name=bench", "--data-dir="+s.data(), "--log-level=warn",
+		"--listen-client-urls=http://"+s.grpc, "--listen-client-http-urls=http://"+s.http, "--advertise-client-urls=http://"+s.grpc,
+		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=bench="+peer), nil
 }
 
 // start runs the server and returns how long it took until it answered `srvr` as a serving server.
@@ -152,6 +190,20 @@ func (s *server) await() error {
 
 // serving asks once. A word that arrives while Java is still starting may never be answered.
 func (s *server) serving() bool {
+	if s.kind == etcd {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.http+"/health", nil)
+		if err != nil {
+			return false
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return false
+		}
+		res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	}
 	c, err := net.Dial("tcp", s.addr)
 	if err != nil {
 		return false

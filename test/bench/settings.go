@@ -21,6 +21,7 @@ type settings struct {
 	znodes   int
 	watchers int
 	snapshot snapshotSettings
+	load     string // part of the names of those loads of doors that are run
 	dir      string
 	out      string
 }
@@ -52,6 +53,7 @@ func newSettings(t *testing.T) settings {
 		}
 		s.duration = d
 	}
+	s.load = os.Getenv("BENCH_LOAD")
 	s.out = os.Getenv("BENCH_OUT")
 	s.dir = directory(t)
 	return s
