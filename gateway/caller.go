@@ -64,5 +64,37 @@ func optionalPath(d protoreflect.MessageDescriptor) bool { return d.Name() == "L
 
 // context is that of a call for r, on its client's behalf.
 func (z *znodes) context(r *http.Request, method string) (context.Context, error) {
-	return runtime.AnnotateContext(r.Context(), z.mux, r, method)
+	if r.Header.Get("Grpc-Timeout") != "" {
+		return runtime.AnnotateContext(r.Context(), z.mux, r, method)
+	}
+	// The same without what the server does not listen to, which takes longer to gather than this.
+	md := behalf(r.Context(), r)
+	for i, key := range passedCanonical {
+		for _, v := range r.Header[key] {
+			if printable(v) {
+				md[passedAll[i]] = append(md[passedAll[i]], v)
+			}
+		}
+	}
+	return metadata.NewOutgoingContext(r.Context(), md), nil
+}
+
+// passedAll are the headers that the server is told, as metadata has them; passedCanonical as HTTP has them.
+var passedAll, passedCanonical = headers(append([]string{"authorization"}, passed...))
+
+func headers(names []string) (lower, canonical []string) {
+	for _, n := range names {
+		canonical = append(canonical, http.CanonicalHeaderKey(n))
+	}
+	return names, canonical
+}
+
+// printable tells of a value that metadata can have.
+func printable(v string) bool {
+	for i := range len(v) {
+		if v[i] < 0x20 || v[i] > 0x7e {
+			return false
+		}
+	}
+	return true
 }

@@ -102,7 +102,8 @@ func (z *znodes) get(w http.ResponseWriter, r *http.Request, path string, q quer
 		return nil
 	}
 	if wantsJSON(r) {
-		message(w, http.StatusOK, out)
+		h.Set("Content-Type", "application/json")
+		_, _ = w.Write(appendGet(nil, out)) // the client is gone
 		return nil
 	}
 	h.Set("Content-Type", contentType(out.GetData()))

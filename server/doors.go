@@ -31,7 +31,8 @@ import (
 // probes have an answer.
 type doors struct {
 	grpc    *grpcapi.Server
-	conn    *grpc.ClientConn // the gateway's
+	conn    *grpc.ClientConn // the gateway's, for streams
+	inside  *grpcapi.Inside  // the gateway's, for everything else
 	http    *http.Server     // nil if the HTTP port is closed
 	retry   context.CancelFunc
 	serving sync.WaitGroup
@@ -57,6 +58,7 @@ func (s *server) openDoors() (*doors, error) {
 			for _, open := range listeners {
 				open.Close()
 			}
+			d.grpc.Stop()
 			return nil, s.portProblem(err, s.cfg.GRPC.Port, config.GRPCPortTaken)
 		}
 		if s.cfg.TLS.GRPC {
@@ -139,8 +141,8 @@ func (s *server) openHTTP(d *doors) error {
 	if err != nil {
 		return fmt.Errorf("HTTP port: connect to the server in %s: %w", s.cfg.DataDir, err)
 	}
-	d.conn = conn
-	handler, err := gateway.New(conn, gateway.Options{
+	d.conn, d.inside = conn, d.grpc.Inside(conn)
+	handler, err := gateway.New(d.inside, gateway.Options{
 		Logger: s.log, Metrics: admin.Scrape(s.liveWords), Commands: s.commands(authority), CommandPath: s.cfg.HTTP.CommandPath, CORSOrigins: s.cfg.HTTP.CORSOrigins, Console: console.Handler(),
 	})
 	if err != nil {
@@ -196,6 +198,7 @@ func (d *doors) stop() {
 		d.http.Close()
 	}
 	if d.conn != nil {
+		d.inside.Close()
 		d.conn.Close()
 	}
 	graceful := make(chan struct{})

@@ -107,7 +107,8 @@ var table = []Row{
 	{Path: "test/doors/suite", Ring: Test},
 	{Path: "test/doors/watches", Ring: Test, Imports: []string{"client"}},
 	{Path: "test/oracle", Ring: Test},
-	{Path: "test/bench", Ring: Test, Imports: []string{"internal/bench", "internal/client", "internal/zk"}},
+	{Path: "test/bench", Ring: Test, Imports: []string{"internal/bench", "internal/client", "internal/zk"},
+		Modules: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
 	{Path: "test/chaos", Ring: Test, Imports: []string{"internal/client", "internal/jute", "internal/zk"},
 		Modules: []string{"github.com/anishathalye/porcupine"}},
 }

@@ -30,6 +30,7 @@ const (
 	pingEvery         = 30 * time.Second // to clients that say nothing, so that dead ones are noticed
 	pingTimeout       = 10 * time.Second // for the answer, before the connection is closed
 	clientPingMin     = 10 * time.Second // clients that ping more often are disconnected
+	workers           = 128              // goroutines that take calls in turn, so that not each call has to grow a stack; further calls get their own
 )
 
 // Options are what the door needs from the server.
@@ -69,24 +70,34 @@ type Options struct {
 // Stop.
 type Server struct {
 	*grpc.Server
-	door *door
+	door        *door
+	methods     map[string]method // by full name; see Inside
+	messageMax  int               // bytes of one request
+	interceptor grpc.UnaryServerInterceptor
 }
 
 // New makes a gRPC server with all services registered.
 func New(o Options) *Server {
-	s := &Server{door: newDoor(&o)}
+	s := &Server{door: newDoor(&o), methods: map[string]method{}, messageMax: max(messageBytesMax, o.RequestBytesMax+messageExtraBytes)}
+	if o.Logger.GetLevel() <= zerolog.DebugLevel {
+		s.interceptor = logCalls(o.Logger)
+	}
 	transport := newHandshake(o.Credentials)
 	options := []grpc.ServerOption{
 		grpc.Creds(transport),
 		grpc.MaxConcurrentStreams(streamsMax),
-		grpc.MaxRecvMsgSize(max(messageBytesMax, o.RequestBytesMax+messageExtraBytes)),
+		grpc.MaxRecvMsgSize(s.messageMax),
+		grpc.NumStreamWorkers(workers),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: clientPingMin, PermitWithoutStream: true}),
-		grpc.ChainUnaryInterceptor(logCalls(o.Logger)),
 	}
 	if o.Tracer != nil {
-		options = append(options, grpc.ChainUnaryInterceptor(traceCalls(o.Tracer)), grpc.ChainStreamInterceptor(traceStreams(o.Tracer)))
+		s.interceptor = within(s.interceptor, traceCalls(o.Tracer))
+		options = append(options, grpc.ChainStreamInterceptor(traceStreams(o.Tracer)))
+	}
+	if s.interceptor != nil {
+		options = append(options, grpc.UnaryInterceptor(s.interceptor))
 	}
 	s.Server = grpc.NewServer(options...)
 	paddockv1.RegisterAdminServiceServer(s, &adminServer{
@@ -124,15 +135,24 @@ func (a *adminServer) GetStatus(context.Context, *paddockv1.GetStatusRequest) (*
 	return &paddockv1.GetStatusResponse{Status: s.proto()}, nil
 }
 
+// within is what does inner within outer, which may be nil.
+func within(outer, inner grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
+	if outer == nil {
+		return inner
+	}
+	return func(ctx context.Context, in any, call *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		return outer(ctx, in, call, func(ctx context.Context, in any) (any, error) { return inner(ctx, in, call, handle) })
+	}
+}
+
 // logCalls logs each call at debug, with its outcome and duration.
 func logCalls(log zerolog.Logger) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, in any, call *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-		if log.GetLevel() > zerolog.DebugLevel {
-			return handle(ctx, in)
-		}
 		began := time.Now()
 		out, err := handle(ctx, in)
-		log.Debug().Str("op", call.FullMethod).Stringer("code", status.Code(err)).Dur("dur_ms", time.Since(began)).Msg("grpc call")
+		if e := log.Debug(); e != nil {
+			e.Str("op", call.FullMethod).Stringer("code", status.Code(err)).Dur("dur_ms", time.Since(began)).Msg("grpc call")
+		}
 		return out, err
 	}
 }
