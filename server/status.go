@@ -41,7 +41,7 @@ func (s *server) status() grpcapi.Status {
 		t := r.Tree()
 		st.Zxid = t.Zxid()
 		st.Znodes, st.Ephemerals, st.DataBytes = int64(t.Znodes()), int64(t.EphemeralCount()), t.ApproximateDataSize()
-		st.Sessions, st.Watches = int64(r.Sessions()), watchCount(r)
+		st.Sessions, st.Watches = int64(r.Sessions()+r.LocalCount()), watchCount(r)
 		st.Latency.Min, st.Latency.Mean, st.Latency.Max = ds.Latency()
 	})
 	return st

@@ -75,7 +75,7 @@ func (w words) Server() (admin.Server, bool) {
 		out.Zxid, out.Ephemerals, out.DataBytes = t.Zxid(), int64(t.EphemeralCount()), t.ApproximateDataSize()
 		out.Znodes = int64(t.Znodes()) + 1 // ZooKeeper counts the root twice
 		out.DropProbability = r.DropProbability()
-		out.Watches, out.Sessions = watchCount(r), int64(r.Sessions())
+		out.Watches, out.Sessions, out.LocalSessions = watchCount(r), int64(r.Sessions()), int64(r.LocalCount())
 		w.addMember(&out, r)
 	})
 	return out, ok

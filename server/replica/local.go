@@ -160,6 +160,9 @@ func (r *Replica) eachLocal(f func(zk.SessionID)) {
 // LocalSessions are the sessions that this server alone knows, with their timeouts in milliseconds.
 func (r *Replica) LocalSessions() map[zk.SessionID]int32 { return maps.Clone(r.localMS) }
 
+// LocalCount is how many local sessions there are.
+func (r *Replica) LocalCount() int { return len(r.localMS) }
+
 // keepLocals gives every local session its whole time again, since its client was sent away while this server had no role.
 func (r *Replica) keepLocals() {
 	r.eachLocal(func(s zk.SessionID) { r.local.Touch(s, r.localMS[s], r.nowMS) })

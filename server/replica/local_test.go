@@ -28,8 +28,14 @@ func TestALocalSessionIsNowhereButHere(t *testing.T) {
 	if _, known := m.r.Tree().Session(m.sessions[d].Session); known || len(m.appended) != logged {
 		t.Errorf("%d txns", len(m.appended)-logged)
 	}
+	if local, global := m.r.LocalCount(), m.r.Sessions(); local != 1 || global != 0 {
+		t.Errorf("counted as %d local sessions and %d global ones", local, global)
+	}
 	m.send(d, zk.Request{Xid: 2, Op: zk.OpCloseSession})
 	m.expect(d, "1 OK", "2 OK", "closed: session_closed")
+	if local := m.r.LocalCount(); local != 0 {
+		t.Errorf("%d local sessions are left", local)
+	}
 	e := m.again(d)
 	m.expect(e, "connected 0", "closed: session_refused")
 }

@@ -1,7 +1,7 @@
 // Package chaos kills, pauses, starves and misleads real server processes, and then checks what they promised.
 //
 // `make chaos` runs it; the tests need the build tag chaos, the binary that PADDOCK_BIN names, Debian's package zookeeper
-// (the oracle for data directories) and, for those that mount a small file system or change the user, root.
+// (the oracle for data directories), haproxy (test/chaos/install.sh) and, for those that mount a small file system or change the user, root.
 //
 // The tests of replacement and migration (rolling_test.go and its neighbours) run the programs of testdata/migration, whose many
 // kazoo and Curator clients hold locks; test/interop/install.sh installs what those need.

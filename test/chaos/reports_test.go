@@ -111,57 +111,20 @@ func TestMovedMember(t *testing.T) {
 	})
 }
 
-// forwarder is a proxy on one address, to whatever is behind it at the moment.
-type forwarder struct {
-	net.Listener
-	to atomic.Pointer[string]
-	wg sync.WaitGroup
-}
-
-func forward(t *testing.T) *forwarder {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &forwarder{Listener: l}
-	f.wg.Go(func() { // ends with the listener
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { // ends with either connection, and these with the servers
-				defer in.Close()
-				out, err := net.Dial("tcp", *f.to.Load())
-				if err != nil {
-					return
-				}
-				defer out.Close()
-				go func() { io.Copy(out, in); out.Close() }() //nolint:errcheck // any end will do
-				io.Copy(in, out)                              //nolint:errcheck // likewise
-			}()
-		}
-	})
-	t.Cleanup(func() { l.Close(); f.wg.Wait() })
-	return f
-}
-
-// TestClientsFromTheFuture answers ZOOKEEPER-832: behind a proxy an ensemble is replaced by one with other data. Its clients are
+// TestClientsFromTheFuture answers ZOOKEEPER-832: behind HAProxy an ensemble is replaced by one with other data. Its clients are
 // refused as ZooKeeper refuses them, which is counted and told of in one line that has the remedies; a client that is started anew
 // is served.
 func TestClientsFromTheFuture(t *testing.T) {
 	const seen, attempts = 0x60fd15564, 200
-	proxy := forward(t)
 	e := assemble(t, []string{paddock, paddock, paddock})
 	e.launch(t)
 	e.await(t)
+	proxy := startProxy(t, e.members[0].addr())
 	for _, p := range e.members {
-		at := p.addr()
-		proxy.to.Store(&at)
+		proxy.point(t, p.addr())
 		for range attempts {
 			ctx, cancel := contextFor(5 * time.Second)
-			c, err := client.Dial(ctx, proxy.Addr().String(), client.Options{LastZxid: seen})
+			c, err := client.Dial(ctx, proxy.address, client.Options{LastZxid: seen})
 			cancel()
 			if err == nil {
 				c.Abandon()
@@ -181,7 +144,7 @@ func TestClientsFromTheFuture(t *testing.T) {
 		if len(lines) != 1 || !strings.Contains(lines[0], `"seen_zxid":"0x60fd15564"`) || !strings.Contains(lines[0], "restart them") || !strings.Contains(lines[0], "restore the data") {
 			t.Errorf("%d lines: %q", len(lines), lines)
 		}
-		c, err := dial(proxy.Addr().String(), client.Options{})
+		c, err := dial(proxy.address, client.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
