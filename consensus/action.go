@@ -46,7 +46,8 @@ const (
 	SetAcceptedEpoch
 	SetCurrentEpoch
 	// Truncate drops from the log what is newer than Zxid, and snapshots that are. If the tree has such a txn it is loaded
-	// anew from disk; otherwise what waits to be applied and is newer is forgotten.
+	// anew from disk; otherwise what waits to be applied and is newer is forgotten. Until Truncated or Untruncated answers
+	// nothing is appended and no current epoch is set.
 	Truncate
 	// Install replaces the tree by the one that came with the MsgSnap just received, at once, and makes it the durable
 	// state: what the log holds does not follow from it and is dropped when the current epoch is next written.

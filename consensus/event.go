@@ -50,6 +50,8 @@ const (
 	CurrentEpochDurable
 	// Truncated answers Truncate: log and tree end at Zxid.
 	Truncated
+	// Untruncated answers Truncate instead: the disk cannot go back to Zxid and holds what it held. The tree is empty now.
+	Untruncated
 	// Installed answers Install: the snapshot of Zxid is durable.
 	Installed
 	// LogFound answers FindInLog: with OK the log on disk holds Zxid, the newest txn not newer than the one asked about,
@@ -72,7 +74,7 @@ const (
 
 var eventNames = [...]string{Propose: "propose", Durable: "durable", Start: "start", Tick: "tick", Notified: "notified", PeerUp: "peer-up",
 	PeerDown: "peer-down", LinkUp: "link-up", LinkDown: "link-down", LinkAlive: "link-alive", Received: "received",
-	AcceptedEpochDurable: "accepted-epoch-durable", CurrentEpochDurable: "current-epoch-durable", Truncated: "truncated",
+	AcceptedEpochDurable: "accepted-epoch-durable", CurrentEpochDurable: "current-epoch-durable", Truncated: "truncated", Untruncated: "untruncated",
 	Installed: "installed", LogFound: "log-found", SyncAsked: "sync-asked", TransferTo: "transfer-to",
 	ConfirmAsked: "confirm-asked", Resync: "resync"}
 
@@ -104,7 +106,7 @@ func (e Event) String() string {
 	switch e.Kind {
 	case Propose:
 		return fmt.Sprintf("propose %v (%d bytes)", e.Zxid, len(e.Payload))
-	case Durable, Truncated, Installed:
+	case Durable, Truncated, Untruncated, Installed:
 		return fmt.Sprintf("%v %v", e.Kind, e.Zxid)
 	case Notified:
 		return fmt.Sprintf("notified by %d: %v", e.Server, e.Notification)

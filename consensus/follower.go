@@ -145,7 +145,9 @@ func (c *Core) newLeader(m *Message, out *Actions) {
 		}
 	}
 	f.phase = storing
-	c.setCurrent(f.epoch, out)
+	if !c.disk.held {
+		c.setCurrent(f.epoch, out)
+	}
 	if c.cfg.bug == bugJoinsBeforeDurable {
 		c.ackNewLeader(out)
 	}

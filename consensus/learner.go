@@ -190,16 +190,19 @@ func (c *Core) learnerEpochDurable(kind EventKind, out *Actions) {
 	switch f := c.learning; {
 	case kind == AcceptedEpochDurable && f.phase == pledging:
 		c.sendPledge(out)
-	case kind == CurrentEpochDurable && f.phase == storing:
+	case kind == CurrentEpochDurable && f.phase == storing && !c.disk.held:
 		c.ackNewLeader(out)
 	}
 }
 
-// learnerRewritten goes on when log and tree are whole again.
-func (c *Core) learnerRewritten(out *Actions) {
-	if f := c.learning; f.phase == pledging {
+// learnerRewritten goes on when log and tree are whole again; truncated tells that what came meanwhile has waited.
+func (c *Core) learnerRewritten(truncated bool, out *Actions) {
+	switch f := c.learning; {
+	case f.phase == pledging:
 		c.sendPledge(out)
-	} else if f.phase >= stored {
+	case f.phase == storing && truncated:
+		c.setCurrent(f.epoch, out)
+	case f.phase >= stored:
 		c.ackDurable(out)
 	}
 }
@@ -273,7 +276,7 @@ func (c *Core) truncate(z zk.Zxid, out *Actions) {
 		c.history.truncate(z)
 	}
 	c.logged, c.committed = z, z
-	c.disk.rewriting, c.disk.held = true, true
+	c.disk.rewriting, c.disk.held, c.disk.cut = true, true, z
 	out.Do = append(out.Do, Action{Kind: Truncate, Zxid: z})
 }
 

@@ -33,6 +33,7 @@ func (c *Core) lose(reason string, out *Actions) {
 
 // leave gives up the role and its connections.
 func (c *Core) leave(reason string, out *Actions) {
+	c.forgetBehind()
 	if r := c.leading; r != nil {
 		c.leading = nil
 		for _, l := range r.learners {

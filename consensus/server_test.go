@@ -51,11 +51,12 @@ type simDisk struct {
 }
 
 type diskOp struct {
-	kind  ActionKind // 0 for an append
-	entry Entry
-	zxid  zk.Zxid
-	epoch int64
-	tree  []Entry
+	cannot bool       // Truncate: the disk does not go back so far
+	kind   ActionKind // 0 for an append
+	entry  Entry
+	zxid   zk.Zxid
+	epoch  int64
+	tree   []Entry
 }
 
 func last(entries []Entry) zk.Zxid {
@@ -81,6 +82,9 @@ func (d *simDisk) do(op diskOp) {
 	case SetCurrentEpoch:
 		d.current, d.before, d.installed, d.lost = op.epoch, nil, false, false
 	case Truncate:
+		if op.cannot {
+			return
+		}
 		d.history = upTo(d.history, op.zxid)
 	case Install:
 		if !d.installed {
@@ -352,7 +356,7 @@ func (s *server) act(a Action) {
 			w.count("reload")
 		}
 		s.pending = slices.Clone(upTo(s.pending, a.Zxid))
-		s.toDisk(diskOp{kind: Truncate, zxid: a.Zxid})
+		s.toDisk(diskOp{kind: Truncate, zxid: a.Zxid, cannot: a.Zxid < s.disk.logFrom || s.w.faults && s.w.rng.IntN(4) == 0})
 	case Install:
 		w.ghost.rewrites(s, s.snap)
 		s.tree, s.pending, s.spoilt = slices.Clip(s.snap), nil, false
@@ -450,6 +454,12 @@ func (s *server) reported(op diskOp) {
 	case SetCurrentEpoch:
 		s.step(Event{Kind: CurrentEpochDurable, Epoch: op.epoch})
 	case Truncate:
+		if op.cannot {
+			s.w.count("untruncated")
+			s.tree, s.pending, s.loading = nil, nil, false
+			s.step(Event{Kind: Untruncated, Zxid: op.zxid})
+			return
+		}
 		if s.loading {
 			s.tree, s.loading = slices.Clip(s.disk.history), false
 		}

@@ -1,6 +1,8 @@
 package consensus
 
 import (
+	"fmt"
+
 	"paddock/consensus/election"
 	"paddock/internal/invariant"
 	"paddock/internal/zk"
@@ -26,6 +28,8 @@ func (c *Core) Step(ev Event, out *Actions) {
 		c.epochDurable(ev.Kind, out)
 	case Truncated, Installed:
 		c.rewritten(ev.Zxid, out)
+	case Untruncated:
+		c.untruncated(ev.Zxid, out)
 	case SyncAsked:
 		c.syncAsked(ev.Link, out)
 	case ConfirmAsked:
@@ -110,6 +114,10 @@ func (c *Core) appendLog(e Entry, out *Actions) {
 	if c.cfg.bug != bugHistoryWithHoles || c.learning == nil || c.learning.phase >= stored {
 		c.history.push(e, min(c.committed, c.durable))
 	}
+	if c.disk.held {
+		c.disk.behind = append(c.disk.behind, e)
+		return
+	}
 	out.Append = append(out.Append, e)
 }
 
@@ -140,7 +148,11 @@ func (c *Core) logDurable(z zk.Zxid, out *Actions) {
 type disk struct {
 	accepted, current requests
 	rewriting         bool // a Truncate or Install; nothing else is begun before it has ended
-	held              bool // commits wait for it, since the tree is being loaded
+	// held: it is a Truncate, which may turn out to be impossible. Commits wait for it, since the tree is being loaded, and so
+	// does what is to be written.
+	held   bool
+	cut    zk.Zxid // where it ends the log
+	behind []Entry // what is to be logged once it is done
 }
 
 // requests counts those of one kind.
@@ -198,13 +210,43 @@ func (c *Core) commitTo(z zk.Zxid, out *Actions) {
 // rewritten notes that log and tree are what a Truncate or Install made of them, up to z.
 func (c *Core) rewritten(z zk.Zxid, out *Actions) {
 	invariant.Check(c.disk.rewriting, "a rewrite is reported once", int64(z))
-	c.disk.rewriting = false
+	held := c.disk.held
+	c.disk.rewriting, c.disk.held = false, false
 	c.durable = z
-	if c.disk.held {
-		c.disk.held = false
+	if held {
+		out.Append = append(out.Append, c.disk.behind...)
+		c.disk.behind = nil
 		c.commitTo(c.committed, out)
 	}
 	if c.learning != nil {
-		c.learnerRewritten(out)
+		c.learnerRewritten(held, out)
 	}
+}
+
+// untruncated notes that the disk cannot go back to z: the snapshot that this server once took of a leader went further, and
+// that leader's history has turned out not to be the one.
+//
+// INVARIANT(untruncated-stands-for-nothing): from here on the server says that it has no history, so that it helps nobody to
+// lead, until it has taken a whole snapshot. What it has acknowledged stays on disk until then, with the epoch in which it did.
+func (c *Core) untruncated(z zk.Zxid, out *Actions) {
+	invariant.Check(c.disk.held, "a truncation is reported once", int64(z))
+	c.disk.rewriting, c.disk.held, c.disk.behind = false, false, nil
+	c.logged, c.durable, c.committed, c.distrusted = NoZxid, NoZxid, 0, true
+	c.history.reset(0)
+	if c.dropUnlogged() {
+		c.tellElection(out)
+	}
+	c.lose(fmt.Sprintf("the history on disk does not go back to %v, a snapshot is needed", z), out)
+}
+
+// forgetBehind forgets what the leader that is left has sent behind a truncation that is still under way.
+func (c *Core) forgetBehind() {
+	if len(c.disk.behind) == 0 {
+		return
+	}
+	z := c.disk.cut
+	c.disk.behind = nil
+	c.history.truncate(z)
+	c.logged, c.committed = z, z
+	c.dropUnlogged()
 }

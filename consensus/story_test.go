@@ -26,7 +26,8 @@ type story struct {
 // run carries out one command:
 //
 //	servers ROLES [history=6] [reconfig=1] [rollover=N]   roles v, o or n, of the servers 1, 2, …
-//	logged ID.. epoch= zxids=1:1-1:4,2:1                  what was joined and logged before the start
+//	logged ID.. epoch= zxids=1:1-1:4,2:1 [from=1:3]       what was joined and logged before the start; from is of the
+//	                                                      only snapshot
 //	start ID.., crash ID..
 //	slow ID MS                                            each operation of the disk takes so much longer
 //	run MS, settle                                        let time pass; a second
@@ -122,6 +123,9 @@ func zxid(word string) zk.Zxid {
 // logged gives a server the history that a script describes. What servers of one history have in common is the same.
 func (s *story) logged(t *server, c script.Command) {
 	t.disk.current, t.disk.accepted = c.Int("epoch", 0), c.Int("accepted", c.Int("epoch", 0))
+	if c.Has("from") {
+		t.disk.logFrom = zxid(c.Value("from"))
+	}
 	for run := range strings.SplitSeq(c.Value("zxids"), ",") {
 		from, to, isRun := strings.Cut(run, "-")
 		if !isRun {
@@ -203,6 +207,8 @@ func (s *server) tellDurable(op diskOp) {
 	case s.w.tell == nil:
 	case op.kind == 0:
 		s.w.tell("%d: durable %s", s.id, short(op.entry.Zxid))
+	case op.kind == Truncate && op.cannot:
+		s.w.tell("%d: the disk does not go back to %s", s.id, short(op.zxid))
 	case op.kind == Truncate || op.kind == Install:
 		s.w.tell("%d: %s is done", s.id, op.kind)
 	default:

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 
@@ -37,30 +36,16 @@ func (d *disk) SetAcceptedEpoch(epoch int64) error { return d.dir.SetAcceptedEpo
 func (d *disk) SetCurrentEpoch(epoch int64) error { return d.dir.SetCurrentEpoch(epoch) }
 
 // Truncate implements driver.Disk.
-func (d *disk) Truncate(z zk.Zxid, reload bool) (*tree.Tree, error) {
+func (d *disk) Truncate(z zk.Zxid, reload bool) (*tree.Tree, bool, error) {
 	if err := d.Writer.Close(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var t *tree.Tree
-	if reload {
-		rec, err := d.dir.TruncateAndRecover(z, datadir.RecoverOptions{Seed: rand.Uint64(), RecentMax: -1})
-		if err == nil {
-			err = rec.Untruncated
-		}
-		if err != nil {
-			return nil, untruncated(z, err)
-		}
-		t = rec.Tree
-	} else if err := d.dir.Truncate(z); err != nil {
-		return nil, untruncated(z, err)
+	rec, err := d.dir.TruncateAndRecover(z, datadir.RecoverOptions{Seed: rand.Uint64(), RecentMax: -1, NoTree: !reload})
+	if err != nil {
+		return nil, false, err
 	}
 	d.open(z)
-	return t, nil
-}
-
-func untruncated(z zk.Zxid, err error) error {
-	return fmt.Errorf("the leader's history ends at %v where this server's goes on, and it cannot go back: %w; move version-2 away and let the server "+
-		"synchronise from the others", z, err)
+	return rec.Tree, rec.Untruncated == nil, nil
 }
 
 // Install implements driver.Disk.

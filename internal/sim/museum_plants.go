@@ -139,10 +139,10 @@ func (p *process) plantSync() error {
 	return p.log.Sync()
 }
 
-// plantTruncate truncates what is on disk and loads it anew.
-func (p *process) plantTruncate(z zk.Zxid) (*datadir.Recovered, error) {
+// plantTruncate truncates what is on disk and, with reload, loads it anew.
+func (p *process) plantTruncate(z zk.Zxid, reload bool) (*datadir.Recovered, error) {
 	if !p.e.has(exhibitTruncateKeepsSnapshots) {
-		return p.dir.TruncateAndRecover(z, datadir.RecoverOptions{RecentMax: -1})
+		return p.dir.TruncateAndRecover(z, datadir.RecoverOptions{RecentMax: -1, NoTree: !reload || p.e.has(exhibitTruncateKeepsTree)})
 	}
 	if err := wal.TruncateAfter(p.disk, p.dir.LogPath(), z); err != nil {
 		return nil, err

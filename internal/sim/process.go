@@ -218,6 +218,9 @@ func (p *process) SendSnap(link consensus.LinkID, v *tree.View) {
 
 // Truncate implements replica.Effects.
 func (p *process) Truncate(z zk.Zxid, reload bool) {
+	if reload {
+		p.feed.interrupt()
+	}
 	p.m.note("-> truncate to %v, reload=%t", z, reload)
 	p.e.history.drops(p, z)
 	p.logged = z

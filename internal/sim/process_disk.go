@@ -266,8 +266,11 @@ func (p *process) do(t *diskTask) (ev replica.Event, err error) {
 			err = p.dir.SetCurrentEpoch(t.epoch)
 		}
 	case consensus.Truncate:
+		var ok bool
 		ev.Core.Kind = consensus.Truncated
-		ev.Tree, err = p.truncate(t.zxid, t.reload)
+		if ev.Tree, ok, err = p.truncate(t.zxid, t.reload); !ok {
+			ev.Core.Kind = consensus.Untruncated
+		}
 	case consensus.Install:
 		ev.Core.Kind = consensus.Installed
 		err = p.install(t.view)
@@ -276,32 +279,23 @@ func (p *process) do(t *diskTask) (ev replica.Event, err error) {
 }
 
 // truncate is what the server's disk does on Truncate.
-func (p *process) truncate(z zk.Zxid, reload bool) (*tree.Tree, error) {
+func (p *process) truncate(z zk.Zxid, reload bool) (*tree.Tree, bool, error) {
 	if err := p.log.Close(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	p.e.count("truncated")
-	var t *tree.Tree
-	if reload && p.e.has(exhibitTruncateKeepsTree) {
-		_, err := p.plantTruncate(z)
-		p.openLog(z)
-		return nil, err
-	}
-	if reload || p.e.has(exhibitTruncateKeepsSnapshots) {
+	if reload {
 		p.e.count("truncated and reloaded")
-		rec, err := p.plantTruncate(z)
-		if err == nil {
-			err = rec.Untruncated
-		}
-		if err != nil {
-			return nil, fmt.Errorf("truncate: %w", err)
-		}
-		t = rec.Tree
-	} else if err := p.dir.Truncate(z); err != nil {
-		return nil, fmt.Errorf("truncate: %w", err)
+	}
+	rec, err := p.plantTruncate(z, reload)
+	if err != nil {
+		return nil, false, fmt.Errorf("truncate: %w", err)
 	}
 	p.openLog(z)
-	return t, nil
+	if rec.Untruncated != nil {
+		p.e.count("not truncated")
+	}
+	return rec.Tree, rec.Untruncated == nil, nil
 }
 
 // install is what the server's disk does on Install.

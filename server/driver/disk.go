@@ -15,8 +15,9 @@ type Disk interface {
 	SetAcceptedEpoch(epoch int64) error
 	SetCurrentEpoch(epoch int64) error
 	// Truncate drops what is newer than z from log and snapshots; the log goes on after z. With reload it returns the tree as
-	// the disk has it then.
-	Truncate(z zk.Zxid, reload bool) (*tree.Tree, error)
+	// the disk has it then. If it cannot go back to z it is as before, ok is false and the tree empty; nothing is appended
+	// before Install.
+	Truncate(z zk.Zxid, reload bool) (t *tree.Tree, ok bool, err error)
 	// Install makes the view the durable state; the log goes on after it.
 	Install(*tree.View) error
 }
@@ -53,8 +54,11 @@ func (d *Driver) run(t *task) (ev replica.Event, err error) {
 		ev.Core.Kind = consensus.CurrentEpochDurable
 		err = d.opt.Disk.SetCurrentEpoch(t.epoch)
 	case consensus.Truncate:
+		var ok bool
 		ev.Core.Kind = consensus.Truncated
-		ev.Tree, err = d.opt.Disk.Truncate(t.zxid, t.reload)
+		if ev.Tree, ok, err = d.opt.Disk.Truncate(t.zxid, t.reload); !ok {
+			ev.Core.Kind = consensus.Untruncated
+		}
 	case consensus.Install:
 		ev.Core.Kind = consensus.Installed
 		err = d.opt.Disk.Install(t.view)

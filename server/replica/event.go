@@ -46,7 +46,7 @@ type Event struct {
 	Server  quorum.ServerID
 	View    *tree.View
 	// Core is what consensus is told by Consensus, all that is neither Propose, Durable nor Tick. With a Received MsgSnap
-	// comes the Tree that was sent; with Truncated the Tree, if it was loaded anew; with Installed the View of it.
+	// comes the Tree that was sent; with Truncated the Tree, if it was loaded anew; with Untruncated an empty Tree; with Installed the View of it.
 	Core *consensus.Event
 	Tree *tree.Tree
 }
@@ -96,7 +96,8 @@ type Effects interface {
 	Peer(*consensus.Action)
 	// SendSnap sends the view on a link; SnapSent is reported when that has ended either way.
 	SendSnap(consensus.LinkID, *tree.View)
-	// Truncate drops from the disk what is newer than z; with reload Truncated brings the tree as the disk has it then.
+	// Truncate drops from the disk what is newer than z; with reload Truncated brings the tree as the disk has it then. If the
+	// disk cannot go back to z Untruncated is reported, and nothing is appended before Install.
 	Truncate(z zk.Zxid, reload bool)
 	// Install makes the view, of a tree that the leader sent, the durable state.
 	Install(*tree.View)

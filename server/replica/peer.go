@@ -20,6 +20,9 @@ func (r *Replica) consensus(ev *Event, eff Effects) {
 		if ev.Tree != nil {
 			r.replaceTree(ev.Tree)
 		}
+	case consensus.Untruncated:
+		r.forgetLogged(0)
+		r.replaceTree(ev.Tree)
 	case consensus.Installed:
 		r.tree.Release(ev.View)
 	}

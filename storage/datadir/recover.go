@@ -36,6 +36,8 @@ type RecoverOptions struct {
 	// Member makes the epoch files count, as for a member of an ensemble: history of an epoch that this server never
 	// acknowledged is dropped, and files that are missing are made. A standalone server leaves them alone.
 	Member bool
+	// NoTree has TruncateAndRecover leave out the tree, if what is left is known.
+	NoTree bool
 }
 
 // Recovered is the state of a directory.

@@ -54,7 +54,7 @@ func (d *Dir) Truncate(target zk.Zxid) error {
 	return wal.TruncateAfter(d.opts.FS, d.logs, target)
 }
 
-// TruncateAndRecover truncates and returns the state as it is then, for a member that was told to. If it cannot be truncated
+// TruncateAndRecover truncates and returns the state as it is then (with NoTree only the epochs), for a member that was told to. If it cannot be truncated
 // to target the directory is as before, Untruncated says why, and the state is empty and uninitialised: the server has
 // nothing to stand for until it has taken a snapshot from the leader (see Install).
 func (d *Dir) TruncateAndRecover(target zk.Zxid, opts RecoverOptions) (*Recovered, error) {
@@ -65,6 +65,10 @@ func (d *Dir) TruncateAndRecover(target zk.Zxid, opts RecoverOptions) (*Recovere
 	}
 	if err != nil {
 		return nil, err
+	}
+	if opts.NoTree {
+		epochs, err := d.epochFiles()
+		return &Recovered{Epochs: epochs.Epochs}, err
 	}
 	rec, err := d.recover(opts, 0) // what is left may be of a later epoch than the current one: it is being acknowledged
 	if err != nil {
