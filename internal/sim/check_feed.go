@@ -23,8 +23,9 @@ type fed struct {
 	changes  []change
 }
 
-// interrupt tells that the tree is another.
-func (f *feedRules) interrupt() { f.begun = false }
+// interrupt tells that the tree is another. What was told and is not decided was part of a history that no quorum took up; nobody is
+// served, nor told of changes, by a server with such a history.
+func (f *feedRules) interrupt() { f.begun, f.told = false, nil }
 
 var fedKinds = map[tree.ChangeKind]zk.EventType{tree.Created: zk.NodeCreated, tree.Deleted: zk.NodeDeleted, tree.DataChanged: zk.NodeDataChanged}
 

@@ -211,3 +211,18 @@ func TestTheLogDoesNotTellWhatASessionLeft(t *testing.T) {
 		t.Errorf("%v at %v", err, l.at)
 	}
 }
+
+// A tree may hold what a leader's history began with and no quorum ever took up.
+func TestTheFeedForgetsWhatIsTruncated(t *testing.T) {
+	for _, reload := range []bool{false, true} {
+		d := &Driver{feed: newFeed(1<<20, time.Hour)}
+		a, _ := applied(7)
+		d.feed.add(a)
+		d.feed.publish(true, 7, 7, 0)
+		effects{d}.Truncate(7, reload)
+		d.feed.publish(false, 7, 7, 0)
+		if _, _, ok := d.feed.follow(6, 9); ok == reload {
+			t.Errorf("reload %v: what was applied is told: %v", reload, ok)
+		}
+	}
+}

@@ -69,6 +69,9 @@ func (d effects) SendSnap(link consensus.LinkID, v *tree.View) {
 
 // Truncate implements replica.Effects.
 func (d effects) Truncate(z zk.Zxid, reload bool) {
+	if reload {
+		d.feed.interrupt() // some of what was told of was never decided
+	}
 	d.log.assign(task{kind: consensus.Truncate, zxid: z, reload: reload})
 }
 
