@@ -114,14 +114,7 @@ func judge(writes []write, all []told) []string {
 	}
 	for _, t := range all {
 		for _, s := range t.stretches {
-			for p, n := range s.list {
-				for _, kind := range []client.ChangeType{client.Created, client.DataChanged} {
-					if w := j.doubt[change{kind: kind, path: p, data: n.data}]; w != nil && w.zxid == 0 {
-						w.zxid = n.mzxid
-						j.at[n.mzxid] = w
-					}
-				}
-			}
+			j.settleList(s.list)
 		}
 	}
 	j.replay()
@@ -155,6 +148,18 @@ func (j *judgement) settle(name string, list []change) {
 	}
 }
 
+// settleList gives zxids to writes in doubt whose data a list has.
+func (j *judgement) settleList(list map[string]znode) {
+	for p, n := range list {
+		for _, kind := range []client.ChangeType{client.Created, client.DataChanged} {
+			if w := j.doubt[change{kind: kind, path: p, data: n.data}]; w != nil && w.zxid == 0 {
+				w.zxid = n.mzxid
+				j.at[n.mzxid] = w
+			}
+		}
+	}
+}
+
 // replay fills in zxids and what was there before.
 func (j *judgement) replay() {
 	for z := range j.at {
@@ -180,33 +185,14 @@ func advance(state map[string]digest, c change) {
 	state[c.path] = c.data
 }
 
-// deletions judges those in doubt that lists show to have happened though nobody was told: somewhere between a list with the znode and
-// one without, and nobody was told all that lies between.
+// deletions judges those in doubt that lists show to have happened though nobody was told: nobody may have been told all that lies
+// between the last zxid at which the znode is known to be there and the first list without it.
 func (j *judgement) deletions(all []told) {
 	for c, w := range j.doubt {
 		if c.kind != client.Deleted || w.zxid != 0 {
 			continue
 		}
-		var after, before uint64
-		for _, z := range j.zxids {
-			for _, made := range j.at[z].changes {
-				if made.path == c.path {
-					after = z
-				}
-			}
-		}
-		for _, t := range all {
-			for _, s := range t.stretches {
-				if s.list == nil || !(scope{t.path, true}).sees(c) {
-					continue
-				}
-				if _, there := s.list[c.path]; there {
-					after = max(after, s.after)
-				} else if s.after >= after && after > 0 && (before == 0 || s.after < before) {
-					before = s.after
-				}
-			}
-		}
+		after, before := j.vanishing(c, all)
 		if before == 0 {
 			continue
 		}
@@ -219,6 +205,34 @@ func (j *judgement) deletions(all []told) {
 			}
 		}
 	}
+}
+
+// vanishing is when the znode of a deletion was there last, and the zxid of the first list without it; 0 if there is none.
+func (j *judgement) vanishing(c change, all []told) (after, before uint64) {
+	for _, z := range j.zxids {
+		if slices.ContainsFunc(j.at[z].changes, func(made change) bool { return made.path == c.path }) {
+			after = z
+		}
+	}
+	if after == 0 {
+		return 0, 0 // it never was
+	}
+	for _, t := range all {
+		for _, s := range t.stretches {
+			if _, there := s.list[c.path]; there {
+				after = max(after, s.after)
+			}
+		}
+	}
+	for _, t := range all {
+		for _, s := range t.stretches {
+			_, there := s.list[c.path]
+			if s.list != nil && !there && (scope{t.path, true}).sees(c) && s.after >= after && (before == 0 || s.after < before) {
+				before = s.after
+			}
+		}
+	}
+	return after, before
 }
 
 // watcher judges what one watcher was told.
