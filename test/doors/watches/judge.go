@@ -3,7 +3,6 @@ package watches
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"path"
 	"slices"
 	"strings"
@@ -13,12 +12,6 @@ import (
 
 // digest stands for data: its hash, never 0. 0 is for none.
 type digest uint64
-
-func digestOf(b []byte) digest {
-	h := fnv.New64a()
-	h.Write(b)
-	return digest(h.Sum64() | 1)
-}
 
 // change is one change of one znode, as it was written or as it was told.
 type change struct {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -110,6 +111,12 @@ func changeBy(op *paddockv1.Operation) change {
 		return change{kind: client.DataChanged, path: op.GetSet().GetPath(), data: digestOf(op.GetSet().GetData())}
 	}
 	return change{kind: client.Deleted, path: op.GetDelete().GetPath()}
+}
+
+func digestOf(b []byte) digest {
+	h := fnv.New64a()
+	h.Write(b)
+	return digest(h.Sum64() | 1)
 }
 
 // data is different each time; some is not UTF-8.
