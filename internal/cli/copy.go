@@ -10,8 +10,9 @@ import (
 
 const (
 	// What a copy or a move holds at most that is done in one transaction. ZooKeeper takes requests of 1 MiB.
-	atomicZnodes = 2000
-	atomicBytes  = 900_000
+	atomicZnodes     = 2000
+	atomicZnodesGRPC = 500 // each takes two of the 1000 operations that there may be
+	atomicBytes      = 900_000
 )
 
 // runCopy copies a znode and all below it.
@@ -85,7 +86,10 @@ func (c *call) source(from, to string, move bool, take func(n *node, req *zk.Req
 // transferAtOnce does it all in one transaction, which also checks that nothing has changed since it was read.
 func (c *call) transferAtOnce(from, to string, move bool) error {
 	var checks, creates, deletes []zk.Request
-	bytes := 0
+	bytes, most := 0, atomicZnodes
+	if c.sh.connect.grpc {
+		most = atomicZnodesGRPC
+	}
 	err := c.source(from, to, move, func(n *node, req *zk.Request) error {
 		creates = append(creates, *req)
 		bytes += requestBytes(req) + len(n.path)
@@ -94,8 +98,8 @@ func (c *call) transferAtOnce(from, to string, move bool) error {
 		} else {
 			checks = append(checks, zk.Request{Op: zk.OpCheck, Path: n.path, Version: n.stat.Version})
 		}
-		if len(creates) > atomicZnodes || bytes > atomicBytes {
-			return failf("this is more than fits in one transaction (%d znodes, %s); -batches does it in several", atomicZnodes, sizeText(atomicBytes))
+		if len(creates) > most || bytes > atomicBytes {
+			return failf("this is more than fits in one transaction (%d znodes, %s); -batches does it in several", most, sizeText(atomicBytes))
 		}
 		return nil
 	})
