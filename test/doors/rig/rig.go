@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -51,17 +53,32 @@ func (s *Server) Log() string {
 	return s.log.buf.String()
 }
 
+// Ports that are given to servers. They are below those that Linux gives to connections, which could take one before its server does.
+const (
+	portFirst = 10_000
+	portCount = 22_000
+)
+
+// given counts the ports that were, so that none is twice. It begins somewhere else in each process.
+var given atomic.Uint32
+
+func init() { given.Store(rand.Uint32N(portCount)) }
+
 // FreePorts are n ports that nobody listens on at the moment.
 func FreePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for try := 0; len(ports) < n; try++ {
+		port := portFirst + int(given.Add(1)%portCount)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			t.Fatal(err)
+			if try > portCount {
+				t.Fatal(err)
+			}
+			continue
 		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		l.Close()
+		ports = append(ports, port)
 	}
 	return ports
 }

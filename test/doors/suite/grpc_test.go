@@ -78,6 +78,18 @@ func (grpcDoor) open(t *testing.T, s *rig.Server, timeout time.Duration) caller 
 	return openSession(t, dialGRPC(t, s), timeout)
 }
 
+// bareDoor is gRPC or REST without a session.
+type bareDoor struct{ name string }
+
+func (d bareDoor) open(t *testing.T, s *rig.Server, _ time.Duration) caller {
+	t.Helper()
+	var calls services = dialREST(t, s)
+	if d.name == "gRPC" {
+		calls = dialGRPC(t, s)
+	}
+	return &serviceCaller{calls, t.Context(), nil}
+}
+
 // openSession opens a session of services.
 func openSession(t *testing.T, s services, timeout time.Duration) *serviceCaller {
 	t.Helper()

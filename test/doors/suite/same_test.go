@@ -3,9 +3,11 @@
 package suite
 
 import (
+	"strings"
 	"testing"
 
 	"paddock/internal/zk"
+	"paddock/test/doors/rig"
 )
 
 // digestOf is the identity that "joe:secret" proves, as ZooKeeper's DigestAuthenticationProvider computes it:
@@ -99,6 +101,40 @@ var tour = []step{
 }
 
 func TestAllDoorsAnswerTheSame(t *testing.T) { compare(t, tour) }
+
+// What needs no session is answered the same without one: the server writes through a session of its own, which it opens with the first write, as the
+// client of ZooKeeper's protocol has opened one.
+func TestWhoHasNoSessionIsAnsweredTheSame(t *testing.T) {
+	var steps []step
+	needs := func(s *step) bool {
+		return s.mode.IsEphemeral() || strings.HasPrefix(s.path, "/a/e") || s.by > 0 || s.op == "ephemerals"
+	}
+	for i := range tour {
+		st := &tour[i]
+		if st.op == "auth" {
+			break // goes with a session
+		}
+		if !needs(st) {
+			steps = append(steps, *st)
+		}
+	}
+	steps = append(steps, step{name: "a transaction does all", op: "multi", steps: []step{{op: "create", path: "/m"}, {op: "set", path: "/m", data: "2", at: 0}}})
+	compareDoors(t, []string{"jute", "gRPC without a session", "REST without a session"}, steps)
+}
+
+// An ephemeral needs a session.
+func TestWhoHasNoSessionCreatesNoEphemerals(t *testing.T) {
+	s := rig.Start(t)
+	for _, name := range []string{"gRPC", "REST"} {
+		c := bareDoor{name}.open(t, s, 0)
+		if a, err := c.ask(&step{op: "create", path: "/e", mode: zk.Ephemeral}); err != nil || a.Reason != "UNKNOWNSESSION" {
+			t.Errorf("%s answers %v, %v", name, a, err)
+		}
+		if a, err := c.ask(&step{op: "multi", steps: []step{{op: "create", path: "/e", mode: zk.Ephemeral}}}); err != nil || a.Reason != "UNKNOWNSESSION" {
+			t.Errorf("%s answers %v, %v to a transaction", name, a, err)
+		}
+	}
+}
 
 // A quota is a matter of znodes below /zookeeper/quota.
 func TestAllDoorsKeepQuotas(t *testing.T) {
