@@ -45,6 +45,7 @@ type feed struct {
 	bytes   int64 // of all chunks but the last
 	state   request.FeedState
 	known   bool          // state.Oldest and Last are
+	settled zk.Zxid       // where the tree was when the server served last: what it has applied since may yet be truncated
 	changed chan struct{} // closed when state changes; nil if nobody waits
 }
 
@@ -207,6 +208,9 @@ func (f *feed) publish(serves bool, z, durable zk.Zxid, now int64) {
 	f.trim(durable, now)
 	was := f.state
 	f.known = f.begun
+	if serves {
+		f.settled = f.applied
+	}
 	f.state = request.FeedState{Serves: serves, Tenure: f.tenure, Oldest: f.oldest, Last: f.applied}
 	var wake chan struct{}
 	if f.state != was {
@@ -257,8 +261,10 @@ func (f *feed) read(after zk.Zxid, most int, fn func([]request.Change)) (upTo zk
 	if i < len(f.chunks)-1 {
 		upTo = c.last()
 	}
+	upTo = min(upTo, f.settled)
 	f.mu.Unlock()
-	txns := c.txns[sort.Search(len(c.txns), func(i int) bool { return c.txns[i].zxid > after }):]
+	place := func(z zk.Zxid) int { return sort.Search(len(c.txns), func(i int) bool { return c.txns[i].zxid > z }) }
+	txns := c.txns[place(after):max(place(after), place(upTo))]
 	if len(txns) > most {
 		txns = txns[:most]
 		upTo = txns[most-1].zxid

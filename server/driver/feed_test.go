@@ -226,3 +226,21 @@ func TestTheFeedForgetsWhatIsTruncated(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsAppliedWithoutARoleIsNotToldYet(t *testing.T) {
+	f := newFeed(1<<20, time.Hour)
+	first, _ := applied(7)
+	f.add(first)
+	f.publish(true, 7, 7, 0)
+	second, _ := applied(9)
+	f.add(second)
+	f.publish(false, 9, 9, 1)
+	if upTo, ok := f.read(7, 100, func(c []request.Change) { t.Errorf("told of %v", c) }); !ok || upTo != 7 {
+		t.Errorf("read up to %v, %v", upTo, ok)
+	}
+	f.publish(true, 9, 9, 2)
+	told := 0
+	if upTo, ok := f.read(7, 100, func([]request.Change) { told++ }); !ok || upTo != 9 || told != 1 {
+		t.Errorf("read up to %v, %v, %d txns", upTo, ok, told)
+	}
+}
