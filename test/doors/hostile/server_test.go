@@ -46,6 +46,12 @@ func start(t *testing.T) *rig.Server {
 	if resp, body := send(t, s, http.MethodPut, "/v1/znodes/healthy", "well"); resp.StatusCode != http.StatusCreated {
 		t.Fatal(resp.Status, body)
 	}
+	// The first stream of events opens a connection that the server keeps.
+	resp, err := http.Get("http://" + s.HTTP + "/v1/znodes/healthy?watch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
 	return s
 }
 
