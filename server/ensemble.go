@@ -37,8 +37,12 @@ type ensemble struct {
 
 // coreConfig is what consensus starts from.
 func coreConfig(c *config.Config, rec *datadir.Recovered) *consensus.Config {
+	var proposed *quorum.Config
+	if c.Members.ReconfigEnabled {
+		proposed = replica.ProposedConfig(rec.Tree, c.Members.Membership)
+	}
 	out := &consensus.Config{
-		Ensemble: c.Members.Membership, LastSeen: loggedConfig(c, rec.Tree), Distributed: true, Reconfig: c.Members.ReconfigEnabled, ConfigIn: configIn,
+		Ensemble: c.Members.Membership, LastSeen: proposed, Distributed: true, Reconfig: c.Members.ReconfigEnabled, ConfigIn: configIn,
 		ObserverMasters: c.Members.ObserverMasterPort > 0,
 		SnapSyncsMax:    c.Members.SnapSyncsMax, DiffSyncsMax: c.Members.DiffSyncsMax,
 		LastZxid: rec.LastZxid(), AcceptedEpoch: rec.Epochs.Accepted, CurrentEpoch: rec.Epochs.Current,
@@ -49,21 +53,6 @@ func coreConfig(c *config.Config, rec *datadir.Recovered) *consensus.Config {
 		out.Recent = append(out.Recent, consensus.Entry{Zxid: r.Zxid, Payload: r.Payload})
 	}
 	return out
-}
-
-// loggedConfig is the configuration that the recovered history ends with, if it is newer than the committed one. The file
-// of the configuration proposed last does not count here: its txn may have been dropped since. Nor does one that no txn set,
-// which is the list of the static file under the version of an epoch: the list may have been changed since, by hand.
-func loggedConfig(c *config.Config, t *tree.Tree) *quorum.Config {
-	ref, ok := t.Find(zk.ConfigPath)
-	if !ok || !c.Members.ReconfigEnabled {
-		return nil
-	}
-	seen, err := quorum.ParseConfig(string(t.Data(ref)))
-	if err != nil || seen.Version <= c.Members.Membership.Version || seen.Version.Counter() == 0 {
-		return nil
-	}
-	return seen
 }
 
 // typeOffset is where a logged txn has its type: behind session, cxid, zxid and time.

@@ -25,7 +25,7 @@ type member struct {
 	boots int
 	ended error // why the last process ended
 
-	config, seen *quorum.Config // as in its configuration files
+	config *quorum.Config // as in its configuration file
 
 	// What is wrong with it.
 	crashAt int // the power goes at this change of the file system, counted from now on; 0 for never
@@ -239,8 +239,12 @@ func (m *member) boot(d *disk) error {
 func (m *member) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 	e := m.e
 	a, err := auth.New(auth.Config{SkipACL: e.plan.reconfig}) // so that every client may change the configuration
+	var proposed *quorum.Config
+	if e.plan.reconfig {
+		proposed = replica.ProposedConfig(rec.Tree, m.config)
+	}
 	core := consensus.Config{
-		Ensemble: m.config, LastSeen: m.seen, Distributed: true, LastZxid: rec.LastZxid(), AcceptedEpoch: rec.Epochs.Accepted, CurrentEpoch: rec.Epochs.Current,
+		Ensemble: m.config, LastSeen: proposed, Distributed: true, LastZxid: rec.LastZxid(), AcceptedEpoch: rec.Epochs.Accepted, CurrentEpoch: rec.Epochs.Current,
 		HistoryTxns: e.plan.historyTxns, HistoryBytes: e.plan.historyBytes, TickMS: memberTickMS, InitLimit: initLimit, SyncLimit: syncLimit,
 		ElectionIntervalMinMS: electionMinMS, ElectionIntervalMaxMS: electionMaxMS, RolloverAt: e.plan.rollover,
 		Reconfig: e.plan.reconfig, ConfigIn: configIn, ObserverMasters: e.plan.masters,

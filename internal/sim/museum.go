@@ -39,7 +39,6 @@ const (
 	exhibitLeaderInfoBeforeDurable
 	exhibitForgetsInFlight
 	exhibitLiveBeforeHistory
-	exhibitSyncNotConfirmed
 	exhibitOldQuorumAlone
 	exhibits
 )
@@ -75,7 +74,7 @@ var labels = []label{
 	{exhibitEventLost, "", "an event gets lost", "", 40},
 	{exhibitEventOfTheWatchedPath, "ClickHouse 115475", "an event names the path that is watched recursively, not the one that has changed", "", 40},
 	{exhibitJoinsBeforeDurable, "ZOOKEEPER-3911, 4646, 4785", "NEWLEADER is acknowledged before its history is durable", "joins before durable", 40},
-	{exhibitEpochBeforeHistory, "ZOOKEEPER-4643", "the current epoch is written before the history is", "epoch before history", 200},
+	{exhibitEpochBeforeHistory, "ZOOKEEPER-4643", "the current epoch is written before the history is", "epoch before history", 600},
 	{exhibitVotesForCommitted, "ZOOKEEPER-2845", "a vote is for what is committed, not for what is logged", "votes for committed", 200},
 	{exhibitHistoryWithHoles, "ZOOKEEPER-4925", "a learner does not remember what it was sent while it joined", "history with holes", 200},
 	{exhibitServesBeforeQuorum, "ZOOKEEPER-790", "a leader serves before a quorum has joined", "serves before quorum", 40},
@@ -85,7 +84,6 @@ var labels = []label{
 	{exhibitLeaderInfoBeforeDurable, "", "LEADERINFO leaves before the leader's own promise is durable", "leaderinfo before durable", 40},
 	{exhibitForgetsInFlight, "", "a joining learner is not sent what is in flight", "forgets in flight", 60},
 	{exhibitLiveBeforeHistory, "ZOOKEEPER-3104", "live proposals come before the history", "live before history", 200},
-	{exhibitSyncNotConfirmed, "ZOOKEEPER-1675, 2136", "a leader answers syncs without making sure that it leads", "confirms at once", 1000},
 	{exhibitOldQuorumAlone, "etcd 7280", "a change of the voters is decided by the old ones alone", "old quorum alone", 200},
 }
 

@@ -176,8 +176,7 @@ func (p *process) Peer(a *consensus.Action) {
 		p.findInLog(a.Link, a.Zxid)
 	case consensus.Configured:
 		p.m.config = a.Config
-	case consensus.SeenConfig:
-		p.m.seen = a.Config
+	case consensus.SeenConfig: // a file of it is written that nothing depends on
 	case consensus.Send:
 		p.e.history.sends(p, a)
 		p.send(a.Link, packet{m: a.Message})

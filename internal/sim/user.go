@@ -150,6 +150,9 @@ func (a *attach) lost(why string) {
 }
 
 // submit sends a few requests at once.
+// batchMax is how many requests a client sends at once at most: a server that answers at once may be asked for one sync after the other.
+const batchMax = 12
+
 func (u *user) submit(n int) {
 	e, a := u.e, u.at
 	for i := 0; i < n; i++ {
@@ -165,7 +168,7 @@ func (u *user) submit(n int) {
 		case a.p.leading && a.p.epoch < e.history.epoch && req.Op != zk.OpSync:
 			req = &zk.Request{Xid: u.xid, Op: zk.OpSync, Path: "/"} // there is another leader, which this one may not know yet
 		}
-		if req.Op == zk.OpSync {
+		if req.Op == zk.OpSync && n < batchMax {
 			n++ // the read that it is for
 		}
 		c := &userCall{call: call{req: req}, u: u, a: a, early: !a.open}

@@ -69,8 +69,8 @@ var startErrors = []struct {
 		says: []string{"{W}/zoo.cfg:2: clientPortAddress is set but clientPort is not set; add clientPort=2181"}},
 	{name: "an ensemble's myid is missing", cfg: ensembleLines, code: 2,
 		says: []string{"{D}/myid is missing; write this server's id, one of 1,2,3: echo N > {D}/myid"}},
-	{name: "TLS is asked for", cfg: "dataDir={D}\nclientPort={P}\nsecureClientPort=2281\n", code: 2,
-		says: []string{"{W}/zoo.cfg:3: secureClientPort: cannot be honoured: TLS comes later; remove the line"}},
+	{name: "TLS is asked for without a key", cfg: "dataDir={D}\nclientPort={P}\nsecureClientPort=2281\n", code: 2,
+		says: []string{"{W}/zoo.cfg:3: secureClientPort needs ssl.keyStore.location, which is not set; write ssl.keyStore.location=FILE, a PEM, PKCS12 or JKS store of the server's key and certificate"}},
 
 	{name: "the data directory is a file", before: func(s *scene) { s.write(s.data, "a file") }, code: 3,
 		says: []string{"dataDir {D}: stat: not a directory (running as uid 0); create it for this user, or correct dataDir"}},
