@@ -63,9 +63,6 @@ type target struct {
 	chroot  string // "" for none
 }
 
-// parseTarget takes a connect string apart as ZooKeeper's clients do.
-func parseTarget(text string) (target, error) { return connectOptions{}.target(text) }
-
 // target takes a connect string apart as ZooKeeper's clients do.
 func (o connectOptions) target(text string) (target, error) {
 	port := portDefault

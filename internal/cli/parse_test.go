@@ -162,7 +162,7 @@ func TestConnectStrings(t *testing.T) {
 		{"no number", "a:x", "", "", true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got, err := parseTarget(row.text)
+			got, err := connectOptions{}.target(row.text)
 			if (err != nil) != row.bad || strings.Join(got.servers, " ") != row.servers || got.chroot != row.chroot {
 				t.Errorf("%+v, %v", got, err)
 			}

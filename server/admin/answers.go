@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"paddock/internal/metrics"
-	"paddock/internal/zk"
 )
 
 func (w *Words) configurationCommand() object {
@@ -170,12 +169,7 @@ func (w *Words) watchesCommand() object {
 	if !ok {
 		return nil
 	}
-	paths := map[zk.SessionID][]string{}
-	for _, p := range list {
-		for _, id := range p.Sessions {
-			paths[id] = append(paths[id], p.Path)
-		}
-	}
+	paths := bySession(list)
 	by := object{}
 	for _, id := range slices.Sorted(maps.Keys(paths)) {
 		slices.Sort(paths[id])

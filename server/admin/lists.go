@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -126,25 +127,26 @@ func (w *Words) wchp() []byte {
 	return append(b, '\n')
 }
 
-// wchc lists the paths by the session that watches them.
-func (w *Words) wchc() []byte {
-	list, ok := w.src.Watches()
-	if !ok {
-		return nil
-	}
+// bySession are the paths that each session watches, in the order of the list.
+func bySession(list []PathWatches) map[zk.SessionID][]string {
 	paths := map[zk.SessionID][]string{}
 	for _, p := range list {
 		for _, id := range p.Sessions {
 			paths[id] = append(paths[id], p.Path)
 		}
 	}
-	ids := make([]zk.SessionID, 0, len(paths))
-	for id := range paths {
-		ids = append(ids, id)
+	return paths
+}
+
+// wchc lists the paths by the session that watches them.
+func (w *Words) wchc() []byte {
+	list, ok := w.src.Watches()
+	if !ok {
+		return nil
 	}
-	slices.Sort(ids)
+	paths := bySession(list)
 	var b []byte
-	for _, id := range ids {
+	for _, id := range slices.Sorted(maps.Keys(paths)) {
 		b = append(appendHex(b, id), '\n')
 		b = appendPaths(b, paths[id])
 	}

@@ -16,35 +16,6 @@ import (
 // ErrHistoryGone tells that neither memory nor the log goes back to the zxid that was asked for.
 var ErrHistoryGone = request.ErrHistoryGone
 
-// Changes calls f for every change after a zxid, in order, up to what is applied at some moment after the call, which it
-// returns: the zxid to go on from. What memory no longer holds comes from the log on disk. The error is ErrHistoryGone, f's, or
-// why the server cannot tell; f may have been called by then. The paths and data of a change are its caller's to keep.
-func (d *Driver) Changes(ctx context.Context, after zk.Zxid, f func(txn.Change) error) (upTo zk.Zxid, err error) {
-	for {
-		m, err := d.since(ctx, after)
-		if err != nil {
-			return after, err
-		}
-		if m.entries != nil || after >= m.applied {
-			for _, e := range m.entries {
-				if err := changesOf(e.Payload, f); err != nil {
-					return after, err
-				}
-				after = e.Zxid
-			}
-			return max(after, m.applied), nil
-		}
-		if d.opt.ReadLog == nil {
-			return after, ErrHistoryGone
-		}
-		err = d.opt.ReadLog(ctx, after, m.oldest, func(_ zk.Zxid, payload []byte) error { return changesOf(slices.Clone(payload), f) })
-		if err != nil {
-			return after, err
-		}
-		after = m.oldest // and memory has gone on meanwhile
-	}
-}
-
 // memory is what the owner remembers of the history.
 type memory struct {
 	entries []consensus.Entry // nil if it does not go back far enough
@@ -70,19 +41,6 @@ func ask[T any](ctx context.Context, d *Driver, question func(*replica.Replica) 
 		return answer, fmt.Errorf("the server does not answer: %w", cmp.Or(context.Cause(ctx), ErrNotServing))
 	}
 	return <-got, nil
-}
-
-func changesOf(payload []byte, f func(txn.Change) error) (err error) {
-	var rec txn.Record
-	if err := rec.Decode(payload); err != nil {
-		return err
-	}
-	for c := range rec.Changes {
-		if err = f(c); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // TxnAt is the txn with a zxid, from memory or from the log on disk. The error is ErrHistoryGone if neither goes back that far or there

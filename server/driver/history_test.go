@@ -7,9 +7,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/replica"
+	"paddock/server/request"
 )
 
 // rememberingLog is a log whose payloads can be read again.
@@ -23,6 +23,43 @@ func (l *rememberingLog) Frame(dst, payload []byte) []byte {
 	return l.fakeLog.Frame(dst, payload)
 }
 
+// read is Options.ReadLog of a log whose first record is zxid 1.
+func (l *rememberingLog) read(_ context.Context, after, to zk.Zxid, f func(zk.Zxid, []byte) error) error {
+	for z := after + 1; z <= to; z++ {
+		if err := f(z, l.payloads[z-1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changes calls f for every change after a zxid, as those do who follow the feed, and tells where to go on.
+func changes(ctx context.Context, feed Feed, after zk.Zxid, f func(request.Change) error) (zk.Zxid, error) {
+	each := func(list []request.Change) (err error) {
+		for i := 0; i < len(list) && err == nil; i++ {
+			err = f(list[i])
+		}
+		return err
+	}
+	all := func(zk.EventType, string) bool { return true }
+	after, err := feed.ReadLog(ctx, after, all, each)
+	for err == nil {
+		upTo, ok := feed.Read(after, 100, func(list []request.Change) {
+			if err == nil {
+				err = each(list)
+			}
+		})
+		if !ok {
+			return after, ErrHistoryGone
+		}
+		if upTo == after {
+			break
+		}
+		after = upTo
+	}
+	return after, err
+}
+
 func TestChangesComeFromMemoryAndFromTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const writes = 3000 // more than memory holds
@@ -30,18 +67,13 @@ func TestChangesComeFromMemoryAndFromTheLog(t *testing.T) {
 		log := &rememberingLog{fakeLog: fake}
 		var read []string
 		r := newRig(t, fake, func(o *Options, _ *replica.Config) {
-			o.Log = log
-			o.ReadLog = func(_ context.Context, after, to zk.Zxid, f func(zk.Zxid, []byte) error) error {
+			o.Log, o.FeedBytes = log, 36<<10
+			o.ReadLog = func(ctx context.Context, after, to zk.Zxid, f func(zk.Zxid, []byte) error) error {
 				read = append(read, fmt.Sprintf("%d-%d", after, to))
 				if after == 1 {
 					return ErrHistoryGone
 				}
-				for z := after + 1; z <= to; z++ {
-					if err := f(z, log.payloads[z-1]); err != nil {
-						return err
-					}
-				}
-				return nil
+				return log.read(ctx, after, to, f)
 			}
 		}).run()
 		c := r.open() // which is zxid 1
@@ -50,8 +82,8 @@ func TestChangesComeFromMemoryAndFromTheLog(t *testing.T) {
 		}
 		for after := zk.Zxid(0); after <= writes+1; after += 500 {
 			next := after
-			upTo, err := r.d.Changes(t.Context(), after, func(ch txn.Change) error {
-				if want := max(next+1, 2); ch.Zxid != want || ch.Path != fmt.Sprint("/n", int64(want-2)) || ch.Event != zk.NodeCreated {
+			upTo, err := changes(t.Context(), r.d.Feed(), after, func(ch request.Change) error {
+				if want := max(next+1, 2); ch.Zxid != want || ch.Path != fmt.Sprint("/n", int64(want-2)) || ch.Kind != zk.NodeCreated {
 					return fmt.Errorf("%+v comes after %v", ch, next)
 				}
 				next = ch.Zxid
@@ -61,14 +93,17 @@ func TestChangesComeFromMemoryAndFromTheLog(t *testing.T) {
 				t.Errorf("after %v: up to %v, last %v, %v", after, upTo, next, err)
 			}
 		}
-		if fmt.Sprint(read) != fmt.Sprintf("[0-%d 500-%d 1000-%d 1500-%d 2000-%d]", 2001, 2001, 2001, 2001, 2001) {
-			t.Errorf("read from the log: %v", read)
+		s, _ := r.d.Feed().Now()
+		if o := s.Oldest; o <= 2000 || o >= 2500 || fmt.Sprint(read) != fmt.Sprintf("[0-%d 500-%d 1000-%d 1500-%d 2000-%d]", o, o, o, o, o) {
+			t.Errorf("read from the log: %v; memory begins at %v", read, o)
 		}
 		stop := errors.New("enough")
-		if _, err := r.d.Changes(t.Context(), writes, func(txn.Change) error { return stop }); !errors.Is(err, stop) {
-			t.Errorf("the caller's error: %v", err)
+		for _, after := range []zk.Zxid{2, writes} {
+			if _, err := changes(t.Context(), r.d.Feed(), after, func(request.Change) error { return stop }); !errors.Is(err, stop) {
+				t.Errorf("the caller's error after %v: %v", after, err)
+			}
 		}
-		if _, err := r.d.Changes(t.Context(), 1, func(txn.Change) error { return nil }); !errors.Is(err, ErrHistoryGone) {
+		if _, err := changes(t.Context(), r.d.Feed(), 1, func(request.Change) error { return nil }); !errors.Is(err, ErrHistoryGone) {
 			t.Errorf("history that is gone: %v", err)
 		}
 		r.stop()
@@ -82,14 +117,7 @@ func TestATxnIsFoundByItsZxid(t *testing.T) {
 		log := &rememberingLog{fakeLog: fake}
 		r := newRig(t, fake, func(o *Options, _ *replica.Config) {
 			o.Log = log
-			o.ReadLog = func(_ context.Context, after, to zk.Zxid, f func(zk.Zxid, []byte) error) error {
-				for z := after + 1; z <= to; z++ {
-					if err := f(z, log.payloads[z-1]); err != nil {
-						return err
-					}
-				}
-				return nil
-			}
+			o.ReadLog = log.read
 		}).run()
 		c := r.open() // which is zxid 1
 		for i := range writes {

@@ -74,14 +74,7 @@ func (s *znodeServer) Set(ctx context.Context, in *paddockv1.SetRequest) (*paddo
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.door.asker(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out, err := a.write(ctx, in, in.GetOptions(), req)
-	if err == nil {
-		err = out.err()
-	}
+	out, err := s.writeOne(ctx, in, in.GetOptions(), req)
 	if err != nil {
 		return nil, err
 	}
@@ -97,18 +90,24 @@ func (s *znodeServer) SetAcl(ctx context.Context, in *paddockv1.SetAclRequest) (
 	if in.GetOptions().GetIdempotencyKey() != 0 {
 		return nil, noSetACL(req.Path)
 	}
-	a, err := s.door.asker(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out, err := a.write(ctx, in, in.GetOptions(), req)
-	if err == nil {
-		err = out.err()
-	}
+	out, err := s.writeOne(ctx, in, in.GetOptions(), req)
 	if err != nil {
 		return nil, err
 	}
 	return &paddockv1.SetAclResponse{Stat: statOf(&out.results[0].Stat), Zxid: uint64(out.zxid)}, nil
+}
+
+// writeOne does one operation, as a.write; that it is refused is an error too.
+func (s *znodeServer) writeOne(ctx context.Context, in proto.Message, opt *paddockv1.WriteOptions, req zk.Request) (outcome, error) {
+	a, err := s.door.asker(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	out, err := a.write(ctx, in, opt, req)
+	if err == nil {
+		err = out.err()
+	}
+	return out, err
 }
 
 // Put creates a znode or sets its data.
