@@ -16,10 +16,12 @@ export const link = (view: string, path = '/', tab = ''): string =>
 
 export const go = (view: string, path = '/', tab = ''): void => { location.hash = link(view, path, tab); };
 
+export const here = (): Route => parse(location.hash);
+
 export function useRoute(): Route {
-  const [route, setRoute] = useState(() => parse(location.hash));
+  const [route, setRoute] = useState(here);
   useEffect(() => {
-    const moved = () => setRoute(parse(location.hash));
+    const moved = () => setRoute(here());
     addEventListener('hashchange', moved);
     return () => removeEventListener('hashchange', moved);
   }, []);

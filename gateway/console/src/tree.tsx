@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import * as api from './api';
 import { count, join, kind, nameOf, parentOf } from './format';
 import { Rows } from './parts';
-import { go, type Route } from './route';
+import { go, here, type Route } from './route';
 import { Node } from './node';
 
 // Branch is what is known of the children of one znode.
@@ -20,21 +20,42 @@ export function Tree({ route, writing, identities }: { route: Route; writing: bo
   const [open, setOpen] = useState<Set<string>>(kept.open);
   const [found, setFound] = useState<{ glob: string; rows: api.Entry[]; more: boolean; failure: string }>();
   const latest = useRef(branches);
-  latest.current = branches;
+  const stale = useRef(new Set<string>()); // they changed while they were being loaded
   kept = { branches, open };
 
-  const update = (path: string, branch: Branch) => setBranches((old) => new Map(old).set(path, branch));
+  // The newest of each branch, which is rendered a moment later.
+  const update = (path: string, branch: Branch) => {
+    latest.current = new Map(latest.current).set(path, branch);
+    setBranches(latest.current);
+  };
+  const forget = (path: string) => {
+    stale.current.delete(path);
+    latest.current = new Map([...latest.current].filter(([p]) => p !== path));
+    setBranches(latest.current);
+    fold(path);
+  };
+  // load asks for the next page, or afresh for as much as is shown, which stays until its successor has come.
   const load = async (path: string, afresh: boolean) => {
-    const before = afresh ? nothing : latest.current.get(path) ?? nothing;
-    if (before.busy) return;
-    update(path, { ...before, busy: true });
+    const before = latest.current.get(path) ?? nothing;
+    if (before.busy) { if (afresh) stale.current.add(path); return; }
+    update(path, { ...before, busy: true, failure: '' });
+    const want = afresh ? before.entries.length : before.entries.length + 1;
+    let entries = afresh ? [] : before.entries, token = afresh ? '' : before.token, failure = '';
     try {
-      const page = await api.children(path, '', before.token);
-      update(path, { entries: before.entries.concat(page.children), token: page.nextPageToken, busy: false, failure: '' });
+      do {
+        const page = await api.children(path, '', token);
+        entries = entries.concat(page.children);
+        token = page.nextPageToken;
+      } while (token && entries.length < want);
     } catch (e) {
-      if (e instanceof api.Problem && e.reason === 'PAGE_GONE') { update(path, nothing); load(path, true); return; }
-      update(path, { ...before, token: '', busy: false, failure: e instanceof Error ? e.message : String(e) });
+      const reason = e instanceof api.Problem ? e.reason : '';
+      if (reason === 'NONODE' && path !== '/') { forget(path); return; }
+      if (reason === 'PAGE_GONE') stale.current.add(path);
+      else failure = e instanceof Error ? e.message : String(e);
+      ({ entries, token } = before);
     }
+    update(path, { entries, token, busy: false, failure });
+    if (stale.current.delete(path)) load(path, true);
   };
   const unfold = (path: string) => {
     setOpen((old) => new Set(old).add(path));
@@ -77,17 +98,19 @@ export function Tree({ route, writing, identities }: { route: Route; writing: bo
         if (open.has(child)) walk(child, depth + 1);
       }
       if (b.failure) list.push({ path, depth, failure: b.failure });
-      else if (b.token || b.busy) list.push({ path, depth, more: true });
+      else if (b.token || (b.busy && b.entries.length === 0)) list.push({ path, depth, more: true });
     };
     walk('/', 1);
     return list;
   }, [branches, open]);
 
-  const at = rows.findIndex((r) => r.path === route.path && !r.more && !r.failure);
+  const find = (path: string) => rows.findIndex((r) => r.path === path && !r.more && !r.failure);
+  const at = find(route.path);
   const seen = (last: number) => {
     for (const r of rows.slice(Math.max(0, last - 60), last)) if (r.more && latest.current.get(r.path)?.token) load(r.path, false);
   };
   const move = (e: KeyboardEvent, perPage: number) => {
+    const at = find(here().path); // a key may come before what the last one chose is drawn
     const r = rows[at];
     const to = (i: number) => { const t = rows[Math.max(0, Math.min(rows.length - 1, i))]; if (t) go('tree', t.path, route.tab); };
     switch (e.key) {
@@ -104,7 +127,7 @@ export function Tree({ route, writing, identities }: { route: Route; writing: bo
     e.preventDefault();
   };
 
-  const find = async (glob: string) => {
+  const search = async (glob: string) => {
     if (glob === '') { setFound(undefined); return; }
     const pattern = /[*?[]/.test(glob) ? glob : `*${glob}*`;
     const gathered: api.Entry[] = [];
@@ -121,7 +144,7 @@ export function Tree({ route, writing, identities }: { route: Route; writing: bo
 
   return <div class="split">
     <section class="side">
-      <form class="search" onSubmit={(e) => { e.preventDefault(); find((e.currentTarget.elements[0] as HTMLInputElement).value.trim()); }}>
+      <form class="search" onSubmit={(e) => { e.preventDefault(); search((e.currentTarget.elements[0] as HTMLInputElement).value.trim()); }}>
         <input type="search" placeholder="a path, or part of a name (* ?)" data-search aria-label="search"
           onInput={(e) => { if (e.currentTarget.value === '') setFound(undefined); }}
           onKeyDown={(e) => {

@@ -134,7 +134,7 @@ await step('names are searched for', async () => {
 });
 await step('the tree is walked by keys', async () => {
   await page.goto(url + '/#/tree/app');
-  await row('/app').waitFor();
+  await page.locator('[data-path="/app"][aria-selected="true"]').waitFor();
   await page.locator('.rows').first().focus();
   await page.keyboard.press('ArrowRight');
   await row('/app/binary').waitFor();
@@ -178,7 +178,7 @@ await step('the API is tried', async () => {
   await page.locator('[data-operation="ZnodeService_ListChildren"]').click();
   await page.locator('input[name="path"]').fill('/app');
   await byTest('send').click();
-  await byTest('answer').getByText('200').waitFor();
+  await byTest('answer').getByRole('heading', { name: '200' }).waitFor();
   await byTest('answer').getByText('"config"').waitFor();
   await picture('api');
 });
