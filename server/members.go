@@ -15,6 +15,7 @@ import (
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
+	"paddock/server/admin"
 	"paddock/server/replica"
 )
 
@@ -123,6 +124,19 @@ func (m *members) heard(id quorum.ServerID, role consensus.Role) {
 	defer m.mu.Unlock()
 	p := m.peer(id)
 	p.role, p.said = role, true
+}
+
+// links are the members with which this server keeps an election connection: all, but that observers have none with each other.
+func (m *members) links() (list []admin.Peer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.config.Load()
+	for _, s := range c.Servers {
+		if s.ID != m.self && (!s.Observer || c.IsVoter(m.self)) {
+			list = append(list, admin.Peer{ID: int64(s.ID), Up: m.peer(s.ID).up})
+		}
+	}
+	return list
 }
 
 // dialFailure is an error of dialling in few words.

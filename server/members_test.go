@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
+	"paddock/server/admin"
 	"paddock/server/grpcapi"
 	"paddock/server/replica"
 )
@@ -51,6 +53,32 @@ func TestRefusalNamesWhoIsMissing(t *testing.T) {
 	m.observe(replica.Note{Kind: replica.RoleLost, Text: "the leader is silent"})
 	if why := m.why(); !strings.HasSuffix(why, "the last role ended: the leader is silent") {
 		t.Errorf("after a role it says %q", why)
+	}
+}
+
+func TestLinksAreThoseThatAMemberKeeps(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		self quorum.ServerID
+		want []admin.Peer
+	}{
+		{"a voter keeps one with every other member", 1, []admin.Peer{{ID: 2, Up: true}, {ID: 3}, {ID: 4}}},
+		{"an observer keeps one with every voter", 3, []admin.Peer{{ID: 1}, {ID: 2, Up: true}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, err := quorum.ParseConfig("server.1=a:1:2:participant\nserver.2=b:1:2:participant\nserver.3=c:1:2:observer\nserver.4=d:1:2:observer\nversion=0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := newMembers(zerolog.Nop(), newMetrics(), tc.self, c)
+			m.up(2)
+			m.up(1)
+			m.unreached(1, refused)
+			m.up(9) // in no configuration
+			if got := m.links(); !slices.Equal(got, tc.want) {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
+		})
 	}
 }
 

@@ -108,6 +108,7 @@ func (w words) addMember(out *admin.Server, r *replica.Replica) {
 			}
 		}
 	}
+	out.Member.ElectionListening, out.Member.Peers = w.l.peers.transport.ElectionListening(), w.l.peers.members.links()
 	since, ok := w.l.peers.members.leading()
 	if !ok || core.Role() != consensus.Leading {
 		return

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"paddock/consensus/election"
 	"paddock/consensus/quorum"
 )
@@ -87,6 +89,38 @@ func TestServersConnectInAnyOrder(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAnElectionPortThatIsTakenIsTold: while another process has the port, and once it does not.
+func TestAnElectionPortThatIsTakenIsTold(t *testing.T) {
+	c := ensemble(t, 1)
+	s, _ := c.Server(1)
+	taken, err := net.Listen("tcp", s.Addresses[0].Election().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := make(chan struct{}, 100)
+	n := start(t, 1, c, func(o *Options) { o.ElectionBindRetries = 0; o.Log = zerolog.New(signal(tried)) })
+	<-tried
+	if n.ElectionListening() {
+		t.Error("it listens where another does")
+	}
+	taken.Close()
+	eventually(t, "it listens", n.ElectionListening)
+	n.stop()
+	if n.ElectionListening() {
+		t.Error("it listens after its end")
+	}
+}
+
+// signal tells of each line that says that a port cannot be had yet.
+type signal chan struct{}
+
+func (s signal) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("cannot listen yet")) {
+		s <- struct{}{}
+	}
+	return len(b), nil
 }
 
 // dials tells whether all ports of a server answer.

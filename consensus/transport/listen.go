@@ -65,6 +65,17 @@ func (t *Transport) ownDoors() []where {
 	return all
 }
 
+// ElectionListening tells whether every election port of this server accepts connections.
+func (t *Transport) ElectionListening() bool {
+	wanted := int64(0)
+	for _, w := range t.ownDoors() {
+		if w.door == ElectionDoor {
+			wanted++
+		}
+	}
+	return t.listens.Load() >= wanted
+}
+
 // masterAddress is where observers find a voter.
 func (t *Transport) masterAddress(a quorum.PeerAddress) quorum.HostPort {
 	return quorum.HostPort{Host: a.Quorum().Host, Port: t.opt.ObserverMasterPort}
@@ -84,6 +95,10 @@ func (t *Transport) serve(ctx context.Context, w where) error {
 		return err
 	}
 	t.log.Info().Str("door", string(w.door)).Stringer("addr", l.Addr()).Msg("listening for servers")
+	if w.door == ElectionDoor {
+		t.listens.Add(1)
+		defer t.listens.Add(-1)
+	}
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer func() {
 		stop()

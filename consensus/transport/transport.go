@@ -27,6 +27,7 @@ type Transport struct {
 	links   links
 	configs atomic.Pointer[configs]
 	open    openConns
+	listens atomic.Int64   // election ports that accept connections
 	wg      sync.WaitGroup // every goroutine but listeners; Run waits for them
 	doors   sync.WaitGroup // listeners, which start others
 

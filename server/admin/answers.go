@@ -104,7 +104,9 @@ func (f *fields) text(key, v string)         { f.add(key, v) }
 func (f *fields) whole(key string, v int64)  { f.add(key, v) }
 func (f *fields) real(key string, v float64) { f.add(key, v) }
 func (f *fields) mean(key string, v float64) { f.add(key, v) }
-func (f *fields) metric(m *metrics.Metric)   { eachFigure(m, f) }
+
+func (f *fields) peer(key string, id, v int64) { f.add(fmt.Sprintf("%d_%s", id, key), v) }
+func (f *fields) metric(m *metrics.Metric)     { eachFigure(m, f) }
 
 func (w *Words) monitorCommand() object {
 	f := &fields{}

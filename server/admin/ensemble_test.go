@@ -20,7 +20,7 @@ func member(mode string) *fakeSource {
 	f.server.Mode, f.server.Zxid, f.server.Znodes = mode, 0x100000006, 8
 	f.server.Received, f.server.Sent, f.server.Connections = 13, 14, 2
 	f.server.MinLatencyMS, f.server.MeanLatencyMS, f.server.MaxLatencyMS = 8, 34, 60
-	f.server.Member = &Member{PeerState: "following - broadcast", Voters: 2}
+	f.server.Member = &Member{PeerState: "following - broadcast", Voters: 2, ElectionListening: true, Peers: []Peer{{2, true}, {3, false}}}
 	f.conf = Conf{SecureClientPort: -1, DataDirBytes: 594, DataLogBytes: 594, TickMS: 500, MinSessionMS: 1000, MaxSessionMS: 10000, ListenBacklog: -1}
 	f.conf.Member = &MemberConf{InitLimit: 20, SyncLimit: 10, Membership: membership}
 	switch mode {
@@ -84,6 +84,7 @@ func TestMntrHasTheKeysOfEachRole(t *testing.T) {
 	for _, mode := range []string{"leader", "follower", "observer"} {
 		got, want := keysOf(t, string(all(member(mode)).Answer("mntr", noArg))), keysOf(t, capture(t, mode+"_mntr"))
 		want = slices.DeleteFunc(want, func(k string) bool { return strings.HasSuffix(k, "_per_namespace") })
+		want = append(want, "zk_election_listener_up", "zk_2_peer_link_up", "zk_3_peer_link_up") // Paddock's own
 		head := 3
 		if mode == "observer" {
 			head = 4
@@ -99,7 +100,8 @@ func TestMntrHasTheKeysOfEachRole(t *testing.T) {
 	}
 	text := string(all(member("leader")).Answer("mntr", noArg))
 	for _, line := range []string{"zk_server_state\tleader\n", "zk_peer_state\tleading - broadcast\n", "zk_learners\t2\n", "zk_synced_followers\t1\n",
-		"zk_synced_observers\t1\n", "zk_quorum_size\t2\n", "zk_leader_uptime\t42810\n", "zk_min_proposal_size\t48\n"} {
+		"zk_synced_observers\t1\n", "zk_quorum_size\t2\n", "zk_leader_uptime\t42810\n", "zk_min_proposal_size\t48\n",
+		"zk_election_listener_up\t1\nzk_2_peer_link_up\t1\nzk_3_peer_link_up\t0\n"} {
 		if !strings.Contains(text, line) {
 			t.Errorf("no %q", line)
 		}

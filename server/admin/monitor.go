@@ -26,6 +26,7 @@ type list interface {
 	whole(key string, v int64)
 	real(key string, v float64)
 	mean(key string, v float64)
+	peer(key string, id, v int64) // of another member
 	metric(*metrics.Metric)
 }
 
@@ -71,6 +72,20 @@ func (w *Words) figures(s *Server, m list) {
 	if s.Leading != nil {
 		handlers(s.Leading.Learners, m)
 	}
+	if s.Member != nil {
+		m.whole("election_listener_up", oneIf(s.Member.ElectionListening))
+		for _, p := range s.Member.Peers {
+			m.peer("peer_link_up", p.ID, oneIf(p.Up))
+		}
+	}
+}
+
+// oneIf is how a figure says yes.
+func oneIf(yes bool) int64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // ensemble is what only members have, and what only a leader has.
@@ -130,6 +145,9 @@ func (m *monitor) mean(key string, v float64) {
 	m.key(key)
 	m.b = append(appendMean(m.b, v), '\n')
 }
+
+// peer puts the id in front, as ZooKeeper does.
+func (m *monitor) peer(key string, id, v int64) { m.whole(fmt.Sprintf("%d_%s", id, key), v) }
 
 func (m *monitor) metric(x *metrics.Metric) { eachFigure(x, m) }
 

@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +54,10 @@ func (s samples) text(key, v string) {
 func (s samples) whole(key string, v int64)  { s.send(key, prometheus.GaugeValue, float64(v)) }
 func (s samples) real(key string, v float64) { s.send(key, prometheus.GaugeValue, v) }
 func (s samples) mean(key string, v float64) { s.send(key, prometheus.GaugeValue, v) }
+
+func (s samples) peer(key string, id, v int64) {
+	s.out <- prometheus.MustNewConstMetric(prometheus.NewDesc(key, "of another member", []string{"server"}, nil), prometheus.GaugeValue, float64(v), strconv.FormatInt(id, 10))
+}
 
 func (s samples) metric(m *metrics.Metric) {
 	switch {
@@ -115,6 +121,9 @@ func (n *numbers) text(string, string)        {}
 func (n *numbers) whole(key string, v int64)  { n.add(key, float64(v)) }
 func (n *numbers) real(key string, v float64) { n.add(key, v) }
 func (n *numbers) mean(key string, v float64) { n.add(key, v) }
+func (n *numbers) peer(key string, id, v int64) {
+	n.add(fmt.Sprintf(`%s{server="%d"}`, key, id), float64(v))
+}
 func (n *numbers) metric(m *metrics.Metric) {
 	switch {
 	case m.Counter != nil:

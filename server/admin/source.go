@@ -84,6 +84,15 @@ type Member struct {
 	// IsMaster: it follows and serves observers, of which SyncedObservers are up to date.
 	IsMaster        bool
 	SyncedObservers int64
+
+	ElectionListening bool   // every election port of it accepts connections
+	Peers             []Peer // the members that it keeps an election connection to, by id
+}
+
+// Peer is another member.
+type Peer struct {
+	ID int64
+	Up bool // there is an election connection
 }
 
 // Leading is what a leader has to tell. Sizes are in bytes, -1 before the first.

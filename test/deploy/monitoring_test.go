@@ -158,8 +158,8 @@ func TestQueriesOfTheDashboardAreOnesThatPrometheusReads(t *testing.T) {
 // metric is a name in a query: each is followed by its labels.
 var metric = regexp.MustCompile(`([a-z_][a-z0-9_]*)\{`)
 
-// ofEnsembles are ZooKeeper's metrics that only members of an ensemble have, some of them only its leader.
-var ofEnsembles = []string{"quorum_size", "leader_uptime", "synced_followers", "learners", "pending_syncs"}
+// ofEnsembles are the metrics that only members of an ensemble have, some of them only its leader.
+var ofEnsembles = []string{"quorum_size", "leader_uptime", "synced_followers", "learners", "pending_syncs", "election_listener_up", "peer_link_up"}
 
 // listed are the metrics of a running server by the names of a scrape: mntr has avg_, min_, max_, cnt_ and sum_ for each
 // summary, where a scrape has _count, _sum and quantiles.
