@@ -30,11 +30,11 @@ func three(t *testing.T) (*members, *bytes.Buffer) {
 	return newMembers(zerolog.New(log), newMetrics(), 1, c), log
 }
 
-var refused = &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+var refusedDial = &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 
 func TestRefusalNamesWhoIsMissing(t *testing.T) {
 	m, _ := three(t)
-	m.unreached(2, refused)
+	m.unreached(2, refusedDial)
 	m.unreached(3, &net.OpError{Op: "dial", Err: &net.DNSError{Name: "c", IsNotFound: true}})
 	for _, part := range []string{"no quorum: looking for a leader", "1 of 3 voters reached", "server 2 at b:3888 (connection refused, for 0s)",
 		"server 3 at c:3888 (c: the name does not resolve"} {
@@ -73,7 +73,7 @@ func TestLinksAreThoseThatAMemberKeeps(t *testing.T) {
 			m := newMembers(zerolog.Nop(), newMetrics(), tc.self, c)
 			m.up(2)
 			m.up(1)
-			m.unreached(1, refused)
+			m.unreached(1, refusedDial)
 			m.up(9) // in no configuration
 			if got := m.links(); !slices.Equal(got, tc.want) {
 				t.Errorf("got %v, want %v", got, tc.want)
@@ -85,7 +85,7 @@ func TestLinksAreThoseThatAMemberKeeps(t *testing.T) {
 func TestAPeerIsComplainedOfOnce(t *testing.T) {
 	m, log := three(t)
 	for range 100 {
-		m.unreached(2, refused)
+		m.unreached(2, refusedDial)
 	}
 	if n := strings.Count(log.String(), "server cannot be reached"); n != 1 {
 		t.Errorf("%d lines:\n%s", n, log)

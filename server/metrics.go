@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type serverMetrics struct {
 	mismatch  *metrics.Counter
 	authFail  *metrics.Counter // not of the registry: mntr has it among the figures of the server
 	ahead     *metrics.Counter
+	refused   refused
 
 	badHandshake, handshakesExceeded *metrics.Counter // of TLS
 
@@ -89,14 +91,19 @@ func (m *serverMetrics) count(n replica.Note) {
 		m.authFail.Inc()
 	case replica.ClientAhead:
 		m.ahead.Inc()
+		m.refused.add(n.Text, refusedAhead, time.Now())
 	case replica.ClientThrottled:
 		m.rejected.Inc()
+		m.refused.add(n.Text, refusedThrottled, time.Now())
 	}
 }
 
 func (m *serverMetrics) hooks() juteapi.Hooks {
 	return juteapi.Hooks{
-		Opened:   m.opened.Inc,
-		Rejected: func(string) { m.rejected.Inc() },
+		Opened: m.opened.Inc,
+		Rejected: func(reason string, from netip.Addr) {
+			m.rejected.Inc()
+			m.refused.add(from.String(), reason, time.Now())
+		},
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"paddock/internal/zk"
+	"paddock/internal/quiet"
 	"paddock/server/replica"
 )
 
@@ -21,19 +21,11 @@ type notes struct {
 	metrics *serverMetrics
 	queue   chan replica.Note
 	dropped atomic.Int64
-	ahead   ahead
+	ahead   quiet.Lines // of clients that have seen a zxid this server does not have: one a minute and address
 }
 
-// ahead gathers the clients that have seen a zxid this server does not have, so that a migration that went wrong does
-// not fill the log.
-type ahead struct {
-	clients int
-	zxid    zk.Zxid // the highest they have seen
-	ip      string  // of the first
-}
-
-// aheadEvery is how often such clients are reported.
-const aheadEvery = time.Minute
+// notesTick is how often lines are told of that were left out.
+const notesTick = time.Minute
 
 func newNotes(log zerolog.Logger, level *LogLevel, m *serverMetrics) *notes {
 	return &notes{log: log, level: level, metrics: m, queue: make(chan replica.Note, notesMax)}
@@ -65,7 +57,7 @@ func (n *notes) synced(limit time.Duration) func(time.Duration) {
 
 // run writes lines until ctx ends.
 func (n *notes) run(ctx context.Context) {
-	ticker := time.NewTicker(aheadEvery)
+	ticker := time.NewTicker(notesTick)
 	defer ticker.Stop()
 	for {
 		select {
@@ -74,7 +66,6 @@ func (n *notes) run(ctx context.Context) {
 		case note := <-n.queue:
 			n.write(note)
 		case <-ticker.C:
-			n.ahead.report(n.log)
 			if lost := n.dropped.Swap(0); lost > 0 {
 				n.log.Warn().Int64("lines", lost).Msg("left out lines because the log is not written fast enough")
 			}
@@ -117,11 +108,11 @@ var noteTexts = map[replica.NoteKind]string{
 }
 
 // noteTextKeys say what the text of a note is.
-var noteTextKeys = map[replica.NoteKind]string{replica.AuthRefused: "scheme", replica.RoleLost: "reason"}
+var noteTextKeys = map[replica.NoteKind]string{replica.AuthRefused: "scheme", replica.RoleLost: "reason", replica.ClientThrottled: "ip"}
 
 func (n *notes) write(note replica.Note) {
 	if note.Kind == replica.ClientAhead {
-		n.ahead.add(note, n.log)
+		n.clientAhead(note)
 		return
 	}
 	e := n.log.WithLevel(noteLevel(note.Kind))
@@ -152,29 +143,14 @@ func (n *notes) write(note replica.Note) {
 	e.Msg(noteTexts[note.Kind])
 }
 
-// add reports the first such client at once and gathers the others.
-func (a *ahead) add(note replica.Note, log zerolog.Logger) {
-	first := a.clients == 0
-	a.clients++
-	if a.zxid < note.Zxid || first {
-		a.zxid = note.Zxid
+// clientAhead says, once a minute and address, that clients were refused: a migration that went wrong sends every client away
+// again and again.
+func (n *notes) clientAhead(note replica.Note) {
+	times, ok := n.ahead.Allow(note.Text, time.Now().UnixNano())
+	if !ok {
+		return
 	}
-	if first {
-		a.ip = note.Text
-		a.line(log)
-	}
-}
-
-// report is the line per minute.
-func (a *ahead) report(log zerolog.Logger) {
-	if a.clients > 1 {
-		a.line(log)
-	}
-	*a = ahead{}
-}
-
-func (a *ahead) line(log zerolog.Logger) {
-	log.Warn().Int("clients", a.clients).Str("ip", a.ip).Stringer("seen_zxid", a.zxid).
-		Msg("refused clients that have seen a later zxid than this data has, so they belong to other data; " +
-			"restart them, or restore the data they have seen")
+	n.log.Warn().Uint64("times", times).Str("ip", note.Text).Stringer("seen_zxid", note.Zxid).
+		Msg("refused a client that has seen a later zxid than this data has, so it belongs to other data; " +
+			"restart it, or restore the data that it has seen")
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"paddock/internal/zk"
 	"paddock/server/config"
 	"paddock/server/replica"
 )
@@ -43,7 +44,7 @@ func TestNotesBecomeLines(t *testing.T) {
 		"client=4 level=debug session=0x5":                 {Kind: replica.SessionRefused, Client: 4, Session: 5},
 		"level=info session=0x5 timeout_ms=4000":           {Kind: replica.SessionExpired, Session: 5, TimeoutMS: 4000},
 		"level=debug session=0x5":                          {Kind: replica.SessionEnded, Session: 5},
-		"client=3 level=debug":                             {Kind: replica.ClientThrottled, Client: 3},
+		"client=3 ip=10.0.0.7 level=debug":                 {Kind: replica.ClientThrottled, Client: 3, Text: "10.0.0.7"},
 		"level=error zxid=0x20":                            {Kind: replica.DigestMismatch, Zxid: 32},
 		"count=2 level=warn session=0x5":                   {Kind: replica.OrphansFound, Session: 5, Count: 2},
 		"count=7 level=debug":                              {Kind: replica.ContainersExpired, Count: 7},
@@ -92,8 +93,8 @@ func TestEveryNoteHasAText(t *testing.T) {
 	}
 }
 
-// A migration that went wrong sends every client away again and again: one line at once, then one a minute.
-func TestClientsThatAreAheadAreGathered(t *testing.T) {
+// A migration that went wrong sends every client away again and again: one line at once, then one a minute and address.
+func TestClientsThatAreAheadAreToldOfByAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newJournal()
 		n := newNotes(zerolog.New(log), nil, newMetrics())
@@ -114,21 +115,26 @@ func TestClientsThatAreAheadAreGathered(t *testing.T) {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		}
-		for i := range 50 {
-			n.observe(replica.Note{Kind: replica.ClientAhead, Text: fmt.Sprintf("10.0.0.%d", i), Zxid: 16})
+		from := func(ip string, z zk.Zxid) { n.observe(replica.Note{Kind: replica.ClientAhead, Text: ip, Zxid: z}) }
+		for range 50 {
+			from("10.0.0.1", 16)
 		}
-		expect("clients=1 ip=10.0.0.0 level=warn seen_zxid=0x10")
-		n.observe(replica.Note{Kind: replica.ClientAhead, Text: "10.0.1.1", Zxid: 255})
-		n.observe(replica.Note{Kind: replica.ClientAhead, Text: "10.0.1.2", Zxid: 17})
+		from("10.0.0.2", 255)
+		expect("ip=10.0.0.1 level=warn seen_zxid=0x10 times=1", "ip=10.0.0.2 level=warn seen_zxid=0xff times=1")
+		time.Sleep(time.Minute)
 		expect()
-		time.Sleep(aheadEvery)
-		expect("clients=52 ip=10.0.0.0 level=warn seen_zxid=0xff")
-		time.Sleep(aheadEvery)
-		expect()
-		n.observe(replica.Note{Kind: replica.ClientAhead, Text: "10.0.2.1", Zxid: 3})
-		expect("clients=1 ip=10.0.2.1 level=warn seen_zxid=0x3")
-		time.Sleep(aheadEvery)
-		expect() // it has been told
+		from("10.0.0.1", 17)
+		from("10.0.0.1", 17)
+		expect("ip=10.0.0.1 level=warn seen_zxid=0x11 times=50")
+		time.Sleep(2 * time.Minute)
+		const many = 1300
+		for i := range many {
+			from(fmt.Sprintf("10.1.%d.%d", i/256, i%256), 3)
+			synctest.Wait()
+		}
+		if got, _ := log.with("seen_zxid"); len(got) < 1000 || len(got) >= many {
+			t.Errorf("%d lines about %d addresses", len(got), many)
+		}
 		cancel()
 		<-ended
 	})
@@ -144,7 +150,7 @@ func TestTheOwnerDoesNotWaitForTheLog(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan struct{})
 		go func() { n.run(ctx); close(ended) }()
-		time.Sleep(aheadEvery)
+		time.Sleep(notesTick)
 		synctest.Wait()
 		if got, _ := log.with("session expired"); len(got) != notesMax {
 			t.Errorf("%d lines", len(got))

@@ -76,5 +76,8 @@ func (s *server) warnings() (list []string) {
 			list = append(list, w)
 		}
 	}
+	if s.metrics != nil {
+		list = append(list, s.metrics.refused.warnings(time.Now())...)
+	}
 	return list
 }

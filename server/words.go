@@ -65,7 +65,7 @@ func (w words) Server() (admin.Server, bool) {
 		Mode: modeWords[w.mode()], Connections: int64(len(conns)), Outstanding: outstanding(conns), Received: total.Received, Sent: total.Sent,
 		MinLatencyMS: total.MinMS, MaxLatencyMS: total.MaxMS, MeanLatencyMS: total.AvgMS(),
 		Uptime: time.Since(w.began), AuthFailed: w.metrics.authFail.Value(),
-		Handshakes: w.handshakes(), LastReplyBytes: -1, MinReplyBytes: -1, MaxReplyBytes: -1,
+		Refused: w.metrics.refused.list(time.Time{}), Handshakes: w.handshakes(), LastReplyBytes: -1, MinReplyBytes: -1, MaxReplyBytes: -1,
 	}
 	if w.State() == admin.StateReadOnly {
 		out.Mode = "read-only"

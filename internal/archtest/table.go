@@ -67,7 +67,7 @@ var table = []Row{
 		Modules: []string{"github.com/prometheus/client_golang"}},
 	{Path: "server", Ring: Driver,
 		Imports: []string{"consensus", "consensus/election", "consensus/quorum", "consensus/transport", "gateway", "gateway/console",
-			"internal/keystore", "internal/metrics",
+			"internal/keystore", "internal/metrics", "internal/quiet",
 			"internal/txn", "internal/zk", "server/admin", "server/auth", "server/config", "server/driver",
 			"server/grpcapi", "server/juteapi", "server/prep", "server/replica", "server/request", "server/secure", "server/tracing", "server/watch", "storage/datadir", "storage/snapshot",
 			"storage/tree", "storage/vfs", "storage/wal"},

@@ -105,6 +105,8 @@ func (f *fields) whole(key string, v int64)  { f.add(key, v) }
 func (f *fields) real(key string, v float64) { f.add(key, v) }
 func (f *fields) mean(key string, v float64) { f.add(key, v) }
 
+func (f *fields) refused(*Refused) {}
+
 func (f *fields) peer(key string, id, v int64) { f.add(fmt.Sprintf("%d_%s", id, key), v) }
 func (f *fields) metric(m *metrics.Metric)     { eachFigure(m, f) }
 

@@ -27,6 +27,7 @@ type list interface {
 	real(key string, v float64)
 	mean(key string, v float64)
 	peer(key string, id, v int64) // of another member
+	refused(*Refused)             // counters of addresses, which mntr has no form for
 	metric(*metrics.Metric)
 }
 
@@ -71,6 +72,9 @@ func (w *Words) figures(s *Server, m list) {
 	}
 	if s.Leading != nil {
 		handlers(s.Leading.Learners, m)
+	}
+	for i := range s.Refused {
+		m.refused(&s.Refused[i])
 	}
 	if s.Member != nil {
 		m.whole("election_listener_up", oneIf(s.Member.ElectionListening))
@@ -148,6 +152,8 @@ func (m *monitor) mean(key string, v float64) {
 
 // peer puts the id in front, as ZooKeeper does.
 func (m *monitor) peer(key string, id, v int64) { m.whole(fmt.Sprintf("%d_%s", id, key), v) }
+
+func (m *monitor) refused(*Refused) {}
 
 func (m *monitor) metric(x *metrics.Metric) { eachFigure(x, m) }
 

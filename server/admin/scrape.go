@@ -87,6 +87,11 @@ func (s samples) metric(m *metrics.Metric) {
 	s.out <- prometheus.MustNewConstSummary(prometheus.NewDesc(name, "see ZooKeeper's monitoring", labels, nil), uint64(f.Count), float64(f.Sum), quantiles, values...)
 }
 
+func (s samples) refused(r *Refused) {
+	s.out <- prometheus.MustNewConstMetric(prometheus.NewDesc("refused_clients_total", "turned away, by address", []string{"address", "reason"}, nil),
+		prometheus.CounterValue, float64(r.Times), r.Address, r.Reason)
+}
+
 // totalName is the name of a counter in ZooKeeper 3.10.
 func totalName(name string) string {
 	if strings.HasSuffix(name, "_total") {
@@ -123,6 +128,9 @@ func (n *numbers) real(key string, v float64) { n.add(key, v) }
 func (n *numbers) mean(key string, v float64) { n.add(key, v) }
 func (n *numbers) peer(key string, id, v int64) {
 	n.add(fmt.Sprintf(`%s{server="%d"}`, key, id), float64(v))
+}
+func (n *numbers) refused(r *Refused) {
+	n.add(fmt.Sprintf(`refused_clients_total{address=%q,reason=%q}`, r.Address, r.Reason), float64(r.Times))
 }
 func (n *numbers) metric(m *metrics.Metric) {
 	switch {

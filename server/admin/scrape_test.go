@@ -16,7 +16,7 @@ func TestScrapeTellsWhatMntrTells(t *testing.T) {
 	reg.Timer("fsynctime").Observe(7 * time.Millisecond)
 	reg.Timer("readlatency").Observe(7 * time.Millisecond)
 	reg.Counter("connection_rejected").Add(3)
-	src := &fakeSource{state: StateServing, server: Server{Mode: "leader", Znodes: 42, Leading: &Leading{Learners: []int64{2, 3}, SyncedFollowers: 2},
+	src := &fakeSource{state: StateServing, server: Server{Refused: []Refused{{"10.0.0.7", "max_cnxns", 5}}, Mode: "leader", Znodes: 42, Leading: &Leading{Learners: []int64{2, 3}, SyncedFollowers: 2},
 		Member: &Member{ElectionListening: true, Peers: []Peer{{2, true}, {3, false}}}}}
 	w := New(Options{Source: src, Metrics: reg})
 	page := func(source func() *Words) string {
@@ -31,7 +31,8 @@ func TestScrapeTellsWhatMntrTells(t *testing.T) {
 	got := page(func() *Words { return w })
 	for _, line := range []string{"znode_count 42", `server_state_info{server_state="leader"} 1`, "synced_followers 2", "learners 2", "connection_rejected 3",
 		`readlatency{quantile="0.99"} 7`, "fsynctime_count 1", "fsynctime_sum 7",
-		"election_listener_up 1", `peer_link_up{server="2"} 1`, `peer_link_up{server="3"} 0`} {
+		"election_listener_up 1", `peer_link_up{server="2"} 1`, `peer_link_up{server="3"} 0`,
+		`refused_clients_total{address="10.0.0.7",reason="max_cnxns"} 5`} {
 		if !strings.Contains(got, "\n"+line+"\n") {
 			t.Errorf("%q is missing", line)
 		}

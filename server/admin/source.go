@@ -71,8 +71,16 @@ type Server struct {
 	DropProbability float64 // of the connection throttle, 0 to 1
 	AuthFailed      int64   // attempts to authenticate that failed
 
+	Refused []Refused // clients that were turned away, as far as it is remembered
+
 	Member  *Member  // nil for a server on its own
 	Leading *Leading // nil for one that does not lead
+}
+
+// Refused is how often clients of one address were turned away for one reason.
+type Refused struct {
+	Address, Reason string
+	Times           int64
 }
 
 // Member is what a member of an ensemble has to tell.

@@ -138,7 +138,8 @@ func (s *Server) shed(cause error) {
 	default:
 		nc.SetLinger(0)
 		nc.Close()
-		s.opt.Hooks.Rejected(rejectedDescriptors)
+		_, ip := remote(nc)
+		s.opt.Hooks.Rejected(rejectedDescriptors, ip)
 		s.reserve.open()
 	}
 }
@@ -161,7 +162,7 @@ func (s *Server) admit(nc *net.TCPConn) {
 		return
 	case all > 0 && int64(len(s.conns)) >= all:
 		s.mu.Unlock()
-		s.reject(nc, rejectedAll, fmt.Sprintf("Too many connections - max is %d", all), netip.Addr{})
+		s.reject(nc, rejectedAll, fmt.Sprintf("Too many connections - max is %d", all), ip)
 		return
 	}
 	c := newConn(s, nc, addr, ip)
@@ -172,11 +173,16 @@ func (s *Server) admit(nc *net.TCPConn) {
 	s.opt.Hooks.Opened()
 }
 
-// reject closes a connection that is over a limit. The line about it appears once a minute and address.
+// reject closes a connection that is over a limit. The line about it appears once a minute, and for each address if the limit is
+// one of an address.
 func (s *Server) reject(nc net.Conn, reason, text string, ip netip.Addr) {
 	nc.Close()
-	s.opt.Hooks.Rejected(reason)
-	if more, ok := s.quiet.Allow(reason+" "+ip.String(), s.now()); ok {
+	s.opt.Hooks.Rejected(reason, ip)
+	line := reason
+	if reason == rejectedPerIP {
+		line += " " + ip.String()
+	}
+	if more, ok := s.quiet.Allow(line, s.now()); ok {
 		s.log.Warn().Str("err", text).Uint64("times", more).Str("remedy", "find what opens them, or raise "+limitKeys[reason]).
 			Msg("connection turned away")
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -325,7 +326,8 @@ func open(t testing.TB, opt Options) *door {
 		default: // a test with that many connections does not ask
 		}
 	}
-	opt.Hooks.Closed, opt.Hooks.Rejected = note, note
+	opt.Hooks.Closed = note
+	opt.Hooks.Rejected = func(why string, _ netip.Addr) { note(why) }
 	s, err := Listen("127.0.0.1:0", opt)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package juteapi
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -55,9 +56,9 @@ type Options struct {
 
 // Hooks count. Each may be nil; they are called from many goroutines and must not block.
 type Hooks struct {
-	Opened   func()              // a connection was let in
-	Closed   func(reason string) // and is gone
-	Rejected func(reason string) // a connection was closed at once: max_client_cnxns, max_cnxns, descriptors
+	Opened   func()                               // a connection was let in
+	Closed   func(reason string)                  // and is gone
+	Rejected func(reason string, from netip.Addr) // a connection was closed at once: max_client_cnxns, max_cnxns, descriptors
 }
 
 // withDefaults fills in what was left out.
@@ -84,7 +85,7 @@ func (o Options) withDefaults() Options {
 		o.Hooks.Closed = func(string) {}
 	}
 	if o.Hooks.Rejected == nil {
-		o.Hooks.Rejected = func(string) {}
+		o.Hooks.Rejected = func(string, netip.Addr) {}
 	}
 	return o
 }

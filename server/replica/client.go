@@ -140,7 +140,7 @@ func (r *Replica) connect(c *client, req *zk.ConnectRequest, eff Effects) {
 		return
 	}
 	if !r.throttle.admit(r.nowMS, req.Session != 0) {
-		eff.Note(Note{Kind: ClientThrottled, Client: c.id})
+		eff.Note(Note{Kind: ClientThrottled, Client: c.id, Text: c.origin.IP})
 		r.close(c, request.CloseThrottled, eff)
 		return
 	}

@@ -112,8 +112,8 @@ func TestMovedMember(t *testing.T) {
 }
 
 // TestClientsFromTheFuture answers ZOOKEEPER-832: behind HAProxy an ensemble is replaced by one with other data. Its clients are
-// refused as ZooKeeper refuses them, which is counted and told of in one line that has the remedies; a client that is started anew
-// is served.
+// refused as ZooKeeper refuses them, which is counted and told of in one line for their address that has the remedies, and in what
+// status says; a client that is started anew is served.
 func TestClientsFromTheFuture(t *testing.T) {
 	const seen, attempts = 0x60fd15564, 200
 	e := assemble(t, []string{paddock, paddock, paddock})
@@ -141,8 +141,13 @@ func TestClientsFromTheFuture(t *testing.T) {
 				lines = append(lines, line)
 			}
 		}
-		if len(lines) != 1 || !strings.Contains(lines[0], `"seen_zxid":"0x60fd15564"`) || !strings.Contains(lines[0], "restart them") || !strings.Contains(lines[0], "restore the data") {
+		if len(lines) != 1 || !strings.Contains(lines[0], `"seen_zxid":"0x60fd15564"`) || !strings.Contains(lines[0], "restart it") || !strings.Contains(lines[0], "restore the data") ||
+			!strings.Contains(lines[0], `"ip":"127.0.0.1"`) {
 			t.Errorf("%d lines: %q", len(lines), lines)
+		}
+		said, _ := status(t, p)
+		if want := fmt.Sprintf("client 127.0.0.1 was turned away, %d times so far", attempts); !strings.Contains(said, want) {
+			t.Errorf("status does not say %q:\n%s", want, said)
 		}
 		c, err := dial(proxy.address, client.Options{})
 		if err != nil {
