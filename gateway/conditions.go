@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -85,10 +86,10 @@ func reason(err error) string {
 // writeOptions are those of a header or the query.
 func writeOptions(r *http.Request, q query) (*paddockv1.WriteOptions, error) {
 	o := &paddockv1.WriteOptions{}
-	if key := r.Header.Get("Idempotency-Key"); key != "" {
+	if key := cmp.Or(r.Header.Get("Idempotency-Key"), q.Get("idempotencyKey")); key != "" {
 		n, err := strconv.ParseUint(strings.Trim(key, `"`), 10, 63)
 		if err != nil || n == 0 {
-			return nil, invalid("Idempotency-Key must be a number from 1 to 9223372036854775807, unique within the session")
+			return nil, invalid("the idempotency key must be a number from 1 to 9223372036854775807, unique within the session")
 		}
 		o.IdempotencyKey = n
 	}

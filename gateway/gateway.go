@@ -49,6 +49,8 @@ type Options struct {
 // connection of the gateway's own: see metaPeer.
 func New(conn grpc.ClientConnInterface, o Options) (http.Handler, error) {
 	conn = rooted{conn}
+	known := parametersOf(paddockv1.File_paddock_v1_admin_proto, paddockv1.File_paddock_v1_znode_proto, paddockv1.File_paddock_v1_session_proto,
+		paddockv1.File_paddock_v1_lock_proto, paddockv1.File_paddock_v1_election_proto)
 	rest := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{MarshalOptions: asJSON}),
 		runtime.WithIncomingHeaderMatcher(incoming),
@@ -57,7 +59,8 @@ func New(conn grpc.ClientConnInterface, o Options) (http.Handler, error) {
 		runtime.WithRoutingErrorHandler(failRouting),
 		runtime.WithUnescapingMode(runtime.UnescapingModeAllCharacters),
 		runtime.WithForwardResponseOption(nextPage),
-		runtime.WithMiddlewares(keepRequest),
+		runtime.WithMiddlewares(keepRequest, known.only),
+		runtime.WithDisablePathLengthFallback(), // a form in a body is no query
 	)
 	admin := paddockv1.NewAdminServiceClient(conn)
 	for _, register := range []func(context.Context, *runtime.ServeMux, grpc.ClientConnInterface) error{

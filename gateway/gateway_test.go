@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"paddock/gen/openapi"
 	paddockv1 "paddock/gen/paddock/v1"
 )
 
@@ -172,5 +173,44 @@ func TestRequestsAreLoggedAtDebugWithoutTheirQuery(t *testing.T) {
 	}
 	if got["level"] != "debug" || got["path"] != "/nowhere" || got["code"] != 404.0 || strings.Contains(out.String(), "secret") {
 		t.Fatalf("logged %s", &out)
+	}
+}
+
+// openAPI is what the document says of each operation.
+type openAPI struct {
+	Paths map[string]map[string]struct {
+		Parameters []struct{ Name, In string }
+	}
+}
+
+func TestEachOperationTakesTheParametersOfItsDocumentAlone(t *testing.T) {
+	var document openAPI
+	if err := json.Unmarshal(openapi.Document, &document); err != nil {
+		t.Fatal(err)
+	}
+	server := &fakeServer{err: status.Error(codes.Unavailable, "asked")}
+	number := strings.NewReplacer("{sessionId}", "1", "{path}", "a")
+	asked := 0
+	for path, methods := range document.Paths {
+		for method, operation := range methods {
+			target := number.Replace(path)
+			asked++
+			w := ask(t, server, strings.ToUpper(method), target+"?nonsense=1")
+			if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "nonsense") {
+				t.Errorf("%s %s answers nonsense with %d %s", method, path, w.Code, w.Body)
+			}
+			for _, p := range operation.Parameters {
+				if p.In != "query" {
+					continue
+				}
+				// Whatever it makes of the value, it knows the name.
+				if w := ask(t, server, strings.ToUpper(method), target+"?"+p.Name+"=1"); strings.Contains(w.Body.String(), "parameter of this request") {
+					t.Errorf("%s %s answers its parameter %s with %s", method, path, p.Name, w.Body)
+				}
+			}
+		}
+	}
+	if asked == 0 {
+		t.Error("the document has no operations")
 	}
 }

@@ -66,8 +66,8 @@ func (q query) version() (*int32, error) {
 // read is how fresh an answer must be: level=local|synced|linearizable, minZxid.
 func (q query) read() (*paddockv1.ReadOptions, error) {
 	o := &paddockv1.ReadOptions{}
-	switch q.Get("level") {
-	case "":
+	switch strings.TrimPrefix(strings.ToLower(q.Get("level")), "read_level_") {
+	case "", "unspecified":
 	case "local":
 		o.Level = paddockv1.ReadLevel_READ_LEVEL_LOCAL
 	case "synced":

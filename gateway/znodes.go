@@ -27,6 +27,7 @@ const znodesPrefix = "/v1/znodes"
 //	POST    creates; ?mode, ?ttlMs, ?parents, ?ifAbsent, ?acl
 //	DELETE  deletes; If-Match, ?version; ?recursive, ?limit
 //
+// A query may say ?level, ?minZxid and ?idempotencyKey too, also by the names that the contract has for them, and nothing else.
 // The ETag of a znode is that of its data: the zxid of the last change and the version.
 type znodes struct {
 	mux   *runtime.ServeMux // generated from the contract, for answers in JSON
@@ -46,31 +47,35 @@ func (z *znodes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var serve func(http.ResponseWriter, *http.Request, string, query) error
+	var takes []string
 	conditional := r.Header.Get("If-Match") != "" || r.Header.Get("If-None-Match") != ""
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		serve, conditional = z.get, false
+		serve, conditional, takes = z.get, false, takenByGet
+		if q.Has("watch") {
+			serve, takes = z.events, takenByEvents
+		}
 	case http.MethodPut:
-		serve = z.put
+		serve, takes = z.put, takenByPut
 	case http.MethodPost:
-		serve, conditional = z.post, false
+		serve, conditional, takes = z.post, false, takenByPost
 	case http.MethodDelete:
-		serve = z.delete
+		serve, takes = z.delete, takenByDelete
 	default:
 		w.Header().Set("Allow", "GET, HEAD, PUT, POST, DELETE")
 		refuse(w, http.StatusMethodNotAllowed, r.Method+" is not possible on a znode")
 		return
 	}
-	if err := serve(w, r, path, q); err != nil {
+	if q, err = q.only(takes); err == nil {
+		err = serve(w, r, path, q)
+	}
+	if err != nil {
 		fail(w, err, conditional)
 	}
 }
 
 // get answers with data, stat, message or events.
 func (z *znodes) get(w http.ResponseWriter, r *http.Request, path string, q query) error {
-	if q.Has("watch") {
-		return z.events(w, r, path, q)
-	}
 	ctx, err := z.context(r, paddockv1.ZnodeService_Get_FullMethodName)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ var table = []Row{
 	{Path: "internal/txn", Ring: Pure, Imports: []string{"internal/jute", "internal/zk"}},
 	{Path: "internal/invariant", Ring: Pure},
 	{Path: "internal/queue", Ring: Pure},
+	{Path: "internal/typo", Ring: Pure},
 
 	// Consensus.
 	{Path: "consensus", Ring: Pure, Imports: []string{"consensus/election", "consensus/quorum", "internal/invariant", "internal/zk"}},
@@ -46,7 +47,7 @@ var table = []Row{
 	{Path: "consensus/transport", Ring: Edge,
 		Imports: []string{"consensus", "consensus/election", "consensus/quorum", "internal/jute", "internal/zk", "storage/tree"},
 		Modules: []string{"github.com/rs/zerolog"}},
-	{Path: "server/config", Ring: Edge, Imports: []string{"consensus/quorum", "internal/zk"}},
+	{Path: "server/config", Ring: Edge, Imports: []string{"consensus/quorum", "internal/typo", "internal/zk"}},
 	{Path: "server/driver", Ring: Driver,
 		Imports: []string{"consensus", "internal/queue", "internal/txn", "internal/zk", "server/replica", "server/request", "storage/tree"},
 		Modules: []string{"github.com/rs/zerolog"}},
@@ -74,9 +75,9 @@ var table = []Row{
 		Modules: []string{"github.com/rs/zerolog", "go.opentelemetry.io/otel/trace", "google.golang.org/grpc"}},
 	{Path: "gateway/console", Ring: Edge},
 	{Path: "gateway", Ring: Edge,
-		Imports: []string{"gen/openapi", "gen/paddock/v1"},
-		Modules: []string{"github.com/rs/zerolog", "github.com/grpc-ecosystem/grpc-gateway/v2/runtime", "google.golang.org/genproto/googleapis/rpc",
-			"google.golang.org/grpc", "google.golang.org/protobuf"}},
+		Imports: []string{"gen/openapi", "gen/paddock/v1", "internal/typo"},
+		Modules: []string{"github.com/rs/zerolog", "github.com/grpc-ecosystem/grpc-gateway/v2/runtime",
+			"google.golang.org/genproto/googleapis/api", "google.golang.org/genproto/googleapis/rpc", "google.golang.org/grpc", "google.golang.org/protobuf"}},
 
 	// What serves the command line and the tests.
 	{Path: "internal/metrics", Ring: Edge},

@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"sync"
+
+	"paddock/internal/typo"
 )
 
 // Kind is how a key's text becomes a value. Integers are 32 bits wide unless Key.Wide.
@@ -177,52 +179,16 @@ func Keys() []Key {
 
 // nearest returns the known spelling closest to an unknown key, or "" when none is close.
 func nearest(unknown string) string {
-	if len(unknown) > 64 {
-		return ""
-	}
-	unknown = strings.TrimPrefix(unknown, "zookeeper.")
-	limit := max(1, min(3, len(unknown)/3))
-	best, bestAt := "", limit+1
-	consider := func(name string) {
-		if d := distance(strings.ToLower(unknown), strings.ToLower(name), limit); d < bestAt {
-			best, bestAt = name, d
-		}
-	}
-	for i := range registry {
-		if registry[i].Prefix {
-			continue
-		}
-		consider(registry[i].Name)
-		for _, a := range registry[i].Aliases {
-			consider(a)
-		}
-	}
-	return best
-}
-
-// distance is the number of insertions, deletions, substitutions and swaps of neighbours between
-// two strings, or limit+1 as soon as their lengths alone exceed the limit.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) > limit || len(b)-len(a) > limit {
-		return limit + 1
-	}
-	before, prev, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
+	return typo.Nearest(strings.TrimPrefix(unknown, "zookeeper."), func(yield func(string) bool) {
+		for i := range registry {
+			if registry[i].Prefix {
+				continue
 			}
-			row[j] = min(prev[j]+1, row[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
+			for _, name := range append([]string{registry[i].Name}, registry[i].Aliases...) {
+				if !yield(name) {
+					return
+				}
 			}
 		}
-		before, prev, row = prev, row, before
-	}
-	return prev[len(b)]
+	})
 }
