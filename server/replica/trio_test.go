@@ -219,6 +219,26 @@ func TestAFollowersClientSeesItsWritesInOrder(t *testing.T) {
 	}
 }
 
+// ZooKeeper tears the connection down in each of these cases.
+func TestAnyWriteTellsThatASessionHasMoved(t *testing.T) {
+	set := zk.Request{Xid: 3, Op: zk.OpSetData, Path: "/a", Version: -1}
+	for name, req := range map[string]zk.Request{
+		"a set":         set,
+		"a multi":       {Xid: 3, Op: zk.OpMulti, Ops: []zk.Request{{Op: zk.OpCheck, Path: "/a", Version: -1}, set}},
+		"a transaction": {Xid: 3, Op: zk.OpTransact, Guards: []zk.Guard{{Kind: zk.GuardExists, Path: "/a"}}, Ops: []zk.Request{set}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, f := newTrio(t).roles()
+			c := f.connect(0, nil)
+			s := f.sessions[c]
+			f.send(c, creates(1, "/a", zk.Ephemeral))
+			l.connect(s.Session, s.Password[:])
+			f.send(c, req)
+			f.expect(c, "connected 8000", "1 OK", "closed: session_moved")
+		})
+	}
+}
+
 func TestASessionMovesBetweenServers(t *testing.T) {
 	tr := newTrio(t)
 	l, f := tr.roles()

@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"slices"
+
 	"paddock/internal/invariant"
 	"paddock/internal/zk"
 	"paddock/server/request"
@@ -118,7 +120,8 @@ func (r *Replica) answerWrite(f *inflight, eff Effects) {
 	invariant.Check(c.queue.Len() > 0 && c.queue.Front().until == f.rec.Header.Zxid, "session-fifo", int64(f.rec.Header.Zxid))
 	c.queue.Pop()
 	r.buildReply(f)
-	if r.reply.Err == zk.SessionMoved {
+	if r.reply.Err == zk.SessionMoved || slices.ContainsFunc(r.reply.Results, func(res zk.Reply) bool { return res.Err == zk.SessionMoved }) {
+		// A matter of the connection, also where it is told for an operation of a multi: whoever stayed would be told the same for ever.
 		r.close(c, request.CloseSessionMoved, eff)
 		return
 	}
