@@ -39,6 +39,7 @@ func TestEnsembleSimulation(t *testing.T) {
 	for seed := range uint64(runs) {
 		seeds = append(seeds, *fromFlag+seed)
 	}
+	tasks := runtime.NumGoroutine()
 	for range min(2, runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
 			for {
@@ -61,6 +62,7 @@ func TestEnsembleSimulation(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	noTaskIsLeft(t, tasks)
 	var b strings.Builder
 	for _, what := range slices.Sorted(maps.Keys(counts)) {
 		fmt.Fprintf(&b, "%8d %s\n", counts[what], what)

@@ -12,7 +12,6 @@ import (
 	"paddock/server/replica"
 	"paddock/server/request"
 	"paddock/storage/datadir"
-	"paddock/storage/tree"
 	"paddock/storage/vfs"
 )
 
@@ -218,7 +217,7 @@ func (m *member) boot(d *disk) error {
 	m.note("recovered to %v, epochs %+v, digest %x, snapshot %v, %d records, torn %d", rec.LastZxid(), rec.Epochs, rec.Tree.Digest(), rec.Snapshot.Zxid, rec.Log.Records, len(rec.Log.Torn))
 	m.promises.recovered(m, rec)
 	p := &process{
-		e: e, m: m, disk: d, dir: dir, boot: m.boots, conns: map[request.ClientID]*attach{}, views: map[*task]*tree.View{},
+		e: e, m: m, disk: d, dir: dir, boot: m.boots, conns: map[request.ClientID]*attach{},
 		ends: map[consensus.LinkID]*linkEnd{}, told: map[quorum.ServerID]*letterTo{}, logged: rec.Tree.Zxid(), startMS: e.nowMS - e.between(0, 1_000_000),
 	}
 	p.watches.st = &e.stage

@@ -33,7 +33,6 @@ type process struct {
 
 	queue processQueue
 	conns map[request.ClientID]*attach
-	views map[*task]*tree.View
 
 	// The network.
 	ends     map[consensus.LinkID]*linkEnd
@@ -266,7 +265,7 @@ func (p *process) Note(n replica.Note) {
 func (p *process) abandon() {
 	p.dead = true
 	p.disk.dead = true
-	for _, t := range append([]*task{p.queue.sync, p.queue.prepare, p.queue.upkeep}, p.queue.upkeeps...) {
+	for _, t := range append([]*task{p.queue.sync, p.queue.prepare, p.queue.snapshot, p.queue.upkeep}, p.queue.upkeeps...) {
 		if t != nil {
 			t.stop()
 		}

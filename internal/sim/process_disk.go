@@ -20,11 +20,12 @@ type processQueue struct {
 	roll    bool
 	sync    *task // the batch that is being done, until its report is delivered
 
-	prepare *task // zeros being written ahead
-	upkeep  *task // a snapshot or a purge, one at a time
-	upkeeps []*task
-	writing bool  // a snapshot is being written, or must not be
-	keeper  *task // has the data directory's snapshots to itself
+	prepare  *task // zeros being written ahead
+	snapshot *task
+	upkeep   *task // a purge, one at a time
+	upkeeps  []*task
+	writing  bool  // a snapshot is being written, or must not be
+	keeper   *task // has the data directory's snapshots to itself
 }
 
 // diskPart is a run of records that go into one file, or a task.
@@ -327,11 +328,11 @@ func (p *process) Snapshot(v *tree.View) {
 		_, err := p.dir.WriteSnapshot(background, v, snapshot.WriteOptions{})
 		return err
 	})
-	p.views[t] = v
+	q.snapshot = t
 	p.run(t, func() {
 		q.writing = false
 		p.upkeepEnded(t)
-		delete(p.views, t)
+		q.snapshot = nil
 		p.in(p.e.between(0, 2), func() { p.step(replica.Event{Kind: replica.SnapshotDone, View: v}) })
 		if p.e.chance(2) {
 			p.purge()

@@ -34,6 +34,7 @@ func TestSimulation(t *testing.T) {
 		lives, txns, stopped int
 		wg                   sync.WaitGroup
 	)
+	tasks := runtime.NumGoroutine()
 	for range min(2, runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
 			for {
@@ -58,6 +59,7 @@ func TestSimulation(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	noTaskIsLeft(t, tasks)
 	t.Logf("%d seeds, %d starts, %d txns, %d crashes before\n%v%d failures, %d lives stopped by them:\n%v",
 		len(seeds), lives, txns, crashes.Total(), crashes, failures.Total(), stopped, failures)
 	if *runsFlag < seedsForCoverage {
@@ -68,6 +70,14 @@ func TestSimulation(t *testing.T) {
 	}
 	if missing := failures.MissingFailures(); len(missing) > 0 {
 		t.Errorf("never failed: %s", strings.Join(missing, ", "))
+	}
+}
+
+// noTaskIsLeft checks that every task of every server has ended with it: each is a coroutine, which holds its whole world.
+func noTaskIsLeft(t *testing.T, before int) {
+	t.Helper()
+	if n := runtime.NumGoroutine() - before; n > 0 {
+		t.Errorf("%d tasks outlive their worlds", n)
 	}
 }
 
