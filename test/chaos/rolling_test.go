@@ -3,8 +3,10 @@
 package chaos
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -157,7 +159,7 @@ func (r *roller) check() *image {
 		errs = append(errs, h.do("check", "checked"))
 	}
 	m := r.e.agree(r.T)
-	errs = append(errs, r.sameLocks(m), r.w.check(m), sameDigests(r.e.running()))
+	errs = append(errs, r.sameLocks(m), r.w.check(m), sameDigests(r.T, r.e.running()))
 	if err := errors.Join(errs...); err != nil {
 		r.Fatal(err)
 	}
@@ -200,16 +202,31 @@ func (r *roller) finish() {
 
 var mismatches = regexp.MustCompile(`(?m)^zk_digest_mismatches_count\t(\d+)`)
 
+// readTwice is what a Java server says when it reads a transaction from its log that it had read before. A Java follower whose
+// synchronization fails half-way (ZOOKEEPER-4394) logs the same transactions again, and when it reads them back finds the
+// digests of the past in a tree that is ahead of them: it counts mismatches, whoever leads, also where all servers are Java.
+var readTwice = regexp.MustCompile(`\(highestZxid\) > \d+\(next log\)`)
+
 // sameDigests asks the servers whether the digest of their trees ever differed from the leader's.
-func sameDigests(list []*process) error {
+func sameDigests(t *testing.T, list []*process) error {
 	for _, p := range list {
 		text, err := p.word("mntr")
 		if err != nil {
 			return err
 		}
-		if m := mismatches.FindStringSubmatch(text); m == nil || m[1] != "0" {
-			return fmt.Errorf("%s: digests that differ: %q", p.addr(), m)
+		m := mismatches.FindStringSubmatch(text)
+		if m != nil && m[1] == "0" {
+			continue
 		}
+		log, err := os.ReadFile(p.logFile())
+		if err != nil {
+			return err
+		}
+		first, mismatch := readTwice.FindIndex(log), bytes.Index(log, []byte("Digests are not matching"))
+		if p.kind != java || first == nil || mismatch < first[0] {
+			return fmt.Errorf("%s, %s: digests that differ: %q", p.addr(), p.kind, m)
+		}
+		t.Logf("%s, java: digests that differ, for it read its own log twice: %q", p.addr(), m)
 	}
 	return nil
 }
