@@ -29,7 +29,8 @@ type peer struct {
 	conn    *peerConn // nil: none
 	last    []byte    // the frame sent last, or to be sent
 	dialing []*attempt
-	// A connection that ended is dialled again, at once or, when that happens again and again, later: at retryAt.
+	// A connection that ended is dialled again, at once or, when that happens again and again, later: at retryAt. So is a server
+	// that could not be reached, for as long as it is a member.
 	retryAt time.Time
 	retries int
 	pokedAt time.Time // when this server, whose id is smaller, last asked to be dialled
@@ -59,6 +60,7 @@ const (
 	pokeWait     = 300 * time.Millisecond // how long to wait for a larger server to dial back
 	retryMin     = 100 * time.Millisecond
 	retryMax     = 5 * time.Second
+	unreachedMax = time.Second // the same for a server that could not be reached: it may be back at any moment
 	lastingAfter = time.Second // a connection that lived so long was a good one
 )
 
@@ -240,7 +242,7 @@ func (d *desk) dialled(p *peer, a *attempt, c net.Conn, at quorum.HostPort, err 
 		if p.poked++; p.poked >= pokesMax && p.conn == nil && d.t.opt.Unreached != nil {
 			d.t.opt.Unreached(p.id, errNotDialledBack)
 		}
-		d.dialLater(p, pokeWait) // unless it has come by then: it may have been about to end
+		d.dialLater(p, pokeWait, retryMax) // unless it has come by then: it may have been about to end
 	case err == nil && p.conn != nil && p.conn.begun > a.begun:
 		d.t.open.close(c)
 	case err == nil:
@@ -253,6 +255,7 @@ func (d *desk) dialled(p *peer, a *attempt, c net.Conn, at quorum.HostPort, err 
 				d.t.opt.Unreached(p.id, err)
 			}
 			d.t.opt.Handler.PeerDown(p.id)
+			d.dialLater(p, 0, unreachedMax)
 		}
 	}
 }
@@ -298,15 +301,15 @@ func (d *desk) ended(p *peer, pc *peerConn, err error) {
 		d.dial(p, nil)
 		return
 	}
-	d.dialLater(p, 0)
+	d.dialLater(p, 0, retryMax)
 }
 
-// dialLater has a member dialled again if there is no connection by then: each time it waits longer.
-func (d *desk) dialLater(p *peer, least time.Duration) {
+// dialLater has a member dialled again if there is no connection by then: each time it waits longer, up to most.
+func (d *desk) dialLater(p *peer, least, most time.Duration) {
 	if !d.member(p.id) {
 		return
 	}
-	p.retryAt = time.Now().Add(max(least, min(retryMin<<min(max(p.retries-2, 0), 10), retryMax)))
+	p.retryAt = time.Now().Add(max(least, min(retryMin<<min(max(p.retries-2, 0), 10), most)))
 	p.retries++
 }
 
@@ -327,7 +330,7 @@ func (d *desk) retry() {
 	for _, p := range d.peers {
 		if !p.retryAt.IsZero() && !p.retryAt.After(now) {
 			p.retryAt = time.Time{}
-			if p.conn == nil {
+			if p.conn == nil && d.member(p.id) {
 				d.dial(p, nil)
 			}
 		}

@@ -351,6 +351,26 @@ func TestAServerThatIsGoneIsKnownToBe(t *testing.T) {
 	eventually(t, "each failed dial is told", func() bool { return nodes[0].downs(2) > downs })
 }
 
+// TestAServerThatCannotBeReachedIsTriedUntilItCan: whoever asked for it once, and had nothing more to say since.
+func TestAServerThatCannotBeReachedIsTriedUntilItCan(t *testing.T) {
+	for self := quorum.ServerID(1); self <= 2; self++ {
+		c := ensemble(t, 2)
+		n, other := start(t, self, c), 3-self
+		n.tell(other, 1)
+		eventually(t, "it has failed several times", func() bool { return n.downs(other) > 2 })
+		s, _ := c.Server(other)
+		l, err := net.Listen("tcp", s.Addresses[0].Election().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
+		if _, h := accepted(t, l); h.server != self {
+			t.Errorf("%+v comes", h)
+		}
+	}
+}
+
 // TestOldAndUnknownServersAreHeard: ids of no configuration, bare ids, and ids that old observers give.
 func TestOldAndUnknownServersAreHeard(t *testing.T) {
 	c := ensemble(t, 1)

@@ -178,6 +178,9 @@ func (t *Transport) admit(ctx context.Context, door Door, c net.Conn, waiting *l
 	if !t.open.add(c) {
 		return
 	}
+	if raw, ok := rawOf(c); ok {
+		impatient(raw)
+	}
 	if old := waiting.enter(c, t.opt.UnintroducedMax); old != nil {
 		t.log.Warn().Str("door", string(door)).Stringer("addr", old.RemoteAddr()).Msg("too many connections that do not say who they are, closing the oldest")
 		old.Close()

@@ -25,7 +25,14 @@ type peerConn struct {
 	once  sync.Once // closes done
 }
 
+// unheardMax is how long a notification may be on its way: a connection that does not deliver it ends, and the server is dialled
+// anew. After a partition that is sooner heard than what an old connection sends again.
+const unheardMax = time.Second
+
 func newPeerConn(t *Transport, id quorum.ServerID, c net.Conn, at quorum.HostPort) *peerConn {
+	if raw, ok := rawOf(c); ok {
+		mortal(raw, unheardMax)
+	}
 	return &peerConn{t: t, id: id, c: c, at: at, since: time.Now(), wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -82,6 +83,10 @@ func New(opt Options) (*Transport, error) {
 	if t.configs.Load().own = own; !ok {
 		return nil, fmt.Errorf("server %d is not in the configuration, so it has no address to listen on", opt.Self)
 	}
+	control := func(_, _ string, c syscall.RawConn) error {
+		impatient(c)
+		return nil
+	}
 	keepAlive := time.Duration(-1)
 	if opt.KeepAlive {
 		keepAlive = 0 // the system's usual
@@ -90,7 +95,7 @@ func New(opt Options) (*Transport, error) {
 		return (&net.ListenConfig{KeepAlive: keepAlive}).Listen(ctx, "tcp", address)
 	}
 	t.dialer = func(ctx context.Context, address string) (net.Conn, error) {
-		return (&net.Dialer{KeepAlive: keepAlive}).DialContext(ctx, "tcp", address)
+		return (&net.Dialer{KeepAlive: keepAlive, Control: control}).DialContext(ctx, "tcp", address)
 	}
 	return t, nil
 }
@@ -206,6 +211,16 @@ func (b *inbox) take() (posted []func(*desk), order []quorum.ServerID, frames ma
 	posted, order, frames = b.posted, b.order, b.frames
 	b.posted, b.order, b.frames = nil, nil, nil
 	return posted, order, frames
+}
+
+// rawOf is what options of a connection are set on; false for one of tests that is none of TCP.
+func rawOf(c net.Conn) (syscall.RawConn, bool) {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return nil, false
+	}
+	raw, err := tcp.SyscallConn()
+	return raw, err == nil
 }
 
 // openConns are all connections, so that they can be closed at the end.
