@@ -124,16 +124,34 @@ func (e *ensemble) agree(t *testing.T) *image {
 
 // catchUp makes every running member show all that any of them was asked before.
 func (e *ensemble) catchUp() error {
+	deadline := time.Now().Add(startDeadline)
 	for _, p := range e.running() {
-		c, err := dialSuper(p.addr())
-		if err != nil {
-			return err
+		for {
+			err := p.catchUp()
+			if err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				return err
+			}
+			<-time.After(pollEvery) // a busy machine may cost the leader its role
 		}
-		r, err := c.Do(&zk.Request{Op: zk.OpSync, Path: "/"})
-		c.Close() //nolint:errcheck // nothing depends on it
-		if err != nil || r.Err != zk.OK {
-			return fmt.Errorf("sync: %v, %w", r, err)
-		}
+	}
+	return nil
+}
+
+func (p *process) catchUp() error {
+	c, err := dialSuper(p.addr())
+	if err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // nothing depends on it
+	r, err := c.Do(&zk.Request{Op: zk.OpSync, Path: "/"})
+	if err == nil && r.Err != zk.OK {
+		err = errors.New(r.Err.String())
+	}
+	if err != nil {
+		return fmt.Errorf("sync with %s: %w", p.addr(), err)
 	}
 	return nil
 }

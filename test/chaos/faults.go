@@ -26,6 +26,7 @@ type world struct {
 	net     *network
 	volumes []*volume
 	brief   time.Duration // what a fault lasts at least; at most four times that
+	filled  *process      // its disk was full; it may still end of that after there is room again
 }
 
 // observing is put before the kind of a server that is to be an observer.
@@ -172,6 +173,10 @@ func (w *world) restore() {
 		w.send(i, syscall.SIGCONT)
 	}
 	w.launch(w.t)
+	if p := w.filled; p != nil && p.await("") != nil && !p.alive() {
+		w.launch(w.t)
+	}
+	w.filled = nil
 	w.await(w.t)
 }
 
@@ -364,6 +369,7 @@ func (w *world) fullDisk(i int) {
 		w.must(w.volumes[i].fill(0))
 	}
 	w.must(w.volumes[i].empty())
+	w.filled = w.members[i]
 }
 
 // succession waits until somebody else leads.
