@@ -217,6 +217,7 @@ func (e *eventWriter) write(name, id string, v any) error {
 	if _, err := fmt.Fprintf(e.w, "event: %s\n%sdata: %s\n\n", name, id, body); err != nil {
 		return err
 	}
+	_ = e.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // a long event has taken the first one away
 	return e.control.Flush()
 }
 

@@ -92,7 +92,7 @@ func New(conn grpc.ClientConnInterface, o Options) (http.Handler, error) {
 		mux.Handle("/", o.Console)
 	}
 	mux.Handle("GET /readyz", &ready{health: healthpb.NewHealthClient(conn), admin: admin})
-	all := &limits{next: route(tree, mux), budget: bodyBytesMax}
+	all := &limits{next: route(tree, mux), budget: bodyBytesMax, room: replyBytesMax}
 	guarded, err := sameOrigin(all, o.CORSOrigins)
 	if err != nil {
 		return nil, err

@@ -20,7 +20,9 @@ const (
 	bodyBytesMax    = 256 << 20        // of all bodies that are being read or served
 	bodyTimeout     = 30 * time.Second // for a body to arrive
 	jsonDepthMax    = 64               // of nested arrays and objects
-	writeTimeout    = 30 * time.Second // for a client to take one piece of a stream
+	writeTimeout    = 30 * time.Second // for a client to take one piece of an answer or a stream
+	replyBytesMax   = 256 << 20        // of all answers that clients have not taken, until further requests are refused
+	replyBytesLarge = 4 << 10          // less than this the HTTP server takes without waiting for the client
 	pathBytesMax    = 64 << 10         // of a request's path and query
 )
 
@@ -29,10 +31,43 @@ type limits struct {
 	next   http.Handler
 	inUse  atomic.Int64 // bytes of bodyBytesMax
 	budget int64        // bodyBytesMax, or less in tests
+	unread atomic.Int64 // bytes of replyBytesMax
+	room   int64        // replyBytesMax, or less in tests
 }
+
+// takenWriter counts what its client has not taken.
+type takenWriter struct {
+	http.ResponseWriter
+	limits *limits
+}
+
+// Write writes a piece of the answer, for which the client has writeTimeout.
+func (t *takenWriter) Write(b []byte) (int, error) {
+	if len(b) < replyBytesLarge {
+		return t.ResponseWriter.Write(b)
+	}
+	t.limits.unread.Add(int64(len(b)))
+	defer t.limits.unread.Add(-int64(len(b)))
+	control := http.NewResponseController(t.ResponseWriter)
+	_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // not possible in tests without a connection
+	n, err := t.ResponseWriter.Write(b)
+	if err == nil {
+		_ = control.SetWriteDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// Unwrap gives http.ResponseController what is below.
+func (t *takenWriter) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
 // ServeHTTP hands on the request with its whole body in memory, or refuses it.
 func (l *limits) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if l.unread.Load() > l.room {
+		w.Header().Set("Retry-After", "1")
+		problem{Status: http.StatusTooManyRequests, Reason: "TOO_MANY", Detail: "so many answers wait for clients that there is no room for more; try again"}.write(w)
+		return
+	}
+	w = &takenWriter{w, l}
 	if len(r.URL.RequestURI()) > pathBytesMax {
 		refuse(w, http.StatusRequestURITooLong, fmt.Sprintf("path and query may have %d bytes", pathBytesMax))
 		return

@@ -47,7 +47,7 @@ func refuse(w http.ResponseWriter, code int, detail string) {
 var reasonStatus = map[string]int{
 	"BADVERSION": http.StatusConflict, "NOTEMPTY": http.StatusConflict, "NODEEXISTS": http.StatusConflict,
 	"NOCHILDRENFOREPHEMERALS": http.StatusConflict, "SESSIONMOVED": http.StatusConflict, "RECONFIGINPROGRESS": http.StatusConflict,
-	"TOO_MANY": http.StatusConflict, "ZXID_AHEAD": http.StatusConflict, "LEADER_CANNOT": http.StatusConflict,
+	"ZXID_AHEAD": http.StatusConflict, "LEADER_CANNOT": http.StatusConflict,
 	"PAGE_GONE": http.StatusGone, "HISTORY_GONE": http.StatusGone, "TOO_LARGE": http.StatusRequestEntityTooLarge,
 }
 
@@ -66,6 +66,9 @@ func fail(w http.ResponseWriter, err error, precondition bool) {
 	}
 	if code, ok := reasonStatus[p.Reason]; ok {
 		p.Status = code
+	}
+	if p.Reason == "TOO_MANY" && st.Code() == codes.FailedPrecondition {
+		p.Status = http.StatusConflict // more than the request allows, not than the server does
 	}
 	if precondition && (p.Reason == "BADVERSION" || p.Reason == "NODEEXISTS" || p.Reason == "NONODE") {
 		p.Status = http.StatusPreconditionFailed

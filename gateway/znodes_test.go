@@ -200,6 +200,8 @@ func TestWhatARequestIsAnswered(t *testing.T) {
 		{"a missing znode", "GET", "/v1/znodes/a", "", nil, recorder{err: failure(codes.NotFound, "NONODE")}, 404,
 			map[string]string{"Content-Type": "application/problem+json", "": `{"type":"about:blank","title":"Not Found","status":404,"detail":"so it is","reason":"NONODE","path":"/a","zxid":"80"}` + "\n"}},
 		{"another version is a conflict", "PUT", "/v1/znodes/a?version=1", "", nil, recorder{err: failure(codes.FailedPrecondition, "BADVERSION")}, 409, nil},
+		{"more than a request allows is a conflict", "DELETE", "/v1/znodes/a?recursive", "", nil, recorder{err: failure(codes.FailedPrecondition, "TOO_MANY")}, 409, nil},
+		{"more than the server has room for", "GET", "/v1/znodes/a", "", nil, recorder{err: failure(codes.ResourceExhausted, "TOO_MANY")}, 429, nil},
 		{"another state is a failed precondition", "PUT", "/v1/znodes/a", "", []string{"If-Match", `"1-1"`}, recorder{transact: &paddockv1.TransactResponse{}}, 412, nil},
 		{"a tag of somebody else is a failed precondition", "DELETE", "/v1/znodes/a", "", []string{"If-Match", `"abc"`}, recorder{}, 412, nil},
 		{"one that is there already is a failed precondition", "PUT", "/v1/znodes/a", "", []string{"If-None-Match", "*"}, recorder{err: failure(codes.AlreadyExists, "NODEEXISTS")}, 412, nil},

@@ -61,6 +61,7 @@ func (s *server) openDoors() (*doors, error) {
 			d.grpc.Stop()
 			return nil, s.portProblem(err, s.cfg.GRPC.Port, config.GRPCPortTaken)
 		}
+		l = d.grpc.Limit(l, !s.cfg.TLS.GRPC)
 		if s.cfg.TLS.GRPC {
 			l = s.tls.Listen(l, "h2")
 		}
@@ -91,7 +92,8 @@ func (s *server) grpcOptions() (grpcapi.Options, error) {
 	return grpcapi.Options{
 		Status: s.status, Allowed: authority.Check, Operator: operator{s}, Logger: s.log, RequestBytesMax: s.cfg.Client.FrameBytesMax,
 		Handler: s.entrance, Insight: insight{s}, Tracer: s.tracer, Credentials: secure.Credentials(),
-		Authenticate: authority.Authenticate,
+		Authenticate: authority.Authenticate, MaxClientCnxns: s.cfg.Client.MaxPerAddress, MaxCnxns: s.cfg.Client.MaxTotal,
+		Rejected: s.metrics.hooks().Rejected, Refused: func(string) { s.metrics.throttled.Inc() },
 		Feed: func() grpcapi.Feed {
 			if l := s.live.Load(); l != nil {
 				return l.driver.Feed()

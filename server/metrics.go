@@ -21,6 +21,7 @@ type serverMetrics struct {
 	recovered *metrics.Timer
 	opened    *metrics.Counter
 	rejected  *metrics.Counter
+	throttled *metrics.Counter // calls over gRPC that were refused for want of room
 	expired   *metrics.Counter
 	mismatch  *metrics.Counter
 	authFail  *metrics.Counter // not of the registry: mntr has it among the figures of the server
@@ -49,8 +50,9 @@ func newMetrics() *serverMetrics {
 		read:     r.Timer("readlatency"), update: r.Timer("updatelatency"), fsync: r.Timer("fsynctime"),
 		snapshot: r.Timer("snapshottime"), recovered: r.Timer("dbinittime"),
 		opened: r.Counter("connection_request_count"), rejected: r.Counter("connection_rejected"),
-		expired:  r.Counter("stale_sessions_expired"),
-		mismatch: r.Counter("digest_mismatches_count"), authFail: new(metrics.Counter), ahead: r.Counter("client_zxid_ahead"),
+		throttled: r.Counter("throttled_ops"),
+		expired:   r.Counter("stale_sessions_expired"),
+		mismatch:  r.Counter("digest_mismatches_count"), authFail: new(metrics.Counter), ahead: r.Counter("client_zxid_ahead"),
 		badHandshake: r.Counter("unsuccessful_handshake"), handshakesExceeded: r.Counter("tls_handshake_exceeded"),
 		looking: r.Counter("looking_count"), diffs: r.Counter("diff_count"), snaps: r.Counter("snap_count"),
 		proposed: r.Counter("proposal_count"), decided: r.Counter("commit_count"),

@@ -34,6 +34,9 @@ func (s *server) reload(inForce, next *config.Config, l *live) {
 	for _, p := range l.ports() {
 		p.SetMaxClientCnxns(next.Client.MaxPerAddress)
 	}
+	if l.grpc != nil {
+		l.grpc.SetMaxClientCnxns(next.Client.MaxPerAddress)
+	}
 	var later []string
 	for _, key := range config.Changed(s.cfg, next) {
 		if !config.AtRunTime(key) {

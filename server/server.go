@@ -70,6 +70,7 @@ type live struct {
 	driver *driver.Driver
 	client *juteapi.Server // nil if the client port is closed
 	secure *juteapi.Server // the client port over TLS, or nil
+	grpc   *grpcapi.Server // nil in tests of parts
 
 	configuration *configuration
 }
@@ -176,6 +177,7 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 	defer stopOwner()
 	ended := make(chan error, 1)
 	go func() { ended <- runOwner(owner, l) }()
+	l.grpc = doors.grpc
 	// Before the other members hear of this one: it is no use to them if it cannot serve.
 	if err := s.openClientPorts(l, doors); err != nil {
 		stopOwner()

@@ -57,7 +57,7 @@ var table = []Row{
 		Imports: []string{"internal/jute", "internal/quiet", "internal/zk", "server/request", "server/secure"},
 		Modules: []string{"github.com/rs/zerolog", "golang.org/x/sys"}},
 	{Path: "server/grpcapi", Ring: Edge,
-		Imports: []string{"gen/paddock/v1", "internal/jute", "internal/queue", "internal/txn", "internal/zk", "server/auth", "server/driver", "server/request",
+		Imports: []string{"gen/paddock/v1", "internal/jute", "internal/queue", "internal/quiet", "internal/txn", "internal/zk", "server/auth", "server/driver", "server/request",
 			"storage/tree"},
 		Modules: []string{"github.com/rs/zerolog", "go.opentelemetry.io/otel", "go.opentelemetry.io/otel/trace", "google.golang.org/genproto/googleapis/rpc",
 			"google.golang.org/grpc", "google.golang.org/protobuf"}},

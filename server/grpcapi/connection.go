@@ -26,8 +26,13 @@ type connection struct {
 	recent atomic.Pointer[session]    // the session that was named last
 	told   atomic.Pointer[identified] // who called last
 
-	mu     sync.Mutex // guards the opening of a guest, and closed
-	closed bool
+	received, sent atomic.Int64 // messages
+	running        atomic.Int64 // calls that are answered with one message
+	replyBytes     atomic.Int64 // that wait to be written
+
+	mu      sync.Mutex // guards the opening of a guest, changes of replyBytes, and the fields below
+	replies *replies   // where replyBytes count too; nil while there have been none
+	closed  bool
 }
 
 // identified remembers what the metadata of a call has said of who calls.
@@ -66,7 +71,9 @@ func (o *connections) list() []Connection {
 	defer o.mu.Unlock()
 	var list []Connection
 	for c := range o.set {
-		one := Connection{Door: "grpc", Address: c.addr, Since: c.since}
+		one := Connection{
+			Door: "grpc", Address: c.addr, Since: c.since, Received: c.received.Load(), Sent: c.sent.Load(), Outstanding: c.running.Load(),
+		}
 		if s := c.recent.Load(); s != nil {
 			one.Session = s.id
 		}
@@ -122,6 +129,9 @@ func (c *watchedConn) Close() error {
 // close ends the guest. Sessions stay, as other connections may name them.
 func (c *connection) close() {
 	c.mu.Lock()
+	if !c.closed && c.replies != nil {
+		c.replies.bytes.Add(-c.replyBytes.Load())
+	}
 	c.closed = true
 	g := c.guest.Load()
 	c.mu.Unlock()

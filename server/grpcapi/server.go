@@ -2,6 +2,7 @@ package grpcapi
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -59,6 +60,12 @@ type Options struct {
 	TxnAt func(ctx context.Context, z zk.Zxid) (*txn.Record, error)
 	// RequestBytesMax is jute.maxbuffer; 0 for its default.
 	RequestBytesMax int
+	// MaxClientCnxns limits the connections of one IP address through listeners of Limit, MaxCnxns those of all; 0 for no limit.
+	MaxClientCnxns, MaxCnxns int
+	// Rejected is told of connections that are closed at once: max_client_cnxns, max_cnxns. Refused of calls that are for want of room:
+	// replies, connection_replies. They are called from many goroutines and must not block; nil for nobody.
+	Rejected func(reason string, from netip.Addr)
+	Refused  func(reason string)
 	// Credentials are the transport security of all listeners; nil for none.
 	Credentials credentials.TransportCredentials
 	// Tracer records a span for each call, and spans for what is done for it. nil costs nothing.
@@ -71,6 +78,8 @@ type Options struct {
 type Server struct {
 	*grpc.Server
 	door        *door
+	admission   *admission
+	replies     *replies
 	methods     map[string]method // by full name; see Inside
 	messageMax  int               // bytes of one request
 	interceptor grpc.UnaryServerInterceptor
@@ -78,7 +87,10 @@ type Server struct {
 
 // New makes a gRPC server with all services registered.
 func New(o Options) *Server {
-	s := &Server{door: newDoor(&o), methods: map[string]method{}, messageMax: max(messageBytesMax, o.RequestBytesMax+messageExtraBytes)}
+	s := &Server{
+		door: newDoor(&o), admission: newAdmission(&o), replies: &replies{max: replyBytesMax, connMax: replyBytesConnMax, log: o.Logger, refused: o.Refused},
+		methods: map[string]method{}, messageMax: max(messageBytesMax, o.RequestBytesMax+messageExtraBytes),
+	}
 	if o.Logger.GetLevel() <= zerolog.DebugLevel {
 		s.interceptor = logCalls(o.Logger)
 	}
@@ -96,9 +108,7 @@ func New(o Options) *Server {
 		s.interceptor = within(s.interceptor, traceCalls(o.Tracer))
 		options = append(options, grpc.ChainStreamInterceptor(traceStreams(o.Tracer)))
 	}
-	if s.interceptor != nil {
-		options = append(options, grpc.UnaryInterceptor(s.interceptor))
-	}
+	options = append(options, grpc.UnaryInterceptor(s.replies.bounded(s.interceptor)), grpc.ChainStreamInterceptor(counted), grpc.ForceServerCodecV2(newCodec(s.replies)))
 	s.Server = grpc.NewServer(options...)
 	paddockv1.RegisterAdminServiceServer(s, &adminServer{
 		source: o.Status, operator: o.Operator, insight: o.Insight, authenticate: o.Authenticate, handler: o.Handler, open: transport.open,

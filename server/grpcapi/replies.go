@@ -1,0 +1,191 @@
+package grpcapi
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	protocodec "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/proto"
+
+	"paddock/internal/quiet"
+)
+
+// How much of replies may wait for clients to take it, until further calls are refused. Those that have begun are answered: each may add one
+// reply. What streams send waits with their senders, and is bounded elsewhere.
+const (
+	replyBytesMax     = 256 << 20 // of the door
+	replyBytesConnMax = 32 << 20  // of one connection
+)
+
+// replies are those that wait.
+type replies struct {
+	bytes   atomic.Int64
+	max     int64 // replyBytesMax, or less in tests
+	connMax int64 // replyBytesConnMax, or less in tests
+	log     zerolog.Logger
+	refused func(reason string)
+	quiet   quiet.Lines
+}
+
+// Why a call is refused, as Options.Refused is told.
+const (
+	refusedReplies     = "replies"            // of the door wait
+	refusedConnReplies = "connection_replies" // of one connection
+)
+
+// full is the refusal of a call while too much waits.
+func (r *replies) full(c *connection) error {
+	reason, text := refusedConnReplies, "so many replies wait for this client that it gets no more: it must read them first"
+	switch {
+	case c.replyBytes.Load() > r.connMax:
+	case r.bytes.Load() > r.max:
+		reason, text = refusedReplies, "so many replies wait for clients that there is no room for more: ask again, or another server"
+	default:
+		return nil
+	}
+	if r.refused != nil {
+		r.refused(reason)
+	}
+	if more, ok := r.quiet.Allow(reason, time.Now().UnixNano()); ok {
+		r.log.Warn().Str("door", "grpc").Str("addr", c.addr).Str("reason", reason).Uint64("times", more).Int64("bytes", r.bytes.Load()).
+			Str("remedy", "find clients that ask and do not read").Msg("calls refused: replies wait for clients")
+	}
+	return fault(codes.ResourceExhausted, "TOO_MANY", text, retrySoon)
+}
+
+// owed is a reply, and the connection that it is for: the codec notes what it takes.
+type owed struct {
+	proto.Message
+	to *connection
+}
+
+// bounded refuses calls while too much waits, and counts them.
+func (r *replies) bounded(inner grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, in any, call *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		c := connectionOf(ctx)
+		if c == nil {
+			return handle(ctx, in)
+		}
+		c.received.Add(1)
+		c.running.Add(1)
+		defer func() {
+			c.running.Add(-1)
+			c.sent.Add(1)
+		}()
+		if err := r.full(c); err != nil {
+			return nil, err
+		}
+		var out any
+		var err error
+		if inner != nil {
+			out, err = inner(ctx, in, call, handle)
+		} else {
+			out, err = handle(ctx, in)
+		}
+		if m, ok := out.(proto.Message); ok && err == nil {
+			return owed{m, c}, nil
+		}
+		return out, err
+	}
+}
+
+// hold notes that a reply waits, until it is given back or the connection ends.
+func (c *connection) hold(r *replies, bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.replies = r
+		c.replyBytes.Add(bytes)
+		r.bytes.Add(bytes)
+	}
+}
+
+// give notes that a reply was taken.
+func (c *connection) give(bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.replyBytes.Add(-bytes)
+		c.replies.bytes.Add(-bytes)
+	}
+}
+
+// codec is gRPC's own, but that it notes which replies wait. What is below the size from which gRPC uses buffers again is not counted: calls
+// are, by streamsMax.
+type codec struct {
+	encoding.CodecV2
+	replies *replies
+}
+
+func newCodec(r *replies) codec { return codec{encoding.GetCodecV2(protocodec.Name), r} }
+
+// Marshal encodes a message.
+func (c codec) Marshal(v any) (mem.BufferSlice, error) {
+	o, ok := v.(owed)
+	if !ok {
+		return c.CodecV2.Marshal(v)
+	}
+	size := proto.Size(o.Message)
+	if mem.IsBelowBufferPoolingThreshold(size) {
+		return c.CodecV2.Marshal(o.Message)
+	}
+	pool := mem.DefaultBufferPool()
+	b := pool.Get(size)
+	if _, err := (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend((*b)[:0], o.Message); err != nil {
+		pool.Put(b)
+		return nil, err
+	}
+	o.to.hold(c.replies, int64(size))
+	return mem.BufferSlice{mem.NewBuffer(b, &debt{pool, o.to, int64(size)})}, nil
+}
+
+// debt is to where the buffer of a reply goes back when it is written.
+type debt struct {
+	mem.BufferPool
+	to    *connection
+	bytes int64
+}
+
+// Put takes the buffer back.
+func (d *debt) Put(b *[]byte) {
+	d.to.give(d.bytes)
+	d.BufferPool.Put(b)
+}
+
+// counted counts the messages of streams.
+func counted(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	if c := connectionOf(stream.Context()); c != nil {
+		stream = &countedStream{stream, c}
+	}
+	return handle(service, stream)
+}
+
+// countedStream counts its messages.
+type countedStream struct {
+	grpc.ServerStream
+	conn *connection
+}
+
+// RecvMsg receives one.
+func (s *countedStream) RecvMsg(m any) error {
+	err := s.ServerStream.RecvMsg(m)
+	if err == nil {
+		s.conn.received.Add(1)
+	}
+	return err
+}
+
+// SendMsg sends one.
+func (s *countedStream) SendMsg(m any) error {
+	err := s.ServerStream.SendMsg(m)
+	if err == nil {
+		s.conn.sent.Add(1)
+	}
+	return err
+}
