@@ -185,7 +185,7 @@ func (s *znodeServer) Create(ctx context.Context, in *paddockv1.CreateRequest) (
 func (a *asker) create(ctx context.Context, in proto.Message, opt *paddockv1.WriteOptions, req zk.Request, parents bool) (outcome, error) {
 	out, err := a.write(ctx, in, opt, req)
 	for range attemptsMax {
-		if !parents || err != nil || out.code != zk.NoNode && (out.code != zk.NodeExists || out.path == req.Path) {
+		if !parents || err != nil || !ancestors(&out, &req) {
 			return out, err
 		}
 		var ops []zk.Request
@@ -193,7 +193,15 @@ func (a *asker) create(ctx context.Context, in proto.Message, opt *paddockv1.Wri
 			out, err = a.write(ctx, in, opt, ops...)
 		}
 	}
-	return outcome{}, raced(req.Path)
+	if err == nil && ancestors(&out, &req) {
+		return outcome{}, raced(req.Path)
+	}
+	return out, err
+}
+
+// ancestors tells whether a creation was refused for what was there, or not, above its znode.
+func ancestors(out *outcome, req *zk.Request) bool {
+	return out.code == zk.NoNode || out.code == zk.NodeExists && out.path != req.Path
 }
 
 // missing are the creates of a znode and of its ancestors that are not there, outermost first.

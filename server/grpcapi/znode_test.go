@@ -1,11 +1,15 @@
 package grpcapi
 
 import (
+	"slices"
 	"testing"
 
 	"google.golang.org/grpc/codes"
 
 	paddockv1 "paddock/gen/paddock/v1"
+	"paddock/internal/zk"
+	"paddock/server/replica"
+	"paddock/server/request"
 )
 
 func TestZnodesAreCreatedReadSetAndDeleted(t *testing.T) {
@@ -81,4 +85,68 @@ func TestSessionOwnsItsEphemerals(t *testing.T) {
 	}
 	_, err = r.sess.Touch(ctx, &paddockv1.TouchRequest{})
 	expect(t, err, codes.Unauthenticated, "SESSIONEXPIRED")
+}
+
+// racing is a server at which somebody is faster: before each write of a path something else is done.
+type racing struct {
+	request.Handler
+	path string
+	race func()
+}
+
+// Submit hands over requests, after the race.
+func (f *racing) Submit(c request.ClientID, list []zk.Request) {
+	of := func(req zk.Request) bool { return req.Op.IsCreate() && req.Path == f.path }
+	if slices.ContainsFunc(list, func(req zk.Request) bool { return of(req) || slices.ContainsFunc(req.Ops, of) }) {
+		f.race()
+	}
+	f.Handler.Submit(c, list)
+}
+
+func TestACreationIsAnsweredAsItsLastAttemptCameOut(t *testing.T) {
+	for name, row := range map[string]struct {
+		races int // how often the ancestor comes or goes
+		want  codes.Code
+	}{
+		"it succeeds at last":    {attemptsMax, codes.OK},
+		"others are always fast": {attemptsMax + 1, codes.Aborted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &racing{path: "/p/c"}
+			r := newRig(t, func(o *Options, _ *replica.Config) {
+				inner := o.Handler
+				o.Handler = func() request.Handler { f.Handler = inner(); return f }
+			})
+			// In a session, so that it does not wait for what it outruns.
+			ctx, _ := r.open(30_000)
+			writes := 0
+			f.race = func() {
+				if writes++; writes == 1 || writes > row.races {
+					return // the first finds no ancestor anyway
+				}
+				if writes%2 == 0 {
+					if _, err := r.znodes.Create(ctx, &paddockv1.CreateRequest{Path: "/p"}); err != nil {
+						t.Error(err)
+					}
+				} else if _, err := r.znodes.Delete(ctx, &paddockv1.DeleteRequest{Path: "/p"}); err != nil {
+					t.Error(err)
+				}
+			}
+			made, err := r.znodes.Create(t.Context(), &paddockv1.CreateRequest{Path: "/p/c", Parents: true})
+			if writes != attemptsMax+1 {
+				t.Errorf("%d writes were tried", writes)
+			}
+			there, _ := r.znodes.Exists(t.Context(), &paddockv1.ExistsRequest{Path: "/p/c"})
+			if row.want == codes.OK {
+				if err != nil || !there.GetExists() || made.GetStat().GetCzxid() != there.GetStat().GetCzxid() {
+					t.Errorf("answered %v, %v, but there is %v", made, err, there)
+				}
+				return
+			}
+			expect(t, err, row.want, "RACED")
+			if there.GetExists() {
+				t.Error("refused, and there")
+			}
+		})
+	}
 }
