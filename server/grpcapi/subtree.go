@@ -119,6 +119,10 @@ func (a *asker) deleteAll(ctx context.Context, in *paddockv1.DeleteRequest, top 
 	for range attemptsMax {
 		ops, err := a.below(ctx, top, limit, opt)
 		if err != nil {
+			// Its own first attempt may have been done only now.
+			if out, done, _ := a.recall(ctx, in, in.GetOptions()); done {
+				return out, nil
+			}
 			return outcome{}, err
 		}
 		out, err := a.write(ctx, in, in.GetOptions(), ops...)
