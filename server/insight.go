@@ -100,8 +100,12 @@ func (i insight) Connections() []grpcapi.Connection {
 	list := make([]grpcapi.Connection, len(conns))
 	for n := range conns {
 		c := &conns[n]
+		door := "jute"
+		if c.Secure {
+			door = "jute-tls"
+		}
 		list[n] = grpcapi.Connection{
-			Door: "jute", Address: c.Addr, Session: c.Session, Since: time.UnixMilli(c.EstablishedMS),
+			Door: door, Address: c.Addr, Session: c.Session, Since: time.UnixMilli(c.EstablishedMS),
 			Received: c.Received, Sent: c.Sent, Outstanding: c.Outstanding,
 		}
 	}

@@ -180,7 +180,7 @@ func (w words) Connections() []admin.Connection {
 
 func connection(c *juteapi.ConnStats) admin.Connection {
 	return admin.Connection{
-		Addr: c.Addr, Session: c.Session, Received: c.Received, Sent: c.Sent, Outstanding: c.Outstanding, Unsent: c.Unsent,
+		Addr: c.Addr, Session: c.Session, Secure: c.Secure, Received: c.Received, Sent: c.Sent, Outstanding: c.Outstanding, Unsent: c.Unsent,
 		TimeoutMS: c.TimeoutMS, EstablishedMS: c.EstablishedMS, LastOp: c.LastOp, LastCxid: c.LastCxid, LastZxid: c.LastZxid,
 		LastReplyMS: c.LastResponseMS, LastLatencyMS: c.LastMS, MinLatencyMS: c.MinMS, MeanLatencyMS: int64(c.AvgMS()),
 		MaxLatencyMS: c.MaxMS, IdleUntil: time.UnixMilli(c.IdleUntilMS),

@@ -41,16 +41,27 @@ func brief(c *Connection) object {
 	}
 }
 
-func (w *Words) connectionsCommand() object {
-	list := []object{}
+// connectionsBy are the client connections, in the clear and through TLS, as tell has them.
+func (w *Words) connectionsBy(tell func(*Connection) object) []entry {
+	plain, secure := []object{}, []object{}
 	for _, c := range w.connections() {
-		list = append(list, append(brief(&c),
+		if c.Secure {
+			secure = append(secure, tell(&c))
+		} else {
+			plain = append(plain, tell(&c))
+		}
+	}
+	return []entry{{"connections", plain}, {"secure_connections", secure}}
+}
+
+func (w *Words) connectionsCommand() object {
+	return w.connectionsBy(func(c *Connection) object {
+		return append(brief(c),
 			entry{"session_id", int64(c.Session)}, entry{"session_id_hex", c.Session.String()}, entry{"last_operation", c.LastOp},
 			entry{"established", c.EstablishedMS}, entry{"session_timeout", c.TimeoutMS}, entry{"last_cxid", c.LastCxid},
 			entry{"last_zxid", int64(c.LastZxid)}, entry{"last_response_time", c.LastReplyMS}, entry{"last_latency", c.LastLatencyMS},
-			entry{"min_latency", c.MinLatencyMS}, entry{"avg_latency", c.MeanLatencyMS}, entry{"max_latency", c.MaxLatencyMS}))
-	}
-	return object{{"connections", list}, {"secure_connections", []object{}}}
+			entry{"min_latency", c.MinLatencyMS}, entry{"avg_latency", c.MeanLatencyMS}, entry{"max_latency", c.MaxLatencyMS})
+	})
 }
 
 func (w *Words) dumpCommand() object {
@@ -153,11 +164,7 @@ func (w *Words) statsCommand() object {
 	if !ok {
 		return nil
 	}
-	list := []object{}
-	for _, c := range w.connections() {
-		list = append(list, brief(&c))
-	}
-	return append(w.statistics(&s), entry{"connections", list}, entry{"secure_connections", []object{}})
+	return append(w.statistics(&s), w.connectionsBy(brief)...)
 }
 
 func (w *Words) watchSummaryCommand() object {

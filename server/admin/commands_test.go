@@ -200,3 +200,30 @@ func TestASnapshotIsForWhomItIsFor(t *testing.T) {
 		t.Errorf("%d %s", rec.Code, rec.Body)
 	}
 }
+
+func TestConnectionsThroughTLSAreListedApart(t *testing.T) {
+	src := fresh()
+	src.conns = []Connection{{Addr: "10.0.0.1:1", LastOp: "NA"}, {Addr: "10.0.0.2:2", LastOp: "NA", Secure: true}, {Addr: "10.0.0.3:3", LastOp: "NA", Secure: true}}
+	h := commandServer(src)
+	for _, name := range []string{"connections", "stats"} {
+		var got map[string]json.RawMessage
+		if err := json.Unmarshal(ask(h, http.MethodGet, "/commands/"+name).Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		for key, want := range map[string]string{"connections": "10.0.0.1:1", "secure_connections": "10.0.0.2:2 10.0.0.3:3"} {
+			var list []struct {
+				Address string `json:"remote_socket_address"`
+			}
+			if err := json.Unmarshal(got[key], &list); err != nil {
+				t.Fatal(err)
+			}
+			var addrs []string
+			for _, c := range list {
+				addrs = append(addrs, c.Address)
+			}
+			if got := strings.Join(addrs, " "); got != want {
+				t.Errorf("%s: %s has %q, want %q", name, key, got, want)
+			}
+		}
+	}
+}

@@ -119,6 +119,7 @@ type Leading struct {
 type Connection struct {
 	Addr    string       // remote, host:port, IPv6 hosts in brackets
 	Session zk.SessionID // 0 without one
+	Secure  bool         // came through TLS
 
 	Received, Sent int64 // frames
 	Outstanding    int64 // requests not yet answered
