@@ -95,6 +95,7 @@ type conn struct {
 	id    request.ClientID
 	sink  request.Sink
 	dirty bool
+	asked bool                // and dirty: among what it was told is what it waits for
 	queue queue.Queue[letter] // its requests that have not been begun
 	ready bool                // it waits for its turn
 	gone  bool                // closed from either side
@@ -214,14 +215,24 @@ func (d *Driver) step(ev replica.Event) {
 func (d *Driver) endRound() {
 	d.handOver()
 	d.feed.publish(d.opt.Replica.Serves(), d.opt.Replica.Tree().Zxid(), d.durable, d.now)
-	for i, c := range d.dirty {
-		c.dirty = false
+	d.flush(true)
+	d.flush(false)
+	clear(d.dirty)
+	d.dirty = d.dirty[:0]
+}
+
+// flush lets connections send: those whose clients wait for an answer, or the others. Where many watch, the client that made
+// the change does not wait until all of them have been sent its event.
+func (d *Driver) flush(asked bool) {
+	for _, c := range d.dirty {
+		if !c.dirty || c.asked != asked {
+			continue
+		}
+		c.dirty, c.asked = false, false
 		if !c.left {
 			c.sink.Flush()
 		}
-		d.dirty[i] = nil
 	}
-	d.dirty = d.dirty[:0]
 }
 
 // finish ends the loop in good order: what has been appended becomes durable and is answered.

@@ -34,6 +34,7 @@ func (d *Driver) touch(id request.ClientID) *conn {
 func (d effects) Connected(id request.ClientID, r *zk.ConnectResponse) {
 	if c := d.touch(id); c != nil {
 		c.sink.Connected(r)
+		c.asked = true
 	}
 }
 
@@ -47,6 +48,7 @@ func (d effects) Reply(id request.ClientID, at int64, r *zk.Reply) {
 		d.traces.replied(id, r)
 	}
 	c.sink.Reply(r)
+	c.asked = true
 	took := time.Duration(max(d.now-at, 0)) // it may have come after the clock was read for this round
 	d.stats.latency(took)
 	if d.opt.Latency != nil {

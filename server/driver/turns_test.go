@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -64,6 +65,43 @@ func TestClientsTakeTurns(t *testing.T) {
 		}
 		if n := r.d.turns.len(); n != 0 {
 			t.Errorf("%d clients still wait for a turn", n)
+		}
+		r.stop()
+	})
+}
+
+// sender notes the order in which connections send; the owner alone writes to it.
+type sender struct {
+	sink
+	name string
+	into *[]string
+}
+
+func (s *sender) Flush() { *s.into = append(*s.into, s.name) }
+
+// A client that has made a change is sent its answer before those who watch are sent the event.
+func TestAnswersAreSentBeforeEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &fakeLog{}).run()
+		var order []string
+		open := func(name string) request.ClientID {
+			id := r.d.Open(&sender{name: name, into: &order}, request.Origin{IP: "127.0.0.1"})
+			r.d.Connect(id, &zk.ConnectRequest{TimeoutMS: 10_000})
+			synctest.Wait()
+			return id
+		}
+		for _, name := range []string{"watcher", "another"} {
+			watching := exists(1, "/a")
+			watching.Watch = true
+			r.d.Submit(open(name), []zk.Request{watching})
+		}
+		writer := open("writer")
+		order = nil
+		r.d.Submit(writer, []zk.Request{create(1, "/a")})
+		synctest.Wait()
+
+		if want := []string{"writer", "watcher", "another"}; !slices.Equal(order, want) {
+			t.Errorf("sent to %q, want %q", order, want)
 		}
 		r.stop()
 	})
