@@ -31,26 +31,37 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// harassAll lets the hostile clients loose until the standard input ends, then prints how often each kind connected.
+// report is what the hostile clients have done.
+type report struct {
+	Kinds map[string]int // connections
+	Deeds deeds
+}
+
+// harassAll lets the hostile clients loose until the standard input ends, then prints its report.
 func harassAll() error {
 	addr, kinds := os.Getenv("CHAOS_ADDR"), os.Getenv("CHAOS_KINDS")
 	seed, err := strconv.ParseUint(os.Getenv("CHAOS_SEED"), 10, 64)
 	if err != nil {
 		return err
 	}
+	var r rate
+	if err := json.Unmarshal([]byte(os.Getenv("CHAOS_RATE")), &r); err != nil {
+		return err
+	}
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(hostiles)), func(n string) bool { return !strings.Contains(n, kinds) })
 	var (
-		wg     sync.WaitGroup
-		mu     sync.Mutex // guards counts
-		counts = map[string]int{}
-		stop   = make(chan struct{})
+		wg    sync.WaitGroup
+		mu    sync.Mutex // guards total.Kinds
+		total = report{Kinds: map[string]int{}}
+		stop  = make(chan struct{})
 	)
 	for i := range hostileClients {
-		name, rng := names[i%len(names)], rand.New(rand.NewPCG(seed, uint64(i)))
+		name := names[i%len(names)]
+		f := foe{rng: rand.New(rand.NewPCG(seed, uint64(i))), stop: stop, rate: r, did: &total.Deeds}
 		wg.Go(func() { // ends with stop, below
-			n := harass(addr, hostiles[name], rng, stop)
+			n := f.harass(addr, hostiles[name])
 			mu.Lock()
-			counts[name] += n
+			total.Kinds[name] += n
 			mu.Unlock()
 		})
 	}
@@ -59,31 +70,29 @@ func harassAll() error {
 	}
 	close(stop)
 	wg.Wait()
-	return json.NewEncoder(os.Stdout).Encode(counts)
+	return json.NewEncoder(os.Stdout).Encode(&total)
 }
 
 // harass connects again and again until stop is closed, and returns how often.
-func harass(addr string, h hostile, rng *rand.Rand, stop <-chan struct{}) (n int) {
-	for {
+func (f foe) harass(addr string, h hostile) (n int) {
+	for f.wait(time.Duration(f.rng.Int64N(int64(2 * f.rate.Pause)))) { // on average; not all at once
 		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			n++
-			done := make(chan struct{})
-			go func() { // ends with done or stop
-				select {
-				case <-stop:
-					c.Close()
-				case <-done:
-				}
-			}()
-			h(c.(*net.TCPConn), rng, stop)
-			close(done)
+		if err != nil {
+			continue
+		}
+		n++
+		f.did.Connections.Add(1)
+		f.TCPConn = c.(*net.TCPConn)
+		done, g := make(chan struct{}), f // drain may outlast its connection by a moment
+		go func() {                       // ends with done or stop
+			select {
+			case <-f.stop:
+			case <-done:
+			}
 			c.Close()
-		}
-		select {
-		case <-stop:
-			return n
-		case <-time.After(again):
-		}
+		}()
+		h(&g)
+		close(done)
 	}
+	return n
 }

@@ -4,10 +4,13 @@ package chaos
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"paddock/internal/jute"
@@ -16,141 +19,195 @@ import (
 
 const (
 	hostileTimeout = 4 * time.Second        // of the sessions that hostile clients open
-	again          = 250 * time.Millisecond // until a hostile client that was thrown out comes back
 	dropByte       = 200 * time.Millisecond // between two bytes of one that is slow
 	watchesMax     = 5000                   // that one connection sets before it begins anew
+	burst          = 50                     // requests of a flood that are sent at once
 	fatPath        = "/fat"                 // a large znode to ask for
 	fatBytes       = 500_000
 	busyPath       = "/busy" // below it the healthy clients write
 )
 
 // hostile is a client that means no good. It returns when the server ends the connection, or when stop closes it.
-type hostile func(c *net.TCPConn, rng *rand.Rand, stop <-chan struct{})
+type hostile func(f *foe)
+
+// foe is one hostile connection.
+type foe struct {
+	*net.TCPConn
+	rng  *rand.Rand
+	stop <-chan struct{}
+	rate rate
+	did  *deeds
+}
+
+// rate is how hard the hostile clients work.
+type rate struct {
+	Pause time.Duration // until one that was thrown out comes back
+	Flood int           // requests a second of each connection that floods, 0 for as many as it can
+}
+
+// deeds count what hostile clients did.
+type deeds struct {
+	Connections, Requests, Writes, Sent, Read count // the last two in bytes
+}
+
+// count is a number that travels as JSON.
+type count struct{ atomic.Int64 }
+
+func (c *count) MarshalJSON() ([]byte, error) { return json.Marshal(c.Load()) }
+func (c *count) UnmarshalJSON(b []byte) error {
+	var n int64
+	err := json.Unmarshal(b, &n)
+	c.Store(n)
+	return err
+}
+
+// Write counts.
+func (f *foe) Write(b []byte) (int, error) {
+	n, err := f.TCPConn.Write(b)
+	f.did.Writes.Add(1)
+	f.did.Sent.Add(int64(n))
+	return n, err
+}
+
+// ask sends a request.
+func (f *foe) ask(r *zk.Request) error {
+	f.did.Requests.Add(1)
+	_, err := f.Write(frame(r))
+	return err
+}
+
+// flood sends what next returns in bursts, up to most times, at the rate of a flood. It ends early with the connection.
+func (f *foe) flood(most int, next func(i int32) []byte) {
+	var b []byte
+	for i := 1; i <= most; {
+		b = b[:0]
+		n := 0
+		for ; n < burst && i <= most; n++ {
+			b = append(b, next(int32(i))...)
+			i++
+		}
+		f.did.Requests.Add(int64(n))
+		if _, err := f.Write(b); err != nil {
+			return
+		}
+		if f.rate.Flood > 0 && !f.wait(time.Duration(n)*time.Second/time.Duration(f.rate.Flood)) {
+			return
+		}
+	}
+}
+
+// wait waits, unless everything is over.
+func (f *foe) wait(d time.Duration) bool {
+	select {
+	case <-f.stop:
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
 
 // hostiles are the ways to misbehave.
 var hostiles = map[string]hostile{
-	"sends garbage": func(c *net.TCPConn, rng *rand.Rand, _ <-chan struct{}) {
-		b := make([]byte, 1+rng.IntN(4000))
-		for i := range b {
-			b[i] = byte(rng.Uint32())
-		}
-		c.Write(b) //nolint:errcheck // the server may have had enough
-		drain(c)
+	"sends garbage": func(f *foe) {
+		f.Write(garbage(f.rng, 1+f.rng.IntN(4000))) //nolint:errcheck // the server may have had enough
+		f.drain()
 	},
 	"promises a huge frame":   promise(0x7fffffff),
 	"promises a large frame":  promise(1_000_000), // which is allowed, and does not come
 	"sends a negative length": promise(0xffffffff),
-	"sends a byte now and then": func(c *net.TCPConn, _ *rand.Rand, stop <-chan struct{}) {
+	"sends a byte now and then": func(f *foe) {
 		for _, b := range connectFrame() {
-			if _, err := c.Write([]byte{b}); err != nil {
+			if _, err := f.Write([]byte{b}); err != nil || !f.wait(dropByte) {
 				return
 			}
-			select {
-			case <-stop:
-				return
-			case <-time.After(dropByte):
-			}
 		}
-		drain(c)
+		f.drain()
 	},
-	"says nothing": func(c *net.TCPConn, _ *rand.Rand, _ <-chan struct{}) { drain(c) },
-	"closes its half at once": func(c *net.TCPConn, _ *rand.Rand, _ <-chan struct{}) {
-		c.CloseWrite() //nolint:errcheck // it may be gone
-		drain(c)
+	"says nothing": (*foe).drain,
+	"closes its half at once": func(f *foe) {
+		f.CloseWrite() //nolint:errcheck // it may be gone
+		f.drain()
 	},
-	"closes its half in a session": func(c *net.TCPConn, _ *rand.Rand, _ <-chan struct{}) {
-		if open(c) == nil {
-			c.Write(frame(&zk.Request{Xid: 1, Op: zk.OpGetData, Path: fatPath})) //nolint:errcheck // as above
-			c.CloseWrite()                                                       //nolint:errcheck // as above
+	"closes its half in a session": func(f *foe) {
+		if f.open() == nil {
+			f.ask(&zk.Request{Xid: 1, Op: zk.OpGetData, Path: fatPath}) //nolint:errcheck // as above
+			f.CloseWrite()                                              //nolint:errcheck // as above
 		}
-		drain(c)
+		f.drain()
 	},
-	"asks for much and never reads": func(c *net.TCPConn, _ *rand.Rand, _ <-chan struct{}) {
-		if open(c) != nil {
+	"asks for much and never reads": func(f *foe) {
+		if f.open() == nil { // then it blocks when all buffers are full, until the server ends it
+			f.flood(math.MaxInt32, func(i int32) []byte { return frame(&zk.Request{Xid: i, Op: zk.OpGetData, Path: fatPath}) })
+		}
+	},
+	"watches all and never reads": func(f *foe) {
+		if f.open() != nil {
 			return
 		}
-		for i := int32(1); ; i++ { // blocks when all buffers are full, until the server ends it
-			if _, err := c.Write(frame(&zk.Request{Xid: i, Op: zk.OpGetData, Path: fatPath})); err != nil {
-				return
-			}
-		}
+		f.ask(&zk.Request{Xid: 1, Op: zk.OpAddWatch, Path: busyPath, Arg: int32(zk.AddPersistentRecursive)}) //nolint:errcheck // as above
+		for f.ask(&zk.Request{Xid: zk.XidPing, Op: zk.OpPing}) == nil && f.wait(hostileTimeout/4) {
+		} // stays alive without reading
 	},
-	"watches all and never reads": func(c *net.TCPConn, _ *rand.Rand, stop <-chan struct{}) {
-		if open(c) != nil {
+	"floods with watches": func(f *foe) {
+		if f.open() != nil {
 			return
 		}
-		c.Write(frame(&zk.Request{Xid: 1, Op: zk.OpAddWatch, Path: busyPath, Arg: int32(zk.AddPersistentRecursive)})) //nolint:errcheck // as above
-		ping := frame(&zk.Request{Xid: zk.XidPing, Op: zk.OpPing})
-		for { // stays alive without reading
-			if _, err := c.Write(ping); err != nil {
-				return
-			}
-			select {
-			case <-stop:
-				return
-			case <-time.After(hostileTimeout / 4):
-			}
-		}
+		go f.drain() // ends with the connection
+		prefix := fmt.Sprintf("/none/%x-", f.rng.Uint64())
+		f.flood(watchesMax, func(i int32) []byte {
+			return frame(&zk.Request{Xid: i, Op: zk.OpExists, Path: fmt.Sprint(prefix, i), Watch: true})
+		})
 	},
-	"floods with watches": func(c *net.TCPConn, rng *rand.Rand, _ <-chan struct{}) {
-		if open(c) != nil {
+	"sends requests that do not decode": func(f *foe) {
+		if f.open() != nil {
 			return
 		}
-		go drain(c) // ends with the connection
-		prefix := fmt.Sprintf("/none/%x-", rng.Uint64())
-		for i := int32(1); i <= watchesMax; i++ {
-			if _, err := c.Write(frame(&zk.Request{Xid: i, Op: zk.OpExists, Path: fmt.Sprint(prefix, i), Watch: true})); err != nil {
-				return
-			}
-		}
-	},
-	"sends requests that do not decode": func(c *net.TCPConn, rng *rand.Rand, _ <-chan struct{}) {
-		if open(c) != nil {
-			return
-		}
-		go drain(c) // ends with the connection
-		for range 100 {
-			b := make([]byte, 8+rng.IntN(60))
-			for i := range b {
-				b[i] = byte(rng.Uint32())
-			}
+		go f.drain() // ends with the connection
+		f.flood(watchesMax, func(int32) []byte {
+			b := garbage(f.rng, 8+f.rng.IntN(60))
 			binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-			if _, err := c.Write(b); err != nil {
-				return
-			}
-		}
+			return b
+		})
 	},
-	"asks for words and never reads": func(c *net.TCPConn, _ *rand.Rand, stop <-chan struct{}) {
-		c.Write([]byte("dump")) //nolint:errcheck // as above
-		select {
-		case <-stop:
-		case <-time.After(dropByte):
-		}
+	"asks for words and never reads": func(f *foe) {
+		f.Write([]byte("dump")) //nolint:errcheck // as above
+		f.wait(dropByte)
 	},
 }
 
 // promise sends a length and the beginning of a frame.
 func promise(length uint32) hostile {
-	return func(c *net.TCPConn, _ *rand.Rand, _ <-chan struct{}) {
-		c.Write(binary.BigEndian.AppendUint32(nil, length)) //nolint:errcheck // as above
-		c.Write(make([]byte, 1000))                         //nolint:errcheck // as above
-		drain(c)
+	return func(f *foe) {
+		f.Write(binary.BigEndian.AppendUint32(nil, length)) //nolint:errcheck // as above
+		f.Write(make([]byte, 1000))                         //nolint:errcheck // as above
+		f.drain()
 	}
 }
 
+func garbage(rng *rand.Rand, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	return b
+}
+
 // drain reads until the connection ends.
-func drain(c *net.TCPConn) { io.Copy(io.Discard, c) } //nolint:errcheck // any end will do
+func (f *foe) drain() {
+	n, _ := io.Copy(io.Discard, f.TCPConn) // any end will do
+	f.did.Read.Add(n)
+}
 
 // open opens a session and reads nothing but the answer.
-func open(c *net.TCPConn) error {
-	if _, err := c.Write(connectFrame()); err != nil {
+func (f *foe) open() error {
+	if _, err := f.Write(connectFrame()); err != nil {
 		return err
 	}
 	var head [4]byte
-	if _, err := io.ReadFull(c, head[:]); err != nil {
+	if _, err := io.ReadFull(f, head[:]); err != nil {
 		return err
 	}
-	_, err := io.CopyN(io.Discard, c, int64(binary.BigEndian.Uint32(head[:])))
+	_, err := io.CopyN(io.Discard, f, int64(binary.BigEndian.Uint32(head[:])))
 	return err
 }
 

@@ -33,64 +33,89 @@ const (
 	memoryGrowth   = 200 << 20            // bytes that an attack may cost
 	waitMax        = 3 * time.Second      // at p99: whoever waits longer is not served; how much less is it in the log
 	back           = time.Minute          // until everything that an attack took is given back
+	lookEvery      = time.Second          // at what a server holds, which costs it something as well
+	clockTicks     = 100                  // a second, in which /proc counts processor time
 )
 
 // costs is what a process holds.
 type costs struct {
 	rss        int64 // bytes
+	rssMost    int64 // bytes, since the process began
 	sockets    int
 	files      int
 	goroutines int
 }
 
-var hostileFlag = flag.String("hostile", "", "part of the name of the only kinds of hostile clients to let loose")
+var (
+	hostileFlag = flag.String("hostile", "", "part of the name of the only kinds of hostile clients to let loose")
+	attackFlag  = flag.Duration("attack", time.Minute, "how long an attack of hostile clients lasts; the one beside it half as long")
+)
+
+// attacks are how hard they work: as hard as the machine lets them, or at a rate. A short run has the first.
+var attacks = []struct {
+	name string
+	rate rate
+}{
+	{"without a rate", rate{Pause: 250 * time.Millisecond}},
+	{"at a high rate", rate{Pause: 250 * time.Millisecond, Flood: 1000}},
+	{"at a low rate", rate{Pause: time.Second, Flood: 100}},
+}
 
 // TestBadClients lets hostile clients at a server that healthy ones use: these are served, memory stays bounded, and
 // nothing is left behind. All share one machine, so the same attack is also made on another server, with which the healthy
 // clients have nothing to do but the processors: what that costs them is not the doing of the server they use.
 func TestBadClients(t *testing.T) {
-	quiet, attack := 10*time.Second, time.Minute
+	for _, a := range attacks {
+		t.Run(a.name, func(t *testing.T) { badClients(t, a.rate) })
+		if testing.Short() {
+			return
+		}
+	}
+}
+
+func badClients(t *testing.T, r rate) {
+	attack := *attackFlag
 	if testing.Short() {
-		quiet, attack = 2*time.Second, 5*time.Second
+		attack = 5 * time.Second
 	}
 	s := seed(t)
 	p, other := victim(t), victim(t)
 	clients := healthy(t, p)
 	healthy(t, other)
-	before := latencies(t, clients, quiet)
-	stray := unleash(t, other.addr(), s)
-	beside := latencies(t, clients, attack/2)
-	stray()
-	other.end()
+	during(t, p, clients, attack/8) // until all is warm
 	rest := measure(t, p)
+	quiet, _ := during(t, p, clients, attack/4)
 
-	stop := make(chan struct{})
-	enough := unleash(t, p.addr(), s)
-	peak := make(chan costs, 1)
-	go func() { peak <- watchCosts(t, p, stop) }() // received below
-	during := latencies(t, clients, attack)
-	close(stop)
-	most := <-peak
-	counts := enough()
+	enough := unleash(t, other.addr(), s, r)
+	beside, _ := during(t, p, clients, attack/2)
+	enough(attack / 2)
+	other.end()
+	again, _ := during(t, p, clients, attack/4)
+	quiet = append(quiet, again...)
+
+	enough = unleash(t, p.addr(), s, r)
+	began := processorTime(t, p)
+	under, most := during(t, p, clients, attack)
+	percent := 100 * (processorTime(t, p) - began) / attack
+	kinds := enough(attack)
 	settled(t, p, rest)
 
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		t.Logf("%5d connections of a client that %s", counts[name], name)
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		t.Logf("%5d connections of a client that %s", kinds[name], name)
 	}
 	for _, m := range []struct {
-		when   string
-		sorted []time.Duration
-	}{{"without an attack", before}, {"while another server is attacked", beside}, {"while theirs is attacked", during}} {
-		t.Logf("healthy clients, %s: p99 %v, median %v of %d requests", m.when, p99(m.sorted), m.sorted[len(m.sorted)/2], len(m.sorted))
+		when string
+		took latencies
+	}{{"without an attack", quiet}, {"while another server is attacked", beside}, {"while theirs is attacked", under}} {
+		t.Logf("healthy clients, %s: p99 %v (%.1f times the quiet one), median %v of %d requests", m.when,
+			m.took.at(99), float64(m.took.at(99))/float64(quiet.at(99)), m.took.at(50), len(m.took))
 	}
-	a, b := p99(before), p99(during)
-	t.Logf("p99 of healthy clients is %.1f times the quiet one, %.1f times the one beside an attack on another server",
-		float64(b)/float64(a), float64(b)/float64(p99(beside)))
+	t.Logf("their server worked at %d%% of a processor under attack", percent)
 	t.Logf("quiet %+v, most %+v, log of %d bytes", rest, most, len(p.output()))
-	if b > waitMax {
-		t.Errorf("healthy clients waited %v at p99, %v without the attack", b, a)
+	if under.at(99) > waitMax {
+		t.Errorf("healthy clients waited %v at p99, %v without the attack", under.at(99), quiet.at(99))
 	}
-	if grown := most.rss - rest.rss; grown > memoryGrowth {
+	if grown := most.rssMost - rest.rss; grown > memoryGrowth {
 		t.Errorf("memory grew by %d MiB", grown>>20)
 	}
 	if most.sockets < rest.sockets+hostileClients/4 || most.goroutines < rest.goroutines+hostileClients/4 {
@@ -101,6 +126,38 @@ func TestBadClients(t *testing.T) {
 	}
 }
 
+// latencies are how long requests took.
+type latencies []time.Duration
+
+// at is the duration that so many percent did not exceed.
+func (l latencies) at(percent int) time.Duration {
+	slices.Sort(l)
+	return l[len(l)*percent/100]
+}
+
+// during has the healthy clients work for a while, and returns how long each request took and the most that their server held.
+func during(t *testing.T, p *process, clients []*client.Conn, lasts time.Duration) (latencies, costs) {
+	t.Helper()
+	stop, peak := make(chan struct{}), make(chan costs, 1)
+	go func() { peak <- watchCosts(t, p, stop) }() // received below
+	took := work(t, clients, lasts)
+	close(stop)
+	return took, <-peak
+}
+
+// processorTime is how long processors have worked for a process.
+func processorTime(t *testing.T, p *process) time.Duration {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')'):])) // the n-th of proc(5) is at n-2
+	user, _ := strconv.Atoi(fields[14-2])
+	system, _ := strconv.Atoi(fields[15-2])
+	return time.Duration(user+system) * time.Second / clockTicks
+}
+
 // victim is a running server for hostile clients.
 func victim(t *testing.T) *process {
 	p := described(t, paddock, "tickTime=500", "minSessionTimeout=1000", "nio.sessionlessCnxnTimeout=3000")
@@ -109,12 +166,21 @@ func victim(t *testing.T) *process {
 	return p
 }
 
-// unleash runs the hostile clients, and returns what stops them and tells how often they connected. They are a process of
-// their own, nicer than the others: it is the server that may make the healthy ones wait, not the company they keep.
-func unleash(t *testing.T, addr string, seed uint64) (enough func() map[string]int) {
+// unleash runs the hostile clients, and returns what stops them and tells how often each kind connected. They are a process of
+// their own that has a processor when nobody else wants it: an attacker would be on another machine, and not take from this
+// one what the healthy clients need. A short run, which does not measure, has them get on in any company.
+func unleash(t *testing.T, addr string, seed uint64, r rate) (enough func(lasted time.Duration) map[string]int) {
 	t.Helper()
-	cmd := exec.Command("nice", "-n", "5", os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"=harass", fmt.Sprint("CHAOS_SEED=", seed), "CHAOS_ADDR="+addr, "CHAOS_KINDS="+*hostileFlag)
+	asJSON, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("chrt", "--idle", "0", os.Args[0])
+	if testing.Short() {
+		cmd = exec.Command("nice", "-n", "5", os.Args[0])
+	}
+	cmd.Env = append(os.Environ(), childVariable+"=harass", fmt.Sprint("CHAOS_SEED=", seed), "CHAOS_ADDR="+addr,
+		"CHAOS_KINDS="+*hostileFlag, "CHAOS_RATE="+string(asJSON))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
@@ -125,12 +191,16 @@ func unleash(t *testing.T, addr string, seed uint64) (enough func() map[string]i
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func() map[string]int {
-		counts := map[string]int{}
-		if err := errors.Join(in.Close(), cmd.Wait(), json.Unmarshal(out.Bytes(), &counts)); err != nil {
+	return func(lasted time.Duration) map[string]int {
+		var did report
+		if err := errors.Join(in.Close(), cmd.Wait(), json.Unmarshal(out.Bytes(), &did)); err != nil {
 			t.Fatalf("hostile clients: %v: %s", err, out.Bytes())
 		}
-		return counts
+		d, s := &did.Deeds, lasted.Seconds()
+		t.Logf("hostile clients, a second: %.0f connections, %.0f requests, %.0f writes, %.0f kB sent, %.0f kB read; at %.0f%% of a processor",
+			float64(d.Connections.Load())/s, float64(d.Requests.Load())/s, float64(d.Writes.Load())/s, float64(d.Sent.Load())/s/1e3,
+			float64(d.Read.Load())/s/1e3, 100*(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()).Seconds()/s)
+		return did.Kinds
 	}
 }
 
@@ -154,8 +224,8 @@ func healthy(t *testing.T, p *process) []*client.Conn {
 	return out
 }
 
-// latencies has the healthy clients work for a while, and returns how long each request took, sorted.
-func latencies(t *testing.T, clients []*client.Conn, lasts time.Duration) []time.Duration {
+// work has the healthy clients ask for a while, and returns how long each request took.
+func work(t *testing.T, clients []*client.Conn, lasts time.Duration) latencies {
 	t.Helper()
 	all := make([][]time.Duration, len(clients))
 	errs := make([]error, len(clients))
@@ -189,17 +259,13 @@ func latencies(t *testing.T, clients []*client.Conn, lasts time.Duration) []time
 			t.Fatalf("a healthy client: %v", err)
 		}
 	}
-	out := slices.Concat(all...)
-	slices.Sort(out)
-	return out
+	return slices.Concat(all...)
 }
-
-func p99(sorted []time.Duration) time.Duration { return sorted[len(sorted)*99/100] }
 
 var (
 	profilesAddr   = regexp.MustCompile(`"addr":"([^"]+)".*profiles are open`)
 	goroutineTotal = regexp.MustCompile(`goroutine profile: total (\d+)`)
-	residentKiB    = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
+	residentKiB    = regexp.MustCompile(`VmHWM:\s+(\d+) kB\s+VmRSS:\s+(\d+) kB`)
 )
 
 // measure looks at what the process holds.
@@ -233,11 +299,12 @@ func measured(p *process) (c costs, err error) {
 	}
 	total, resident := goroutineTotal.FindSubmatch(text), residentKiB.FindSubmatch(status)
 	if total == nil || resident == nil {
-		return c, fmt.Errorf("no total in %.100q, or no VmRSS in %.100q", text, status)
+		return c, fmt.Errorf("no total in %.100q, or no VmHWM and VmRSS in %.100q", text, status)
 	}
 	c.goroutines, _ = strconv.Atoi(string(total[1]))
-	kib, _ := strconv.ParseInt(string(resident[1]), 10, 64)
-	c.rss = kib << 10
+	most, _ := strconv.ParseInt(string(resident[1]), 10, 64)
+	now, _ := strconv.ParseInt(string(resident[2]), 10, 64)
+	c.rssMost, c.rss = most<<10, now<<10
 	dir := fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)
 	list, err := os.ReadDir(dir)
 	for _, f := range list {
@@ -260,12 +327,12 @@ func watchCosts(t *testing.T, p *process, stop <-chan struct{}) (most costs) {
 			t.Errorf("measure under attack: %v", err)
 			return most
 		}
-		most.rss, most.sockets = max(most.rss, c.rss), max(most.sockets, c.sockets)
+		most.rss, most.rssMost, most.sockets = max(most.rss, c.rss), c.rssMost, max(most.sockets, c.sockets)
 		most.files, most.goroutines = max(most.files, c.files), max(most.goroutines, c.goroutines)
 		select {
 		case <-stop:
 			return most
-		case <-time.After(dropByte):
+		case <-time.After(lookEvery):
 		}
 	}
 }
