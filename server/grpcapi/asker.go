@@ -3,10 +3,8 @@ package grpcapi
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 
 	paddockv1 "paddock/gen/paddock/v1"
 	"paddock/internal/zk"
@@ -33,11 +31,12 @@ func (d *door) asker(ctx context.Context) (asker, error) {
 	if a.conn == nil {
 		return asker{}, fault(codes.Internal, reasonOf(zk.SystemError), "the call has come by no connection of this door")
 	}
-	if a.caller, err = a.conn.caller(ctx, d.opt.Authenticate); err != nil {
+	said := headersOf(ctx)
+	if a.caller, err = a.conn.caller(ctx, said, d.opt.Authenticate); err != nil {
 		return asker{}, err
 	}
 	a.ids = a.caller.ids
-	if a.session, err = d.named(ctx, a.conn, h, a.caller); err != nil {
+	if a.session, err = d.named(ctx, said, a.conn, h, a.caller); err != nil {
 		return asker{}, err
 	}
 	if a.session != nil {
@@ -49,11 +48,9 @@ func (d *door) asker(ctx context.Context) (asker, error) {
 }
 
 // caller is who makes a call by this connection. What does not change from call to call is remembered.
-func (c *connection) caller(ctx context.Context, authenticate Authenticate) (*caller, error) {
-	said := identified{
-		authorization: all(ctx, metadataAuthorization), peer: all(ctx, metadataPeer), secure: all(ctx, metadataPeerSecure),
-	}
-	if known := c.told.Load(); known != nil && known.authorization == said.authorization && known.peer == said.peer && known.secure == said.secure {
+func (c *connection) caller(ctx context.Context, h headers, authenticate Authenticate) (*caller, error) {
+	authorization, peer, secure := h.all(metadataAuthorization), h.all(metadataPeer), h.all(metadataPeerSecure)
+	if known := c.told.Load(); known != nil && known.authorization == authorization && known.peer == peer && known.secure == secure {
 		return &known.caller, nil
 	}
 	who, err := callerOf(ctx, authenticate)
@@ -63,21 +60,9 @@ func (c *connection) caller(ctx context.Context, authenticate Authenticate) (*ca
 	if who.ids == nil {
 		who.ids = []zk.ID{} // of nobody, which is not the same as not to say
 	}
-	said.caller = who
-	c.told.Store(&said)
-	return &said.caller, nil
-}
-
-// all are the values of the call's metadata under a key, as one text; "" if there are none.
-func all(ctx context.Context, key string) string {
-	switch v := metadata.ValueFromIncomingContext(ctx, key); len(v) {
-	case 0:
-		return ""
-	case 1:
-		return v[0]
-	default:
-		return strings.Join(v, "\x00")
-	}
+	known := &identified{authorization: authorization, peer: peer, secure: secure, caller: who}
+	c.told.Store(known)
+	return &known.caller, nil
 }
 
 // do runs one request: on the line of the call's session, else reads on the connection's guest and writes on the door's own session.
@@ -95,6 +80,13 @@ func (a *asker) do(ctx context.Context, req *zk.Request) (zk.Reply, error) {
 func (a *asker) pass(ctx context.Context, req *zk.Request) (zk.Reply, error) {
 	if a.session != nil {
 		return a.session.line.ask(ctx, req)
+	}
+	if req.Op == zk.OpSync { // it may take as long as the leader does, and reads must not wait for it
+		l, err := a.door.barriers.reader(a.handler)
+		if err != nil {
+			return zk.Reply{}, err
+		}
+		return l.ask(ctx, req)
 	}
 	if !req.Op.IsWrite() {
 		return a.conn.reader(a.handler, a.caller).ask(ctx, req)

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 
 	"paddock/internal/zk"
 	"paddock/server/request"
@@ -74,12 +73,12 @@ next:
 }
 
 // named is the session that a call names, attached to this door; nil if it names none.
-func (d *door) named(ctx context.Context, conn *connection, h request.Handler, who *caller) (*session, error) {
-	id := metadata.ValueFromIncomingContext(ctx, metadataSession)
+func (d *door) named(ctx context.Context, said headers, conn *connection, h request.Handler, who *caller) (*session, error) {
+	id := said[metadataSession]
 	if len(id) == 0 {
 		return nil, nil
 	}
-	password := metadata.ValueFromIncomingContext(ctx, metadataPassword)
+	password := said[metadataPassword]
 	if len(id) > 1 || len(password) != 1 {
 		return nil, invalid("", "a session is named by one %s and one %s", metadataSession, metadataPassword)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
 	"paddock/internal/zk"
@@ -44,11 +43,12 @@ type caller struct {
 
 // callerOf tells who makes the call that ctx belongs to. It fails with UNAUTHENTICATED if a credential is refused.
 func callerOf(ctx context.Context, authenticate Authenticate) (caller, error) {
-	c := whence(ctx)
+	said := headersOf(ctx)
+	c := whence(ctx, said)
 	if c.ip != "" {
 		c.ids = []zk.ID{{Scheme: schemeIP, ID: c.ip}}
 	}
-	for _, header := range metadata.ValueFromIncomingContext(ctx, metadataAuthorization) {
+	for _, header := range said[metadataAuthorization] {
 		credential, ok := basic(header)
 		if !ok {
 			return caller{}, fault(codes.Unauthenticated, reasonOf(zk.AuthFailed), "authorization must be of the form: Basic base64(user:password)")
@@ -66,7 +66,7 @@ func callerOf(ctx context.Context, authenticate Authenticate) (caller, error) {
 }
 
 // whence tells where a call comes from.
-func whence(ctx context.Context) caller {
+func whence(ctx context.Context, said headers) caller {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
 		return caller{}
@@ -75,11 +75,11 @@ func whence(ctx context.Context) caller {
 		_, secure := security(p).(credentials.TLSInfo)
 		return caller{addr: p.Addr.String(), ip: hostOf(p.Addr.String()), secure: secure}
 	}
-	claimed := metadata.ValueFromIncomingContext(ctx, metadataPeer)
+	claimed := said[metadataPeer]
 	if len(claimed) == 0 {
 		return caller{operator: true}
 	}
-	secure := metadata.ValueFromIncomingContext(ctx, metadataPeerSecure)
+	secure := said[metadataPeerSecure]
 	return caller{addr: claimed[0], ip: hostOf(claimed[0]), secure: len(secure) == 1 && secure[0] == "1"}
 }
 

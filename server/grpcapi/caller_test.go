@@ -55,7 +55,7 @@ func TestWhoCalls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := peer.NewContext(t.Context(), &peer.Peer{Addr: c.from})
-			ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(c.metadata...))
+			ctx = withHeaders(ctx, metadata.Pairs(c.metadata...))
 			got, err := callerOf(ctx, guard)
 			if status.Code(err) != c.code {
 				t.Fatal(err)
@@ -72,7 +72,7 @@ func TestWhoCalls(t *testing.T) {
 			}
 		})
 	}
-	if _, err := callerOf(metadata.NewIncomingContext(context.Background(), metadata.Pairs(metadataAuthorization, basicAuth("a:b"))), nil); status.Code(err) != codes.Unauthenticated {
+	if _, err := callerOf(withHeaders(context.Background(), metadata.Pairs(metadataAuthorization, basicAuth("a:b"))), nil); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("a credential that nobody judges: %v", err)
 	}
 }

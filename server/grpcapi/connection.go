@@ -175,7 +175,7 @@ func (c *connection) reader(h request.Handler, who *caller) *line {
 	if g := c.guest.Load(); g != nil && !g.gone() {
 		return g
 	}
-	g := openLine(h, request.Origin{Addr: who.addr, IP: who.ip, Secure: who.secure}, nil)
+	g := (&line{prompt: true}).open(h, request.Origin{Addr: who.addr, IP: who.ip, Secure: who.secure}, nil)
 	c.guest.Store(g)
 	if c.closed {
 		g.close(request.CloseUnknown)

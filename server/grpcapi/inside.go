@@ -3,6 +3,7 @@ package grpcapi
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -34,11 +35,14 @@ type method struct {
 
 // RegisterService implements grpc.ServiceRegistrar; Inside calls what is registered.
 func (s *Server) RegisterService(d *grpc.ServiceDesc, service any) {
-	s.Server.RegisterService(d, service)
-	for i := range d.Methods {
-		m := &d.Methods[i]
+	own := *d
+	own.Methods = slices.Clone(d.Methods)
+	for i := range own.Methods {
+		m := &own.Methods[i]
+		m.Handler = s.quiet(m.Handler)
 		s.methods["/"+d.ServiceName+"/"+m.MethodName] = method{service, m.Handler}
 	}
+	s.Server.RegisterService(&own, service)
 }
 
 // Inside makes a connection; streams is one through the socket in the data directory.
@@ -95,7 +99,7 @@ func (c *Inside) Invoke(ctx context.Context, name string, in, out any, _ ...grpc
 // incoming is the context of a call as the services expect it.
 func (c *Inside) incoming(ctx context.Context) context.Context {
 	md, _ := metadata.FromOutgoingContext(ctx)
-	return metadata.NewIncomingContext(peer.NewContext(ctx, &c.peer), md)
+	return withHeaders(metadata.NewIncomingContext(peer.NewContext(ctx, &c.peer), md), md)
 }
 
 // asStatus is err as it would have come through a socket.

@@ -26,6 +26,7 @@ type line struct {
 	connected chan struct{}   // closed when the session is open, or the line has ended
 	over      chan struct{}   // closed when the line has ended
 	own       bool            // its session is the door's, and no caller's
+	prompt    bool            // only what the server answers at once is asked
 	event     func(*zk.Event) // takes what watches tell, in the server's owner goroutine; nil if none are set
 	zxid      atomic.Int64    // newest that was heard of
 
@@ -84,13 +85,10 @@ func (l *line) ask(ctx context.Context, req *zk.Request) (reply zk.Reply, err er
 	if err := l.send(req, x); err != nil {
 		return zk.Reply{}, err
 	}
-	select {
-	case <-x.done:
-	case <-ctx.Done():
-		if l.leave(x) {
-			return zk.Reply{}, contextStatus(ctx)
-		}
+	if l.prompt {
 		<-x.done
+	} else if err := l.await(ctx, x); err != nil {
+		return zk.Reply{}, err
 	}
 	reply = x.reply
 	if x.lost {
@@ -99,6 +97,19 @@ func (l *line) ask(ctx context.Context, req *zk.Request) (reply zk.Reply, err er
 	x.reply = zk.Reply{}
 	exchanges.Put(x)
 	return reply, err
+}
+
+// await waits for the reply as long as ctx lasts.
+func (l *line) await(ctx context.Context, x *exchange) error {
+	select {
+	case <-x.done:
+	case <-ctx.Done():
+		if l.leave(x) {
+			return contextStatus(ctx)
+		}
+		<-x.done
+	}
+	return nil
 }
 
 // tell sends a request whose reply nobody waits for.

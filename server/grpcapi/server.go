@@ -83,6 +83,7 @@ type Server struct {
 	methods     map[string]method // by full name; see Inside
 	messageMax  int               // bytes of one request
 	interceptor grpc.UnaryServerInterceptor
+	idle        func() bool // the interceptor would do nothing at the moment
 }
 
 // New makes a gRPC server with all services registered.
@@ -93,19 +94,22 @@ func New(o Options) *Server {
 	}
 	if o.Logger.GetLevel() <= zerolog.DebugLevel {
 		s.interceptor = logCalls(o.Logger)
+		s.idle = func() bool { return o.Logger.Debug() == nil }
 	}
 	transport := newHandshake(o.Credentials)
 	options := []grpc.ServerOption{
 		grpc.Creds(transport),
 		grpc.MaxConcurrentStreams(streamsMax),
 		grpc.MaxRecvMsgSize(s.messageMax),
+		grpc.ForceServerCodecV2(newCodec()),
+		grpc.InTapHandle(tapHeaders),
 		grpc.NumStreamWorkers(workers),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: clientPingMin, PermitWithoutStream: true}),
 	}
 	if o.Tracer != nil {
-		s.interceptor = within(s.interceptor, traceCalls(o.Tracer))
+		s.interceptor, s.idle = within(s.interceptor, traceCalls(o.Tracer)), nil
 		options = append(options, grpc.ChainStreamInterceptor(traceStreams(o.Tracer)))
 	}
 	options = append(options, grpc.UnaryInterceptor(s.replies.bounded(s.interceptor)), grpc.ChainStreamInterceptor(counted), grpc.ForceServerCodecV2(newCodec(s.replies)))
@@ -143,6 +147,17 @@ type adminServer struct {
 func (a *adminServer) GetStatus(context.Context, *paddockv1.GetStatusRequest) (*paddockv1.GetStatusResponse, error) {
 	s := a.source()
 	return &paddockv1.GetStatusResponse{Status: s.proto()}, nil
+}
+
+// quiet leaves out the interceptor while it would do nothing: to call through it costs as much as other parts of a call. The log level
+// may change at any time.
+func (s *Server) quiet(handle grpc.MethodHandler) grpc.MethodHandler {
+	return func(service any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+		if interceptor != nil && s.idle != nil && s.idle() {
+			interceptor = nil
+		}
+		return handle(service, ctx, decode, interceptor)
+	}
 }
 
 // within is what does inner within outer, which may be nil.

@@ -28,7 +28,7 @@ func (s *sessionServer) OpenSession(ctx context.Context, in *paddockv1.OpenSessi
 	if err != nil {
 		return nil, err
 	}
-	who, err := connectionOf(ctx).caller(ctx, s.door.opt.Authenticate)
+	who, err := connectionOf(ctx).caller(ctx, headersOf(ctx), s.door.opt.Authenticate)
 	if err != nil {
 		return nil, err
 	}

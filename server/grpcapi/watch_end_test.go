@@ -141,6 +141,7 @@ func TestFieldNumbersAreThoseOfTheContract(t *testing.T) {
 		field protoreflect.Name
 		have  protoreflect.FieldNumber
 	}{
+		{&paddockv1.WatchResponse{}, "watch_id", fieldResponseWatch},
 		{&paddockv1.WatchResponse{}, "events", fieldResponseEvents},
 		{&paddockv1.WatchEvents{}, "changes", fieldEventsChanges},
 		{&paddockv1.WatchEvents{}, "more", fieldEventsMore},

@@ -201,9 +201,13 @@ func (c *catchUp) flush() error {
 func (c *catchUp) hand() error {
 	slow := time.NewTimer(catchUpSlow)
 	defer slow.Stop()
+	c.mu.Lock()
+	c.watchStream.found = c.items
+	c.mu.Unlock()
+	c.items, c.bytes = nil, 0
+	c.kick()
 	select {
-	case c.history <- c.items:
-		c.items, c.bytes = nil, 0
+	case <-c.taken:
 		return nil
 	case <-c.ended:
 		return errEnded

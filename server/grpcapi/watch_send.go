@@ -3,55 +3,73 @@ package grpcapi
 import (
 	"time"
 
+	"google.golang.org/grpc/mem"
+
 	paddockv1 "paddock/gen/paddock/v1"
 )
+
+// work is what the sender does next.
+type work struct {
+	items  []watchItem // one message of what is queued
+	found  []watchItem // by a catch-up
+	remark bool        // progress marks may be due
+	over   bool
+}
 
 // send sends what is queued and what a catch-up finds, until the stream ends. What was found goes first: nothing is queued for a watch
 // before it has caught up.
 func (s *watchStream) send() {
-	marks := time.NewTimer(marksNever)
+	marks := time.AfterFunc(marksNever, func() {
+		s.mu.Lock()
+		s.remark = true
+		s.mu.Unlock()
+		s.kick()
+	})
 	defer marks.Stop()
-	var items []watchItem
+	var todo work
 	for {
+		s.next(&todo)
 		var err error
-		select {
-		case <-s.ended:
+		switch {
+		case todo.over:
 			return
-		case list := <-s.history:
-			err = s.sendHistory(list)
+		case todo.remark:
+			marks.Reset(s.sendMarks())
+		case todo.found != nil:
+			err = s.sendHistory(todo.found)
+		case len(todo.items) > 0:
+			err = s.sendItems(todo.items)
 		default:
-			var remark bool
-			if items, remark = s.next(items[:0]); remark {
-				marks.Reset(0)
-			}
-			if len(items) > 0 {
-				err = s.sendItems(items)
-				s.sent(items)
-				clear(items)
-				break
-			}
-			select {
-			case <-s.wake:
-			case list := <-s.history:
-				err = s.sendHistory(list)
-			case <-marks.C:
-				marks.Reset(s.sendMarks())
-			case <-s.ended:
-			}
+			<-s.wake
 		}
 		if err != nil {
 			s.end(err)
-			return
 		}
 	}
 }
 
-// next takes from the queue what goes into one message, and tells whether there are watches that want progress marks and were not
-// there before.
-func (s *watchStream) next(items []watchItem) (_ []watchItem, remark bool) {
+// next gives back what was sent, and takes what is to be done: one of the things that work has.
+func (s *watchStream) next(w *work) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	remark, s.remark = s.remark, false
+	for i := range w.items {
+		s.drop(&w.items[i])
+	}
+	clear(w.items)
+	w.items, w.found, w.over, w.remark = w.items[:0], nil, s.over, s.remark
+	s.sending, s.remark = 0, false
+	switch {
+	case w.over || w.remark:
+	case s.found != nil:
+		w.found, s.found = s.found, nil
+		s.taken <- struct{}{} // one at a time is found
+	default:
+		w.items = s.message(w.items)
+	}
+}
+
+// message takes from the queue what goes into one message.
+func (s *watchStream) message(items []watchItem) []watchItem {
 	bytes := 0
 	for s.queue.Len() > 0 {
 		i := s.queue.Front()
@@ -68,17 +86,7 @@ func (s *watchStream) next(items []watchItem) (_ []watchItem, remark bool) {
 	if len(items) > 0 {
 		s.sending = max(items[0].zxidOf(), 1)
 	}
-	return items, remark
-}
-
-// sent gives back what items took.
-func (s *watchStream) sent(items []watchItem) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sending = 0
-	for i := range items {
-		s.drop(&items[i])
-	}
+	return items
 }
 
 // sendHistory sends what a catch-up has found.
@@ -103,10 +111,21 @@ func (s *watchStream) sendItems(items []watchItem) error {
 	id := first.id
 	if first.watching != nil {
 		id = first.watching.id
-		first.told = time.Now()
+		if first.every > 0 {
+			first.told = time.Now()
+		}
 	}
-	if first.bundle == nil {
+	switch {
+	case first.bundle == nil:
 		return s.grpc.Send(first.message(id))
+	case len(items) == 1 && first.bundle.events != nil:
+		if id == 0 {
+			return s.grpc.SendMsg(encoded{first.bundle.events})
+		}
+		if first.head == nil {
+			first.head = mem.SliceBuffer(appendUint(nil, fieldResponseWatch, uint64(id)))
+		}
+		return s.grpc.SendMsg(encoded{first.head, first.bundle.events})
 	}
 	var changes [][]byte
 	bytes := 0
@@ -114,7 +133,7 @@ func (s *watchStream) sendItems(items []watchItem) error {
 		list := items[n].bundle.changes
 		for i, c := range list {
 			if bytes > 0 && bytes+len(c) > watchMessageBytes {
-				if err := s.grpc.Send(eventsMessage(id, changes, bytes, i > 0)); err != nil {
+				if err := s.grpc.SendMsg(eventsMessage(id, changes, bytes, i > 0)); err != nil {
 					return err
 				}
 				changes, bytes = changes[:0], 0
@@ -123,7 +142,7 @@ func (s *watchStream) sendItems(items []watchItem) error {
 			bytes += len(c)
 		}
 	}
-	return s.grpc.Send(eventsMessage(id, changes, bytes, false))
+	return s.grpc.SendMsg(eventsMessage(id, changes, bytes, false))
 }
 
 var cancelReasons = map[saying]paddockv1.WatchCancelReason{

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
 
 	paddockv1 "paddock/gen/paddock/v1"
 	"paddock/internal/queue"
@@ -28,9 +29,10 @@ type watching struct {
 	index *watchIndex
 	slots [2]int
 
-	live      bool      // guarded by hub.mu: the hub tells it, not a catch-up
-	cancelled bool      // guarded by stream.mu: a catch-up tells it nothing more
-	told      time.Time // the sender's: when something was last told
+	live      bool       // guarded by hub.mu: the hub tells it, not a catch-up
+	cancelled bool       // guarded by stream.mu: a catch-up tells it nothing more
+	told      time.Time  // the sender's: when something was last told, if there are to be marks
+	head      mem.Buffer // the sender's: how a message to it begins
 }
 
 // once tells whether the watch is over after one change.
@@ -74,9 +76,9 @@ type watchStream struct {
 	tenure uint64
 	ids    []zk.ID // those the caller had when the stream began
 
-	wake    chan struct{}    // a token when something is queued
-	history chan []watchItem // what a catch-up has found; its sender waits
-	ended   chan struct{}    // closed with err
+	wake  chan struct{} // a token when there is something for the sender in the fields below
+	taken chan struct{} // a token when the sender has taken found
+	ended chan struct{} // closed with err
 
 	mu       sync.Mutex // guards the fields below; after hub.mu
 	watches  map[int64]*watching
@@ -85,7 +87,8 @@ type watchStream struct {
 	sending  zk.Zxid     // of what is being sent; 0 if nothing is
 	behind   []*watching // that are to catch up
 	catching bool
-	remark   bool // a watch has come that wants marks
+	found    []watchItem // by a catch-up, which waits until it is taken
+	remark   bool        // marks are due, or a watch has come that wants them
 	over     bool
 	err      error
 }
@@ -105,7 +108,7 @@ func (s *watchServer) Watch(call grpc.BidiStreamingServer[paddockv1.WatchRequest
 		return err
 	}
 	w := &watchStream{
-		hub: s.door.hub, door: s.door, grpc: call, ids: a.ids, wake: make(chan struct{}, 1), history: make(chan []watchItem),
+		hub: s.door.hub, door: s.door, grpc: call, ids: a.ids, wake: make(chan struct{}, 1), taken: make(chan struct{}, 1),
 		ended: make(chan struct{}), watches: map[int64]*watching{},
 	}
 	if err := w.hub.enter(w); err != nil {
@@ -145,6 +148,15 @@ func (s *watchStream) endLocked(err error) {
 		s.queue.Pop()
 	}
 	close(s.ended)
+	s.kick()
+}
+
+// kick wakes the sender, which looks at everything then: to wait for one thing is cheaper than to wait for several.
+func (s *watchStream) kick() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
 }
 
 // drop gives back what an item takes.
@@ -181,10 +193,7 @@ func (s *watchStream) push(i watchItem) {
 	}
 	s.hub.queued.Add(all)
 	s.queue.Push(i)
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	s.kick()
 }
 
 // full tells whether an item is too much: for this stream, or for all together, of which this one takes more than its share.
@@ -313,10 +322,7 @@ func (s *watchStream) create(in *paddockv1.CreateWatch) error {
 		}
 	}
 	s.mu.Unlock()
-	select { // for the marks
-	case s.wake <- struct{}{}:
-	default:
-	}
+	s.kick() // for the marks
 	switch {
 	case problem != "":
 		s.push(watchItem{id: w.id, say: sayInvalid, text: problem})

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	paddockv1 "paddock/gen/paddock/v1"
@@ -13,7 +14,8 @@ import (
 
 // Field numbers of proto/paddock/v1/watch.proto, which a test compares with the contract.
 const (
-	fieldResponseEvents = 3 // of WatchResponse
+	fieldResponseWatch  = 1 // of WatchResponse
+	fieldResponseEvents = 3
 	fieldEventsChanges  = 1 // of WatchEvents
 	fieldEventsMore     = 2
 	fieldChangeType     = 1 // of Change
@@ -38,6 +40,7 @@ type bundle struct {
 	zxid    zk.Zxid
 	changes [][]byte // each a field of WatchEvents
 	bytes   int
+	events  mem.Buffer   // the field of WatchResponse that has changes, if many watches may be told it; else nil
 	holders atomic.Int64 // queues that it is in
 }
 
@@ -65,7 +68,10 @@ func (t *telling) begin(changes []request.Change) {
 func (t *telling) one(d watchDetail) *bundle {
 	if t.single[d] == nil {
 		raw := t.encode(0, d)
-		t.single[d] = &bundle{zxid: t.changes[0].Zxid, changes: [][]byte{raw}, bytes: len(raw)}
+		events := make([]byte, 0, protowire.SizeTag(fieldResponseEvents)+protowire.SizeBytes(len(raw)))
+		events = protowire.AppendBytes(protowire.AppendTag(events, fieldResponseEvents, protowire.BytesType), raw)
+		raw = events[len(events)-len(raw):]
+		t.single[d] = &bundle{zxid: t.changes[0].Zxid, changes: [][]byte{raw}, bytes: len(raw), events: mem.SliceBuffer(events)}
 	}
 	return t.single[d]
 }
@@ -144,23 +150,21 @@ func (t *telling) encode(i int, d watchDetail) []byte {
 	return b
 }
 
-// eventsMessage is a message with events. The encoded changes go into it as they are: for the encoder they are a field that it
-// does not know.
-func eventsMessage(id int64, changes [][]byte, bytes int, more bool) *paddockv1.WatchResponse {
+// eventsMessage is a message with events.
+func eventsMessage(id int64, changes [][]byte, bytes int, more bool) encoded {
 	if more {
 		bytes += protowire.SizeTag(fieldEventsMore) + 1
 	}
-	raw := make([]byte, 0, protowire.SizeTag(fieldResponseEvents)+protowire.SizeBytes(bytes))
+	raw := make([]byte, 0, protowire.SizeTag(fieldResponseWatch)+protowire.SizeVarint(uint64(id))+
+		protowire.SizeTag(fieldResponseEvents)+protowire.SizeBytes(bytes))
+	raw = appendUint(raw, fieldResponseWatch, uint64(id))
 	raw = protowire.AppendTag(raw, fieldResponseEvents, protowire.BytesType)
 	raw = protowire.AppendVarint(raw, uint64(bytes))
 	for _, c := range changes {
 		raw = append(raw, c...)
 	}
 	if more {
-		raw = protowire.AppendTag(raw, fieldEventsMore, protowire.VarintType)
-		raw = protowire.AppendVarint(raw, 1)
+		raw = appendUint(raw, fieldEventsMore, 1)
 	}
-	m := &paddockv1.WatchResponse{WatchId: id}
-	m.ProtoReflect().SetUnknown(raw)
-	return m
+	return encoded{mem.SliceBuffer(raw)}
 }

@@ -1,0 +1,154 @@
+package grpcapi
+
+import (
+	"unicode/utf8"
+
+	"google.golang.org/grpc/encoding"
+	grpcproto "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	paddockv1 "paddock/gen/paddock/v1"
+)
+
+// Field numbers of proto/paddock/v1 that are written and read here. Tests compare with what protobuf makes of it.
+const (
+	fieldStatCzxid          = 1 // of Stat
+	fieldStatMzxid          = 2
+	fieldStatPzxid          = 3
+	fieldStatCtime          = 4
+	fieldStatMtime          = 5
+	fieldStatVersion        = 6
+	fieldStatCversion       = 7
+	fieldStatAversion       = 8
+	fieldStatEphemeralOwner = 9
+	fieldStatDataLength     = 10
+	fieldStatNumChildren    = 11
+	statBytesMax            = 11 * (1 + 10) // of a Stat
+
+	fieldGetPath = 1 // of GetRequest
+	fieldGetData = 1 // of GetResponse
+	fieldGetStat = 2
+	fieldGetZxid = 3
+
+	fieldSetPath    = 1 // of SetRequest
+	fieldSetData    = 2
+	fieldSetStat    = 1 // of SetResponse
+	fieldSetNewZxid = 2
+
+	messageFieldsMax = 3 * (1 + 10) // tags, lengths and zxid of an answer
+)
+
+// encoded is a message of WatchService that has been encoded.
+type encoded mem.BufferSlice
+
+// codec is protobuf. What is asked most is read and written without reflection where it has none but the usual fields; the rest is
+// left to the codec that gRPC has.
+type codec struct{ encoding.CodecV2 }
+
+func newCodec() codec { return codec{encoding.GetCodecV2(grpcproto.Name)} }
+
+// Marshal implements encoding.CodecV2.
+func (c codec) Marshal(v any) (mem.BufferSlice, error) {
+	switch m := v.(type) {
+	case encoded:
+		return mem.BufferSlice(m), nil
+	case *paddockv1.GetResponse:
+		if m.GetStat() != nil && len(m.ProtoReflect().GetUnknown()) == 0 {
+			return mem.BufferSlice{mem.SliceBuffer(appendGet(nil, m))}, nil
+		}
+	case *paddockv1.SetResponse:
+		if m.GetStat() != nil && len(m.ProtoReflect().GetUnknown()) == 0 {
+			return mem.BufferSlice{mem.SliceBuffer(appendSet(nil, m))}, nil
+		}
+	}
+	return c.CodecV2.Marshal(v)
+}
+
+// Unmarshal implements encoding.CodecV2.
+func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if len(data) == 1 {
+		switch m := v.(type) {
+		case *paddockv1.GetRequest:
+			if path, _, ok := pathAndData(data[0].ReadOnlyData(), fieldGetPath, -1); ok {
+				m.Path = string(path)
+				return nil
+			}
+		case *paddockv1.SetRequest:
+			if path, value, ok := pathAndData(data[0].ReadOnlyData(), fieldSetPath, fieldSetData); ok {
+				m.Path, m.Data = string(path), append([]byte(nil), value...)
+				return nil
+			}
+		}
+	}
+	return c.CodecV2.Unmarshal(data, v)
+}
+
+// pathAndData reads a message that has nothing else. ok is false if it has, or is not valid.
+func pathAndData(b []byte, ofPath, ofData protowire.Number) (path, data []byte, ok bool) {
+	for len(b) > 0 {
+		number, kind, n := protowire.ConsumeTag(b)
+		if n < 0 || kind != protowire.BytesType || number != ofPath && number != ofData {
+			return nil, nil, false
+		}
+		value, size := protowire.ConsumeBytes(b[n:])
+		if size < 0 {
+			return nil, nil, false
+		}
+		if number == ofPath {
+			path = value
+		} else {
+			data = value
+		}
+		b = b[n+size:]
+	}
+	return path, data, utf8.Valid(path)
+}
+
+// appendGet encodes an answer, which has a stat.
+func appendGet(b []byte, m *paddockv1.GetResponse) []byte {
+	if b == nil {
+		b = make([]byte, 0, len(m.GetData())+statBytesMax+messageFieldsMax)
+	}
+	if len(m.GetData()) > 0 {
+		b = protowire.AppendTag(b, fieldGetData, protowire.BytesType)
+		b = protowire.AppendBytes(b, m.GetData())
+	}
+	return appendUint(appendStat(b, fieldGetStat, m.GetStat()), fieldGetZxid, m.GetZxid())
+}
+
+// appendSet encodes an answer, which has a stat.
+func appendSet(b []byte, m *paddockv1.SetResponse) []byte {
+	if b == nil {
+		b = make([]byte, 0, statBytesMax+messageFieldsMax)
+	}
+	return appendUint(appendStat(b, fieldSetStat, m.GetStat()), fieldSetNewZxid, m.GetZxid())
+}
+
+// appendStat encodes a stat as a field. It has less than 128 bytes, so that its length is one of them.
+func appendStat(b []byte, field protowire.Number, s *paddockv1.Stat) []byte {
+	b = protowire.AppendTag(b, field, protowire.BytesType)
+	b = append(b, 0)
+	began := len(b)
+	b = appendUint(b, fieldStatCzxid, s.GetCzxid())
+	b = appendUint(b, fieldStatMzxid, s.GetMzxid())
+	b = appendUint(b, fieldStatPzxid, s.GetPzxid())
+	b = appendUint(b, fieldStatCtime, uint64(s.GetCtimeMs()))
+	b = appendUint(b, fieldStatMtime, uint64(s.GetMtimeMs()))
+	b = appendUint(b, fieldStatVersion, uint64(int64(s.GetVersion())))
+	b = appendUint(b, fieldStatCversion, uint64(int64(s.GetCversion())))
+	b = appendUint(b, fieldStatAversion, uint64(int64(s.GetAversion())))
+	b = appendUint(b, fieldStatEphemeralOwner, uint64(s.GetEphemeralOwner()))
+	b = appendUint(b, fieldStatDataLength, uint64(int64(s.GetDataLength())))
+	b = appendUint(b, fieldStatNumChildren, uint64(int64(s.GetNumChildren())))
+	b[began-1] = byte(len(b) - began)
+	return b
+}
+
+// appendUint encodes a number as a field, which is left out if it is 0.
+func appendUint(b []byte, field protowire.Number, v uint64) []byte {
+	if v == 0 {
+		return b
+	}
+	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), v)
+}
