@@ -7,6 +7,7 @@ import (
 	grpcproto "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	paddockv1 "paddock/gen/paddock/v1"
 )
@@ -42,27 +43,55 @@ const (
 // encoded is a message of WatchService that has been encoded.
 type encoded mem.BufferSlice
 
-// codec is protobuf. What is asked most is read and written without reflection where it has none but the usual fields; the rest is
-// left to the codec that gRPC has.
-type codec struct{ encoding.CodecV2 }
+// codec is gRPC's own, but that what is asked most is read and written without reflection where it has none but the usual fields, and that it
+// notes which replies wait. What is below the size from which gRPC uses buffers again is not counted: calls are, by streamsMax.
+type codec struct {
+	encoding.CodecV2
+	replies *replies
+}
 
-func newCodec() codec { return codec{encoding.GetCodecV2(grpcproto.Name)} }
+func newCodec(r *replies) codec { return codec{encoding.GetCodecV2(grpcproto.Name), r} }
 
 // Marshal implements encoding.CodecV2.
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
-	switch m := v.(type) {
-	case encoded:
+	if m, ok := v.(encoded); ok {
 		return mem.BufferSlice(m), nil
+	}
+	o, ok := v.(owed)
+	if !ok {
+		return c.CodecV2.Marshal(v)
+	}
+	if b := small(o.Message); b != nil {
+		return mem.BufferSlice{mem.SliceBuffer(b)}, nil
+	}
+	size := proto.Size(o.Message)
+	if mem.IsBelowBufferPoolingThreshold(size) {
+		return c.CodecV2.Marshal(o.Message)
+	}
+	pool := mem.DefaultBufferPool()
+	b := pool.Get(size)
+	if _, err := (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend((*b)[:0], o.Message); err != nil {
+		pool.Put(b)
+		return nil, err
+	}
+	o.to.hold(c.replies, int64(size))
+	return mem.BufferSlice{mem.NewBuffer(b, &debt{pool, o.to, int64(size)})}, nil
+}
+
+// small encodes an answer; nil if it is none of those that are encoded here, or is large enough to be counted.
+func small(m proto.Message) []byte {
+	switch m := m.(type) {
 	case *paddockv1.GetResponse:
-		if m.GetStat() != nil && len(m.ProtoReflect().GetUnknown()) == 0 {
-			return mem.BufferSlice{mem.SliceBuffer(appendGet(nil, m))}, nil
+		most := len(m.GetData()) + statBytesMax + messageFieldsMax
+		if m.GetStat() != nil && mem.IsBelowBufferPoolingThreshold(most) && len(m.ProtoReflect().GetUnknown()) == 0 {
+			return appendGet(make([]byte, 0, most), m)
 		}
 	case *paddockv1.SetResponse:
 		if m.GetStat() != nil && len(m.ProtoReflect().GetUnknown()) == 0 {
-			return mem.BufferSlice{mem.SliceBuffer(appendSet(nil, m))}, nil
+			return appendSet(make([]byte, 0, statBytesMax+messageFieldsMax), m)
 		}
 	}
-	return c.CodecV2.Marshal(v)
+	return nil
 }
 
 // Unmarshal implements encoding.CodecV2.
@@ -107,9 +136,6 @@ func pathAndData(b []byte, ofPath, ofData protowire.Number) (path, data []byte, 
 
 // appendGet encodes an answer, which has a stat.
 func appendGet(b []byte, m *paddockv1.GetResponse) []byte {
-	if b == nil {
-		b = make([]byte, 0, len(m.GetData())+statBytesMax+messageFieldsMax)
-	}
 	if len(m.GetData()) > 0 {
 		b = protowire.AppendTag(b, fieldGetData, protowire.BytesType)
 		b = protowire.AppendBytes(b, m.GetData())
@@ -119,9 +145,6 @@ func appendGet(b []byte, m *paddockv1.GetResponse) []byte {
 
 // appendSet encodes an answer, which has a stat.
 func appendSet(b []byte, m *paddockv1.SetResponse) []byte {
-	if b == nil {
-		b = make([]byte, 0, statBytesMax+messageFieldsMax)
-	}
 	return appendUint(appendStat(b, fieldSetStat, m.GetStat()), fieldSetNewZxid, m.GetZxid())
 }
 

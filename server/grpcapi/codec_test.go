@@ -44,11 +44,11 @@ func TestAnswersAreEncodedAsProtobufDecodesThem(t *testing.T) {
 	for i, stat := range stats {
 		zxid := uint64(r.Int64()) >> r.IntN(64)
 		for _, m := range []proto.Message{
-			&paddockv1.GetResponse{Data: bytes.Repeat([]byte{7}, i%300), Stat: stat, Zxid: zxid},
+			&paddockv1.GetResponse{Data: bytes.Repeat([]byte{7}, i%1500), Stat: stat, Zxid: zxid},
 			&paddockv1.SetResponse{Stat: stat, Zxid: zxid},
 			&paddockv1.ExistsResponse{Stat: stat, Exists: true},
 		} {
-			data, err := newCodec().Marshal(m)
+			data, err := newCodec(&replies{}).Marshal(owed{m, &connection{}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +66,7 @@ func sameAsProtobuf(t *testing.T, raw []byte) {
 	for _, kind := range []proto.Message{&paddockv1.GetRequest{}, &paddockv1.SetRequest{}, &paddockv1.ExistsRequest{}} {
 		want, got := kind.ProtoReflect().New().Interface(), kind.ProtoReflect().New().Interface()
 		sent := bytes.Clone(raw)
-		wantErr, err := proto.Unmarshal(raw, want), newCodec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(sent)}, got)
+		wantErr, err := proto.Unmarshal(raw, want), newCodec(&replies{}).Unmarshal(mem.BufferSlice{mem.SliceBuffer(sent)}, got)
 		for i := range sent {
 			sent[i] = 0xff // gRPC uses the buffer again
 		}

@@ -39,8 +39,9 @@ func (s *Server) RegisterService(d *grpc.ServiceDesc, service any) {
 	own.Methods = slices.Clone(d.Methods)
 	for i := range own.Methods {
 		m := &own.Methods[i]
-		m.Handler = s.quiet(m.Handler)
-		s.methods["/"+d.ServiceName+"/"+m.MethodName] = method{service, m.Handler}
+		handle := s.quiet(m.Handler)
+		s.methods["/"+d.ServiceName+"/"+m.MethodName] = method{service, handle}
+		m.Handler = s.replies.bounded(handle)
 	}
 	s.Server.RegisterService(&own, service)
 }

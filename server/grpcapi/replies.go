@@ -8,8 +8,6 @@ import (
 	"github.com/rs/zerolog"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/encoding"
-	protocodec "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
@@ -65,12 +63,12 @@ type owed struct {
 	to *connection
 }
 
-// bounded refuses calls while too much waits, and counts them.
-func (r *replies) bounded(inner grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, in any, call *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+// bounded refuses calls while too much waits, and counts them. It is no interceptor, since those cost more.
+func (r *replies) bounded(handle grpc.MethodHandler) grpc.MethodHandler {
+	return func(service any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
 		c := connectionOf(ctx)
 		if c == nil {
-			return handle(ctx, in)
+			return handle(service, ctx, decode, interceptor)
 		}
 		c.received.Add(1)
 		c.running.Add(1)
@@ -81,13 +79,7 @@ func (r *replies) bounded(inner grpc.UnaryServerInterceptor) grpc.UnaryServerInt
 		if err := r.full(c); err != nil {
 			return nil, err
 		}
-		var out any
-		var err error
-		if inner != nil {
-			out, err = inner(ctx, in, call, handle)
-		} else {
-			out, err = handle(ctx, in)
-		}
+		out, err := handle(service, ctx, decode, interceptor)
 		if m, ok := out.(proto.Message); ok && err == nil {
 			return owed{m, c}, nil
 		}
@@ -114,35 +106,6 @@ func (c *connection) give(bytes int64) {
 		c.replyBytes.Add(-bytes)
 		c.replies.bytes.Add(-bytes)
 	}
-}
-
-// codec is gRPC's own, but that it notes which replies wait. What is below the size from which gRPC uses buffers again is not counted: calls
-// are, by streamsMax.
-type codec struct {
-	encoding.CodecV2
-	replies *replies
-}
-
-func newCodec(r *replies) codec { return codec{encoding.GetCodecV2(protocodec.Name), r} }
-
-// Marshal encodes a message.
-func (c codec) Marshal(v any) (mem.BufferSlice, error) {
-	o, ok := v.(owed)
-	if !ok {
-		return c.CodecV2.Marshal(v)
-	}
-	size := proto.Size(o.Message)
-	if mem.IsBelowBufferPoolingThreshold(size) {
-		return c.CodecV2.Marshal(o.Message)
-	}
-	pool := mem.DefaultBufferPool()
-	b := pool.Get(size)
-	if _, err := (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend((*b)[:0], o.Message); err != nil {
-		pool.Put(b)
-		return nil, err
-	}
-	o.to.hold(c.replies, int64(size))
-	return mem.BufferSlice{mem.NewBuffer(b, &debt{pool, o.to, int64(size)})}, nil
 }
 
 // debt is to where the buffer of a reply goes back when it is written.

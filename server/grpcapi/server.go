@@ -101,7 +101,7 @@ func New(o Options) *Server {
 		grpc.Creds(transport),
 		grpc.MaxConcurrentStreams(streamsMax),
 		grpc.MaxRecvMsgSize(s.messageMax),
-		grpc.ForceServerCodecV2(newCodec()),
+		grpc.ForceServerCodecV2(newCodec(s.replies)),
 		grpc.InTapHandle(tapHeaders),
 		grpc.NumStreamWorkers(workers),
 		grpc.ConnectionTimeout(handshakeTimeout),
@@ -112,7 +112,10 @@ func New(o Options) *Server {
 		s.interceptor, s.idle = within(s.interceptor, traceCalls(o.Tracer)), nil
 		options = append(options, grpc.ChainStreamInterceptor(traceStreams(o.Tracer)))
 	}
-	options = append(options, grpc.UnaryInterceptor(s.replies.bounded(s.interceptor)), grpc.ChainStreamInterceptor(counted), grpc.ForceServerCodecV2(newCodec(s.replies)))
+	if s.interceptor != nil {
+		options = append(options, grpc.UnaryInterceptor(s.interceptor))
+	}
+	options = append(options, grpc.ChainStreamInterceptor(counted))
 	s.Server = grpc.NewServer(options...)
 	paddockv1.RegisterAdminServiceServer(s, &adminServer{
 		source: o.Status, operator: o.Operator, insight: o.Insight, authenticate: o.Authenticate, handler: o.Handler, open: transport.open,
