@@ -114,7 +114,7 @@ func (s *server) boot() {
 		Self: s.id, Ensemble: d.config, LastSeen: configOf(d.history), Reconfig: s.w.plan.reconfig, ConfigIn: configIn, Distributed: true,
 		LastZxid: zxid, AcceptedEpoch: d.accepted, CurrentEpoch: d.current, Recent: recent,
 		HistoryTxns: s.w.plan.history, TickMS: 200, RolloverAt: s.w.plan.rollover,
-		ElectionIntervalMinMS: 60, ElectionIntervalMaxMS: 1000, bug: s.w.plan.bug,
+		ElectionIntervalMinMS: 60, ElectionIntervalMaxMS: 1000, bug: s.w.plan.bug, ObserverMasters: s.w.plan.masters,
 		plain: s.w.plan.plain == 1 || s.w.plan.plain == 2 && s.id%2 == 0,
 	})
 	if err != nil {

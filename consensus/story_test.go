@@ -25,7 +25,7 @@ type story struct {
 
 // run carries out one command:
 //
-//	servers ROLES [history=6] [reconfig=1] [rollover=N]   roles v, o or n, of the servers 1, 2, …
+//	servers ROLES [history=6] [reconfig=1] [rollover=N] [masters=1]   roles v, o or n, of the servers 1, 2, …
 //	logged ID.. epoch= zxids=1:1-1:4,2:1 [from=1:3]       what was joined and logged before the start; from is of the
 //	                                                      only snapshot
 //	start ID.., crash ID..
@@ -106,7 +106,7 @@ func (s *story) confirm(leader *server, token uint64) {
 }
 
 func (s *story) begin(c script.Command) {
-	p := scheme{seed: 1, members: c.Args[0], history: int(c.Int("history", 6)), reconfig: c.Has("reconfig"),
+	p := scheme{seed: 1, members: c.Args[0], history: int(c.Int("history", 6)), reconfig: c.Has("reconfig"), masters: c.Has("masters"),
 		rollover: uint32(c.Int("rollover", 0)), asleep: true}
 	s.w = newWorld(p)
 	s.w.tell = func(format string, args ...any) { fmt.Fprintf(&s.out, format+"\n", args...) }

@@ -42,6 +42,7 @@ type scheme struct {
 	seed      uint64
 	members   string // roles of the servers 1, 2, …: v voter, o observer, n not a member
 	reconfig  bool
+	masters   bool // followers serve observers
 	history   int
 	rollover  uint32
 	untrusted bool // disks may be lost

@@ -17,11 +17,11 @@ import (
 	"paddock/storage/tree"
 )
 
-// trio is an ensemble of three servers whose network and disks are quick and never fail.
+// trio is an ensemble of three servers, or a few more, whose network and disks are quick and never fail.
 type trio struct {
 	t       *testing.T
 	plain   bool     // the servers do not know that they are of one make
-	nodes   [4]*node // by id, from 1
+	nodes   []*node  // by id, from 1
 	waiting []func() // what happens next, in order
 	links   consensus.LinkID
 	ends    map[consensus.LinkID]*node // who is on this side of a link; the other end is link^1
@@ -35,6 +35,10 @@ type node struct {
 	*world
 	trio *trio
 	id   quorum.ServerID
+
+	stuck     bool // its disk does not go back
+	truncated int  // how often it was told to
+	installed int  // how many snapshots it took
 }
 
 func newTrio(t *testing.T) *trio {
@@ -45,17 +49,26 @@ func newTrio(t *testing.T) *trio {
 // trioOf makes servers that, if they are plain, do not know each other's make: each takes the others for ones of ZooKeeper.
 func trioOf(t *testing.T, plain bool) *trio {
 	t.Helper()
-	ensemble, err := quorum.ParseConfig("server.1=a:1:2:participant\nserver.2=b:1:2:participant\nserver.3=c:1:2:participant\nversion=0")
+	return serversOf(t, plain, trioText)
+}
+
+const trioText = "server.1=a:1:2:participant\nserver.2=b:1:2:participant\nserver.3=c:1:2:participant\n"
+
+// serversOf makes the servers of a configuration. Where there are observers, followers serve them.
+func serversOf(t *testing.T, plain bool, text string) *trio {
+	t.Helper()
+	ensemble, err := quorum.ParseConfig(text + "version=0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &trio{t: t, plain: plain, ends: map[consensus.LinkID]*node{}, links: 2}
-	for id := quorum.ServerID(1); id <= 3; id++ {
+	observed := len(ensemble.Voters()) < len(ensemble.Servers)
+	tr := &trio{t: t, plain: plain, nodes: make([]*node, len(ensemble.Servers)+1), ends: map[consensus.LinkID]*node{}, links: 2}
+	for id := quorum.ServerID(1); int(id) < len(tr.nodes); id++ {
 		n := &node{world: newBareWorld(t), trio: tr, id: id}
 		n.next = request.ClientID(id) * 1000
 		cfg := worldConfig(t, func(c *replica.Config) {
 			c.ServerID = id
-			c.Core = &consensus.Config{Ensemble: ensemble, Distributed: true, TickMS: 1000, InitLimit: 10, SyncLimit: 5}
+			c.Core = &consensus.Config{Ensemble: ensemble, Distributed: true, TickMS: 1000, InitLimit: 10, SyncLimit: 5, ObserverMasters: observed}
 		})
 		if n.r, err = replica.New(cfg, tree.New(uint64(id)), 0, wallStart); err != nil {
 			t.Fatal(err)
@@ -121,7 +134,20 @@ func (n *node) Append(z zk.Zxid, _ []byte) {
 	n.trio.waiting = append(n.trio.waiting, func() { n.give(replica.Event{Kind: replica.Durable, Zxid: z}) })
 }
 
+func (n *node) Truncate(z zk.Zxid, reload bool) {
+	n.truncated++
+	switch {
+	case n.stuck:
+		n.soonWith(consensus.Event{Kind: consensus.Untruncated, Zxid: z}, tree.New(uint64(n.id)))
+	case reload:
+		panic("what was applied was decided")
+	default:
+		n.soon(consensus.Event{Kind: consensus.Truncated, Zxid: z})
+	}
+}
+
 func (n *node) Install(v *tree.View) {
+	n.installed++
 	z := v.Zxid()
 	n.trio.waiting = append(n.trio.waiting, func() {
 		n.give(replica.Event{Kind: replica.Consensus, View: v, Core: &consensus.Event{Kind: consensus.Installed, Zxid: z}})
@@ -188,7 +214,7 @@ func (tr *trio) roles() (leader, follower *node) {
 			tr.t.Fatalf("server %d has no role", n.id)
 		case n.notes[i].Role == consensus.Leading:
 			leader = n
-		default:
+		case n.notes[i].Role == consensus.Following:
 			follower = n
 		}
 	}
