@@ -26,8 +26,12 @@ func (p *process) reply(id request.ClientID, r *zk.Reply) {
 	}
 	c := a.sent[0]
 	a.sent = a.sent[1:]
-	p.watches.replied(a.u.n, id, r)
-	e.history.replied(p, c, r)
+	if a.readOnly {
+		p.replyReadOnly(a, c, r)
+	} else {
+		p.watches.replied(a.u.n, id, r)
+		e.history.replied(p, c, r)
+	}
 	if a.left || e.err != nil {
 		return // nobody reads it
 	}
@@ -41,7 +45,13 @@ func (p *process) reply(id request.ClientID, r *zk.Reply) {
 		e.fail("reads never go back: client %d has seen %v and is answered at %v by server %d", u.n, u.seen, r.Zxid, p.m.id)
 		return
 	}
+	if a.readOnly && !e.decided(p.r.Tree()) {
+		return // what it has seen may never have been
+	}
 	u.seen = r.Zxid
+	if a.readOnly {
+		return
+	}
 	p.linearizable(c, r)
 	switch {
 	case c.req.Op.IsWrite() || c.req.Op == zk.OpSync:
@@ -65,6 +75,10 @@ func (p *process) tell(id request.ClientID, ev *zk.Event) {
 	a := p.conns[id]
 	if a == nil {
 		p.e.fail("server %d has an event for connection %d, which does not exist", p.m.id, id)
+		return
+	}
+	if a.readOnly && ev.Zxid != -1 {
+		p.e.fail("read-only: connection %d is told of a change at %v", id, ev.Zxid)
 		return
 	}
 	if ev.Zxid == -1 {

@@ -137,12 +137,16 @@ func (h *history) judge(z zk.Zxid, payload []byte) {
 	}
 	e.noteMark(e.model.digest)
 	d := e.model.draftAt(z, rec.Header.Session, rec.Header.TimeMS)
+	d.leader = h.leaders[z.Epoch()]
 	switch {
 	case rec.Header.Zxid != z:
 		e.fail("commit-in-order: txn %v says it is %v", z, rec.Header.Zxid)
 	case rec.Header.Type == zk.OpCreateSession:
 		if len(e.model.sessions[rec.Header.Session]) > 0 {
 			e.fail("session %v is opened a second time", rec.Header.Session)
+		}
+		if e.plan.local {
+			e.count("session upgraded")
 		}
 		d.openSession(rec.Txn.TimeoutMS)
 	case rec.Header.Session == 0:
@@ -236,7 +240,7 @@ func (h *history) replied(p *process, c *userCall, r *zk.Reply) {
 	switch {
 	case !c.req.Op.IsWrite():
 	case c.want == nil:
-		e.fail("client %d: %v xid %d is answered and was never decided", c.u.n, r.Op, r.Xid)
+		h.answeredHere(p, c, r)
 	default:
 		if diff := differentReply(r, c.want); diff != "" || r.Zxid != c.want.Zxid {
 			e.fail("reply-after-apply: client %d, %v %s: %s in\n%+v, expected\n%+v", c.u.n, r.Op, c.req.Path, diff, *r, *c.want)

@@ -195,7 +195,7 @@ func (t *tenure) established(p *process, a *attach) {
 	if p.epoch != t.e.history.epoch || !p.serving {
 		return
 	}
-	if len(h) == 0 {
+	if len(h) == 0 && !t.e.localHere(p.m.id, a.session) && !t.upgrading(a.session) {
 		t.e.fail("client %d gets session %v, which was never opened", a.u.n, a.u.session)
 	}
 	if p.leading && len(h) > 1 {

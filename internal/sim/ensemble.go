@@ -17,6 +17,8 @@ type EnsembleOptions struct {
 	Seed  uint64
 	Plant Exhibit
 	Trace io.Writer // takes every line of the trace; may be nil
+	// Always names a setting that the world has whatever the seed says: "groups", "local" or "readonly"; "" for none.
+	Always string
 	// Traced has a trace written down from the start. Otherwise that is only done, by playing again, for a seed that fails:
 	// it costs a third of all time.
 	Traced bool
@@ -109,6 +111,10 @@ const (
 // play lets a while pass with faults, then one without, then one without clients.
 func (e *ensemble) play() {
 	e.plan = makeEnsemblePlan(e.rng)
+	if e.opt.Plant == NoExhibit {
+		e.plan.extend(rand.New(rand.NewPCG(e.opt.Seed, 0x776f726c64)), e.opt.Always)
+	}
+	e.model.local = e.plan.local
 	e.zeros, e.sizes = e.plan.zeros, e.plan.dataBytes
 	e.trace.add("plan: %+v", e.plan)
 	e.history.init(e)

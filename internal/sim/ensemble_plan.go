@@ -39,6 +39,11 @@ type ensemblePlan struct {
 	rollover     uint32
 	wipes        bool
 	masters      bool // followers serve observers
+
+	groups     string // lines of the configuration; "" for majorities of voters
+	local      bool   // sessions are local to a server
+	upgrade    bool   // until they are to own an ephemeral
+	readOnlyMS int64  // how long a member looks for a leader before it serves reads alone; 0 for never
 }
 
 // Settings of every member, in milliseconds and ticks.
@@ -101,7 +106,7 @@ func makeEnsemblePlan(rng *rand.Rand) ensemblePlan {
 
 // config is a configuration with the given roles.
 func (p *ensemblePlan) config(members string, version zk.Zxid) (*quorum.Config, error) {
-	cfg, err := quorum.ParseConfig(configText(members))
+	cfg, err := quorum.ParseConfig(configText(members) + p.groups)
 	if err != nil {
 		return nil, err
 	}

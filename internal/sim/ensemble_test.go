@@ -13,11 +13,14 @@ import (
 	"testing"
 )
 
-var plantFlag = flag.Int("exhibit", 0, "plant this mistake in an ensemble, by its number")
+var (
+	alwaysFlag = flag.String("always", "", "a setting that every ensemble has: groups, local or readonly")
+	plantFlag  = flag.Int("exhibit", 0, "plant this mistake in an ensemble, by its number")
+)
 
 func TestEnsembleSimulation(t *testing.T) {
 	if *seedFlag >= 0 {
-		opt := EnsembleOptions{Seed: uint64(*seedFlag), Plant: Exhibit(*plantFlag)}
+		opt := EnsembleOptions{Seed: uint64(*seedFlag), Plant: Exhibit(*plantFlag), Always: *alwaysFlag}
 		if testing.Verbose() {
 			opt.Trace = os.Stdout
 		}
@@ -51,7 +54,7 @@ func TestEnsembleSimulation(t *testing.T) {
 					return
 				}
 				seed := seeds[i]
-				out := RunEnsemble(EnsembleOptions{Seed: seed, Plant: Exhibit(*plantFlag)})
+				out := RunEnsemble(EnsembleOptions{Seed: seed, Plant: Exhibit(*plantFlag), Always: *alwaysFlag})
 				mu.Lock()
 				for what, n := range out.Counts {
 					counts[what] += n
@@ -68,7 +71,7 @@ func TestEnsembleSimulation(t *testing.T) {
 		fmt.Fprintf(&b, "%8d %s\n", counts[what], what)
 	}
 	t.Logf("%d seeds:\n%s", len(seeds), b.String())
-	if runs < ensembleSeedsForCoverage {
+	if runs < ensembleSeedsForCoverage || *alwaysFlag != "" {
 		return
 	}
 	for _, what := range mustHappen {
@@ -86,7 +89,8 @@ var mustHappen = []string{
 	"DIFF", "TRUNC", "SNAP", "log sent", "installed", "truncated", "truncated and reloaded",
 	"halves", "bridge", "one-way", "one cut off", "paused", "disk failure", "ended by its disk", "crash while starting",
 	"leading", "following", "observing", "session expired", "session moved", "closed: session_moved", "closed: client_zxid_ahead",
-	"reconfigured", "transfer asked", "disk replaced", "linearizable read", "sync of a leader", "sync of a learner",
+	"reconfigured", "transfer asked", "disk replaced", "linearizable read", "session upgraded", "local session expired",
+	"read of a read-only server", "write refused by a read-only server", "sync of a leader", "sync of a learner",
 	"crash at sync of log", "crash at write of log", "crash at write of epoch", "crash at sync of epoch", "crash at rename of epoch",
 	"crash at syncdir of version-2", "crash at rename of unfinished snapshot",
 }
@@ -95,8 +99,8 @@ func reportEnsemble(t *testing.T, seed uint64, out EnsembleOutcome) {
 	if out.Err == nil {
 		return
 	}
-	t.Errorf("seed %d: %v\n\nThe end of its trace:\n  %s\n\nReplay it with:\n  go test -count=1 ./internal/sim -run TestEnsembleSimulation -args -seed=%d",
-		seed, out.Err, strings.Join(out.Tail, "\n  "), seed)
+	t.Errorf("seed %d: %v\n\nThe end of its trace:\n  %s\n\nReplay it with:\n  go test -count=1 ./internal/sim -run TestEnsembleSimulation -args -seed=%d -always=%s",
+		seed, out.Err, strings.Join(out.Tail, "\n  "), seed, *alwaysFlag)
 }
 
 func TestAnEnsembleSeedAlwaysGivesTheSameTrace(t *testing.T) {

@@ -255,6 +255,7 @@ func (m *member) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 	return replica.Config{
 		ServerID: m.id, Core: &core, Auth: a, Prep: prep.Config{ExtendedTypes: true, Reconfig: e.plan.reconfig, StandaloneEnabled: true}, TickMS: memberTickMS, MinSessionMS: minSessionMS,
 		MaxSessionMS: maxSessionMS, SnapshotTxns: e.plan.snapshotTxns, LogFileBytes: e.plan.logFileBytes, Seed: e.rng.Uint64(),
+		LocalSessions: e.plan.local, UpgradeSessions: e.plan.upgrade, ReadOnlyAfterMS: e.plan.readOnlyMS,
 		ContainerCheckMS: containerEvery, ContainerNeverUsedMS: neverUsedMS, ContainerPerMinute: 1 << 20,
 	}, err
 }

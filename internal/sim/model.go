@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 
+	"paddock/consensus/quorum"
 	"paddock/internal/zk"
 )
 
@@ -59,6 +60,7 @@ type model struct {
 	txns     []judged // in the order of their zxids, from an empty tree at 0 on
 	digest   uint64   // after the last
 	member   bool     // of a server that is a member of an ensemble
+	local    bool     // sessions may be known to one server alone, and not to the model
 }
 
 func newModel() *model {
@@ -145,6 +147,7 @@ type put struct {
 type draft struct {
 	m       *model
 	session zk.SessionID
+	leader  quorum.ServerID // of an ensemble: who proposed it
 	z       zk.Zxid
 	timeMS  int64
 	puts    []put
@@ -278,6 +281,11 @@ func (d *draft) one(req *zk.Request) (res zk.Reply) {
 
 func (d *draft) create(req *zk.Request) (res zk.Reply) {
 	res.Op = req.Op
+	if req.Mode.IsEphemeral() {
+		if res.Err = d.noEphemeral(); res.Err != zk.OK {
+			return res
+		}
+	}
 	parentPath := parentOf(req.Path)
 	parent := d.find(parentPath)
 	if parent == nil {

@@ -28,6 +28,7 @@ type process struct {
 
 	// The role, as the replica has told it.
 	serving, leading bool
+	readOnly         bool
 	epoch            int64
 	logged           zk.Zxid // its log ends here, durable or not
 
@@ -126,6 +127,9 @@ func (p *process) settle() {
 	p.e.history.seen(p.m, t.Zxid(), t.Digest())
 	if p.serving {
 		p.watches.settle(t.Zxid())
+	}
+	if p.e.plan.readOnlyMS > 0 {
+		p.checkReadOnly()
 	}
 }
 
@@ -257,6 +261,10 @@ func (p *process) Note(n replica.Note) {
 		p.judgeReason(n.Text)
 		p.e.tenure.lost(p)
 		p.serving, p.leading = false, false
+	case replica.ReadOnlyBegun, replica.ReadOnlyEnded:
+		p.readOnly = n.Kind == replica.ReadOnlyBegun
+		p.m.note("read-only: %t", p.readOnly)
+		p.e.count("read-only")
 	default:
 	}
 }

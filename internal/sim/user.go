@@ -14,6 +14,7 @@ type user struct {
 	at       *attach   // its connection; nil for none
 	sinceMS  int64     // when it connected, or sent the oldest request that is not answered
 	contacts []contact // of its session, of late
+	home     *member   // where it was last
 }
 
 // attach is one connection, as the server knows it. The user may have left it long before the server notices.
@@ -27,8 +28,11 @@ type attach struct {
 	honest  bool         // with the right password
 	timeout int32
 	left    bool // by the user
-	moved   bool // an earlier connection has taken the session up since, in the eyes of a leader
-	sent    []*userCall
+
+	readsOnly bool // a server without a quorum will do
+	readOnly  bool // and it is one
+	moved     bool // an earlier connection has taken the session up since, in the eyes of a leader
+	sent      []*userCall
 }
 
 // callKey names a request for ever.
@@ -85,6 +89,10 @@ func (u *user) act() {
 func (u *user) connect() {
 	e := u.e
 	m := e.members[e.rng.IntN(len(e.members))]
+	if e.plan.local && u.home != nil && !e.chance(4) {
+		m = u.home
+	}
+	u.home = m
 	p := m.p
 	if p == nil || m.paused && e.chance(2) {
 		return
@@ -93,6 +101,10 @@ func (u *user) connect() {
 	a := &attach{u: u, p: p, id: e.nextID, asked: u.session, honest: true}
 	u.at, u.sent, u.caughtUp, u.away, u.sinceMS = a, nil, nil, u.seen, e.nowMS
 	req := &zk.ConnectRequest{LastZxidSeen: u.seen, TimeoutMS: 500 + e.rng.Int32N(e.plan.timeoutMS-500), Session: a.asked}
+	if e.plan.readOnlyMS > 0 {
+		a.readsOnly = !e.chance(3)
+		req.ReadOnly = a.readsOnly
+	}
 	password := a.asked.Password()
 	req.Password = password[:]
 	if a.asked != 0 && e.chance(40) {
@@ -203,11 +215,12 @@ type contact struct {
 	atMS      int64
 	timeoutMS int32
 	server    *member
+	boot      int // of the server
 }
 
 // contact notes that a server has heard of the user.
 func (u *user) contact(a *attach) {
-	u.contacts = append(u.contacts, contact{u.e.nowMS, a.timeout, a.p.m})
+	u.contacts = append(u.contacts, contact{u.e.nowMS, a.timeout, a.p.m, a.p.boot})
 	for len(u.contacts) > 0 && u.contacts[0].atMS < u.e.nowMS-maxSessionMS {
 		u.contacts = u.contacts[1:]
 	}
@@ -237,7 +250,10 @@ func (p *process) Connected(id request.ClientID, r *zk.ConnectResponse) {
 	case r.TimeoutMS != a.timeout || r.Password != r.Session.Password() || a.asked != 0 && a.asked != r.Session:
 		e.fail("client %d gets session %v with timeout %d, expected %v with %d", a.u.n, r.Session, r.TimeoutMS, a.asked, a.timeout)
 	}
-	a.open, a.session = true, r.Session
+	a.open, a.session, a.readOnly = true, r.Session, r.ReadOnly
+	if r.ReadOnly && (!p.readOnly || !a.readsOnly) {
+		e.fail("read-only: client %d gets a read-only session, and has not asked for one or could have another", a.u.n)
+	}
 	for _, c := range a.sent {
 		e.index(r.Session, c)
 	}
@@ -265,6 +281,9 @@ func (p *process) Close(id request.ClientID, why request.CloseReason) {
 		return
 	}
 	p.e.count("closed: " + why.String())
+	if why == request.CloseSessionExpired {
+		p.localExpired(a)
+	}
 	switch why {
 	case request.CloseSessionClosed, request.CloseSessionExpired:
 		if !a.left {
@@ -272,7 +291,9 @@ func (p *process) Close(id request.ClientID, why request.CloseReason) {
 		}
 	case request.CloseSessionRefused, request.CloseSessionReattached, request.CloseSessionMoved, request.CloseNotServing, request.CloseClientZxidAhead:
 	default:
-		p.e.fail("client %d is sent away: %v", a.u.n, why)
+		if !p.sentAway(a, why) {
+			p.e.fail("client %d is sent away: %v", a.u.n, why)
+		}
 	}
 	a.lost(why.String())
 }
