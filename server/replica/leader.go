@@ -94,7 +94,7 @@ func (r *Replica) sessionState(s zk.SessionID, owner session.Owner) zk.Code {
 // not known may be local to the learner, where there are such; this server gave its own ids to no client of a learner.
 func (r *Replica) remoteState(s zk.SessionID, owner session.Owner) (state, owning zk.Code) {
 	state = r.sessionState(s, owner)
-	if state == zk.SessionExpired && r.cfg.LocalSessions && !r.sessions.Known(s) && uint8(s>>56) != uint8(r.cfg.ServerID) {
+	if state == zk.SessionExpired && r.cfg.LocalSessions && !r.sessions.Known(s) && !r.ended.has(s) && uint8(s>>56) != uint8(r.cfg.ServerID) {
 		return zk.OK, zk.SessionExpired
 	}
 	return state, zk.OK

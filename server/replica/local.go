@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"paddock/consensus"
+	"paddock/internal/queue"
 	"paddock/internal/zk"
 	"paddock/server/request"
 )
@@ -12,6 +13,45 @@ import (
 // Local sessions are known to the server alone that their client is connected to: nothing is logged or forwarded for them. They
 // own no ephemerals; one that is to is made an ordinary, global session first, if that is allowed. They live through the loss of
 // the server's role, which ZooKeeper's do not.
+
+// ended are the sessions of the ensemble that ended a while ago, as far as a leader has to know: what a learner's client has asked in
+// one of them before may still be on its way, and is not to be taken for a request of a local session.
+//
+// ZooKeeper takes it for one, and carries it out after the session's end.
+type ended struct {
+	known map[zk.SessionID]struct{}
+	order queue.Queue[endedAt] // the oldest first
+}
+
+type endedAt struct {
+	session zk.SessionID
+	ms      int64
+}
+
+// How long, which is longer than a learner is kept that lets nothing be heard, and how many.
+const (
+	endedForMS = 120_000
+	endedMax   = 1 << 17
+)
+
+// add notes that a session has ended, and forgets those that need not be known any more.
+func (e *ended) add(s zk.SessionID, nowMS int64) {
+	if e.known == nil {
+		e.known = map[zk.SessionID]struct{}{}
+	}
+	for e.order.Len() > 0 && (nowMS-e.order.Front().ms > endedForMS || e.order.Len() >= endedMax) {
+		delete(e.known, e.order.Front().session)
+		e.order.Pop()
+	}
+	e.known[s] = struct{}{}
+	e.order.Push(endedAt{s, nowMS})
+}
+
+// has tells whether a session is one of them.
+func (e *ended) has(s zk.SessionID) bool {
+	_, ok := e.known[s]
+	return ok
+}
 
 // openLocal opens a local session for c.
 func (r *Replica) openLocal(c *client, eff Effects) {

@@ -5,6 +5,7 @@ import (
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
+	"paddock/internal/jute"
 	"paddock/internal/zk"
 	"paddock/server/replica"
 	"paddock/server/request"
@@ -197,4 +198,39 @@ func TestReadOnlyEndsWithTheElection(t *testing.T) {
 func TestALeaderThatServesNobody(t *testing.T) {
 	m := newMember(t, func(c *replica.Config) { c.LeaderApart = true })
 	m.expect(m.connect(), "closed: not_serving")
+}
+
+// What was asked in a session before it moved, and comes when it has ended on another server, is not done: with local sessions, too,
+// where a leader does not know every session.
+func TestWhatWasAskedBeforeASessionEndedIsNotDoneAfter(t *testing.T) {
+	tr := serversOf(t, false, trioText, upgrading)
+	l, f := tr.roles()
+	c := f.connect(0, nil)
+	s := f.sessions[c]
+	f.send(c, creates(1, "/p", zk.Persistent))
+	f.send(c, creates(2, "/e", zk.Ephemeral)) // from here on the ensemble knows it
+	f.expect(c, "connected 8000", "1 OK", "2 OK")
+	d := l.connect(s.Session, s.Password[:])
+	l.send(d, zk.Request{Xid: 4, Op: zk.OpCloseSession})
+	l.expect(d, "connected 8000", "4 OK", "closed: session_closed")
+	late := zk.Request{Xid: 3, Op: zk.OpSetData, Path: "/p", Version: -1}
+	w := jute.Writer(nil)
+	late.Jute(w)
+	for link, on := range tr.ends {
+		if on == l && tr.ends[link^1] == f {
+			l.soon(consensus.Event{Kind: consensus.Received, Link: link, Message: &consensus.Message{Kind: consensus.MsgRequest, Zxid: consensus.NoZxid,
+				Request: &consensus.ForwardedRequest{Session: s.Session, Cxid: 3, Op: zk.OpSetData, Body: w.Bytes()[zk.HeaderBytes:]}}})
+		}
+	}
+	logged := l.r.Tree().Zxid()
+	tr.settle()
+	if l.r.Tree().Zxid() == logged {
+		t.Fatal("the request has not come")
+	}
+	if n := version(t, l, "/p"); n != 0 {
+		t.Errorf("it was done: version %d", n)
+	}
+	other := f.connect(0, nil) // which is local, and known to nobody else
+	f.send(other, zk.Request{Xid: 1, Op: zk.OpSetData, Path: "/p", Version: -1})
+	f.expect(other, "connected 8000", "1 OK")
 }

@@ -65,6 +65,7 @@ type Replica struct {
 	tree     *tree.Tree
 	prep     *prep.Prep
 	sessions *session.Tracker       // of the ensemble; a leader's business
+	ended    ended                  // of the ensemble, lately
 	local    *session.Tracker       // of this server alone
 	localMS  map[zk.SessionID]int32 // their timeouts
 	watches  *watch.Table

@@ -55,7 +55,7 @@ func trioOf(t *testing.T, plain bool) *trio {
 const trioText = "server.1=a:1:2:participant\nserver.2=b:1:2:participant\nserver.3=c:1:2:participant\n"
 
 // serversOf makes the servers of a configuration. Where there are observers, followers serve them.
-func serversOf(t *testing.T, plain bool, text string) *trio {
+func serversOf(t *testing.T, plain bool, text string, change ...func(*replica.Config)) *trio {
 	t.Helper()
 	ensemble, err := quorum.ParseConfig(text + "version=0")
 	if err != nil {
@@ -66,10 +66,10 @@ func serversOf(t *testing.T, plain bool, text string) *trio {
 	for id := quorum.ServerID(1); int(id) < len(tr.nodes); id++ {
 		n := &node{world: newBareWorld(t), trio: tr, id: id}
 		n.next = request.ClientID(id) * 1000
-		cfg := worldConfig(t, func(c *replica.Config) {
+		cfg := worldConfig(t, append(change[:len(change):len(change)], func(c *replica.Config) {
 			c.ServerID = id
 			c.Core = &consensus.Config{Ensemble: ensemble, Distributed: true, TickMS: 1000, InitLimit: 10, SyncLimit: 5, ObserverMasters: observed}
-		})
+		})...)
 		if n.r, err = replica.New(cfg, tree.New(uint64(id)), 0, wallStart); err != nil {
 			t.Fatal(err)
 		}

@@ -99,6 +99,9 @@ func (r *Replica) sessionOpened(f *inflight, eff Effects) {
 func (r *Replica) sessionClosed(f *inflight, eff Effects) {
 	s := f.rec.Header.Session
 	r.sessions.Remove(s)
+	if r.cfg.LocalSessions && r.leads() {
+		r.ended.add(s, r.nowMS)
+	}
 	delete(r.learner.through, s)
 	eff.Note(Note{Kind: SessionEnded, Session: s})
 	why := request.CloseSessionExpired
