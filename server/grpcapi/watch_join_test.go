@@ -81,7 +81,7 @@ func TestAWatchThatJoinsInTheMomentOfAChangeIsToldItOnce(t *testing.T) {
 				t.Error("it has not joined, and is no more with the catch-up")
 			}
 			var told []string
-			for items, _ := s.next(nil); len(items) > 0; items, _ = s.next(nil) {
+			for items := s.message(nil); len(items) > 0; items = s.message(nil) {
 				for _, i := range items {
 					switch {
 					case i.bundle != nil:
