@@ -190,9 +190,7 @@ func (e peerEvents) DialFailed(id quorum.ServerID, _ error) {
 
 // Received implements transport.Handler.
 func (e peerEvents) Received(link consensus.LinkID, messages []consensus.Message) {
-	for i := range messages {
-		e.driver.Consensus(consensus.Event{Kind: consensus.Received, Link: link, Message: &messages[i]}, nil)
-	}
+	e.driver.Received(link, messages)
 }
 
 // ReceivedSnap implements transport.Handler.
@@ -237,6 +235,9 @@ func (e *ensemble) Do(a *consensus.Action) {
 		e.transport.ConnectAll()
 	}
 }
+
+// Flush implements driver.Peers.
+func (e *ensemble) Flush() { e.transport.Flush() }
 
 // SendSnap implements driver.Peers.
 func (e *ensemble) SendSnap(link consensus.LinkID, v *tree.View) bool {

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
+	"paddock/internal/nonblock"
 	"paddock/internal/zk"
 	"paddock/storage/tree"
 )
@@ -45,11 +47,16 @@ type link struct {
 	t0       time.Time
 	transfer atomic.Bool // a tree is being received
 
+	try    *nonblock.Writer // of who has the link; nil if every write is to be the goroutine's
+	listed bool             // it is in links.unflushed, whose lock guards this
+
 	mu     sync.Mutex // guards what follows
 	items  []item
-	bytes  int64 // of items, and of what is being written
-	ended  error // why; nil while it lives
-	reason error // why it was dropped; nil if it was not
+	bytes  int64  // of items, and of what is being written
+	busy   bool   // somebody has the link, and looks at items again when he is done
+	spare  []byte // memory for the next messages
+	ended  error  // why; nil while it lives
+	reason error  // why it was dropped; nil if it was not
 	timer  *time.Timer
 	wake   chan struct{}
 	closed chan struct{}
@@ -57,52 +64,142 @@ type link struct {
 
 // item is what waits for its turn to be sent: one of the fields.
 type item struct {
-	message *consensus.Message
-	view    *tree.View
-	log     *logRange
-	last    bool // nothing follows: close
+	messages []byte // as they are sent, one behind the other
+	view     *tree.View
+	log      *logRange
+	last     bool // nothing follows: close
 }
 
 // logRange is a part of the log: newer than after, not newer than to.
 type logRange struct{ after, to zk.Zxid }
 
 func (t *Transport) newLink(ctx context.Context, c net.Conn, server quorum.ServerID, dialled bool) *link {
-	return &link{t: t, ctx: ctx, server: server, dialled: dialled, c: c, t0: time.Now(), wake: make(chan struct{}, 1), closed: make(chan struct{})}
+	return &link{t: t, ctx: ctx, server: server, dialled: dialled, c: c, try: nonblock.New(c), t0: time.Now(), wake: make(chan struct{}, 1), closed: make(chan struct{})}
 }
 
-// put adds to the queue; false if the link has ended.
-func (l *link) put(it item, bytes int) bool {
+// put adds to the queue and has it sent; false if the link has ended.
+func (l *link) put(it item) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.ended != nil || l.reason != nil:
-		return false
-	case l.bytes+int64(bytes) > l.t.opt.LinkQueueBytesMax:
-		l.endLocked(errQueueFull)
+	if !l.room(packetBytesMin) {
 		return false
 	}
 	l.items = append(l.items, it)
-	l.bytes += int64(bytes)
-	select {
-	case l.wake <- struct{}{}:
-	default:
+	l.bytes += packetBytesMin
+	l.ring()
+	return true
+}
+
+// message adds a message to the queue, which flush has sent.
+func (l *link) message(m *consensus.Message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.room(messageBytes(m)) {
+		return
+	}
+	n := len(l.items)
+	if n == 0 || l.items[n-1].messages == nil || len(l.items[n-1].messages) >= writeBytes {
+		if l.spare == nil {
+			l.spare = make([]byte, 0, writeBytesMin)
+		}
+		l.items = append(l.items, item{messages: l.spare})
+		l.spare = nil
+		n++
+	}
+	b := &l.items[n-1].messages
+	before := len(*b)
+	*b = appendMessage(*b, m)
+	l.bytes += int64(len(*b) - before)
+	switch {
+	case m.Kind == consensus.MsgUpToDate && !l.dialled,
+		m.Kind == consensus.MsgAck && m.Zxid.Counter() == 0 && l.dialled:
+		l.synced.Store(true)
+	}
+}
+
+// room tells whether the queue takes about n bytes more. A link that has too many ends.
+func (l *link) room(n int) bool {
+	switch {
+	case l.ended != nil || l.reason != nil:
+		return false
+	case l.bytes+int64(n) > l.t.opt.LinkQueueBytesMax:
+		l.endLocked(errQueueFull)
+		return false
 	}
 	return true
 }
 
-// take is everything that waits.
+// ring wakes the writing goroutine.
+func (l *link) ring() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// flush sends what waits, if the socket takes it at once and it is little; otherwise the writing goroutine does.
+func (l *link) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.busy || l.ended != nil || len(l.items) == 0 {
+		return
+	}
+	b := l.items[0].messages
+	if l.try == nil || len(l.items) > 1 || b == nil || len(b) > directBytesMax {
+		l.ring()
+		return
+	}
+	l.items[0] = item{}
+	l.items, l.busy = l.items[:0], true
+	l.mu.Unlock()
+	n := l.try.Write(b)
+	l.mu.Lock()
+	l.busy = false
+	l.bytes -= int64(n)
+	if n < len(b) {
+		l.items = slices.Insert(l.items, 0, item{messages: b[n:]})
+	} else {
+		l.keep(b)
+	}
+	if len(l.items) > 0 {
+		l.ring()
+	}
+}
+
+// keep keeps the memory of messages that were sent.
+func (l *link) keep(b []byte) {
+	if cap(b) >= writeBytesMin && cap(b) <= writeBytesKept {
+		l.spare = b[:0]
+	}
+}
+
+// take is everything that waits. Whoever gets something has the link until he calls done.
 func (l *link) take() []item {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.busy || len(l.items) == 0 {
+		return nil
+	}
 	items := l.items
-	l.items = nil
+	l.items, l.busy = nil, true
 	return items
 }
 
-// sent tells that n bytes of the queue have left.
-func (l *link) sent(n int) {
+// done gives the link back.
+func (l *link) done() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.busy = false
+	if len(l.items) > 0 {
+		l.ring()
+	}
+}
+
+// sent tells that n bytes of the queue have left, and gives back the memory of messages.
+func (l *link) sent(n int, messages []byte) {
 	l.mu.Lock()
 	l.bytes -= int64(n)
+	l.keep(messages)
 	l.mu.Unlock()
 }
 
@@ -117,10 +214,7 @@ func (l *link) drop(reason string) {
 	l.reason = &DropError{reason}
 	l.items = append(l.items, item{last: true})
 	l.timer = time.AfterFunc(l.t.opt.DropGrace, func() { l.end(l.reason) })
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	l.ring()
 }
 
 // end closes the connection; the first reason counts.
@@ -176,6 +270,8 @@ type links struct {
 	last     consensus.LinkID
 	accepted int
 	stopped  bool
+	// unflushed are the links to which something was sent since the last flush.
+	unflushed []*link
 }
 
 // add gives l an id.
@@ -214,9 +310,40 @@ func (s *links) get(id consensus.LinkID) *link {
 	return s.byID[id]
 }
 
-func (s *links) put(id consensus.LinkID, it item, bytes int) bool {
+func (s *links) put(id consensus.LinkID, it item) bool {
 	l := s.get(id)
-	return l != nil && l.put(it, bytes)
+	return l != nil && l.put(it)
+}
+
+// message puts a message at the end of the queue of a link, and notes that it is to be flushed.
+func (s *links) message(id consensus.LinkID, m *consensus.Message) {
+	s.mu.Lock()
+	l := s.byID[id]
+	if l != nil && !l.listed {
+		l.listed = true
+		s.unflushed = append(s.unflushed, l)
+	}
+	s.mu.Unlock()
+	if l != nil {
+		l.message(m)
+	}
+}
+
+// flush flushes the links to which something was sent.
+func (s *links) flush() {
+	for {
+		s.mu.Lock()
+		n := len(s.unflushed)
+		if n == 0 {
+			s.mu.Unlock()
+			return
+		}
+		l := s.unflushed[n-1]
+		s.unflushed[n-1] = nil
+		s.unflushed, l.listed = s.unflushed[:n-1], false
+		s.mu.Unlock()
+		l.flush()
+	}
 }
 
 func (s *links) drop(id consensus.LinkID, reason string) {
@@ -260,12 +387,10 @@ func (t *Transport) serveLink(l *link, r *reader, first *consensus.Message) {
 	if l.timer != nil {
 		l.timer.Stop()
 	}
+	left := l.items
+	l.items = nil
 	l.mu.Unlock()
-	for _, it := range l.take() {
-		if it.view != nil {
-			t.opt.Handler.ViewRead(l.id, it.view)
-		}
-	}
+	l.giveBack(left)
 	t.opt.Handler.LinkDown(l.id, l.why())
 }
 

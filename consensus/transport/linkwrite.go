@@ -14,15 +14,18 @@ import (
 
 // Sizes of what is written with one system call.
 const (
+	writeBytesMin  = 4 << 10 // of the first buffer
 	writeBytes     = 64 << 10
 	writeBytesKept = 256 << 10 // a larger buffer goes once it is written
+	// directBytesMax is how much who flushes writes itself. A send takes long if it is large, and then waking a goroutine for it
+	// costs little beside that.
+	directBytesMax = 32 << 10
 )
 
-// outgoing writes the queue of a link.
+// outgoing writes the queue of a link, where that may take its time.
 type outgoing struct {
-	l       *link
-	buf     []byte
-	counted int // bytes of the queue that are in buf
+	l   *link
+	buf []byte // of a tree or the log
 }
 
 // write sends what is put into the queue until the link ends.
@@ -35,10 +38,13 @@ func (l *link) write() {
 		case <-l.wake:
 		}
 		items := l.take()
+		if items == nil {
+			continue
+		}
 		for i, it := range items {
 			if err := o.item(it); err != nil {
 				l.end(err)
-				o.giveBack(items[i+1:])
+				l.giveBack(items[i+1:])
 				return
 			}
 			if it.last {
@@ -46,74 +52,47 @@ func (l *link) write() {
 				return
 			}
 		}
-		if err := o.flush(); err != nil {
-			l.end(err)
-			return
-		}
+		l.done()
 	}
 }
 
 // giveBack returns the views of what will not be sent.
-func (o *outgoing) giveBack(items []item) {
+func (l *link) giveBack(items []item) {
 	for _, it := range items {
 		if it.view != nil {
-			o.l.t.opt.Handler.ViewRead(o.l.id, it.view)
+			l.t.opt.Handler.ViewRead(l.id, it.view)
 		}
 	}
 }
 
-// item sends one item, or puts it into the buffer.
+// item sends one item.
 func (o *outgoing) item(it item) error {
+	var err error
 	switch {
 	case it.view != nil:
-		err := o.snap(it)
+		err = o.snap(it)
 		o.l.t.opt.Handler.ViewRead(o.l.id, it.view)
-		o.counted += packetBytesMin
-		return err
+		o.l.sent(packetBytesMin, nil)
 	case it.log != nil:
-		o.counted += packetBytesMin
-		return o.log(it.log)
-	case it.last:
-		return o.flush()
-	default:
-		return o.message(it.message)
+		err = o.log(it.log)
+		o.l.sent(packetBytesMin, nil)
+	case !it.last:
+		err = o.send(it.messages)
+		o.l.sent(len(it.messages), it.messages)
 	}
-}
-
-func (o *outgoing) message(m *consensus.Message) error {
-	o.buf = appendMessage(o.buf, m)
-	o.counted += messageBytes(m)
-	switch {
-	case m.Kind == consensus.MsgUpToDate && !o.l.dialled,
-		m.Kind == consensus.MsgAck && m.Zxid.Counter() == 0 && o.l.dialled:
-		o.l.synced.Store(true)
-	}
-	return o.flushIf(writeBytes)
-}
-
-// flushIf writes the buffer once it has n bytes.
-func (o *outgoing) flushIf(n int) error {
-	if len(o.buf) < n {
-		return nil
-	}
-	return o.flush()
+	return err
 }
 
 // flush writes the buffer.
 func (o *outgoing) flush() error {
-	if len(o.buf) > 0 {
-		if err := o.send(o.buf); err != nil {
-			return err
-		}
-		if o.buf = o.buf[:0]; cap(o.buf) > writeBytesKept {
-			o.buf = nil
-		}
+	if len(o.buf) == 0 {
+		return nil
 	}
-	if o.counted > 0 {
-		o.l.sent(o.counted)
-		o.counted = 0
+	err := o.send(o.buf)
+	if o.buf = o.buf[:0]; cap(o.buf) > writeBytesKept {
+		o.buf = nil
 	}
-	return nil
+	return err
 }
 
 func (o *outgoing) send(b []byte) error {
@@ -183,6 +162,9 @@ func (o *outgoing) log(r *logRange) error {
 		o.l.move()
 		return err
 	})
+	if err == nil {
+		err = o.flush()
+	}
 	if err != nil {
 		return fmt.Errorf("send the log after %v to %v: %w", r.after, r.to, err)
 	}

@@ -145,22 +145,24 @@ func (t *Transport) DialMaster(server quorum.ServerID) {
 	t.inbox.post(func(d *desk) { t.wg.Go(func() { t.dialLink(d.ctx, server, true) }) })
 }
 
-// Send puts m, which is not modified any more, at the end of a link's queue. A link that is gone, or whose queue has
-// grown beyond its bound, takes nothing; LinkDown tells.
-func (t *Transport) Send(link consensus.LinkID, m *consensus.Message) {
-	t.links.put(link, item{message: m}, messageBytes(m))
-}
+// Send puts m at the end of a link's queue, which Flush has sent. A link that is gone, or whose queue has grown beyond its
+// bound, takes nothing; LinkDown tells.
+func (t *Transport) Send(link consensus.LinkID, m *consensus.Message) { t.links.message(link, m) }
+
+// Flush has sent what Send has put into queues: at once, by its caller, what is little and a socket takes without waiting, so that a
+// message wakes nobody on this side.
+func (t *Transport) Flush() { t.links.flush() }
 
 // SendSnap puts MsgSnap and the stream of v at the end of a link's queue. false: the link is gone and v is not kept.
 // Otherwise ViewRead gives v back.
 func (t *Transport) SendSnap(link consensus.LinkID, v *tree.View) bool {
-	return t.links.put(link, item{view: v}, packetBytesMin)
+	return t.links.put(link, item{view: v})
 }
 
 // SendLog puts at the end of a link's queue MsgProposal and MsgCommit of each txn in the log on disk newer than after and
 // not newer than to. If they cannot be read the link ends.
 func (t *Transport) SendLog(link consensus.LinkID, after, to zk.Zxid) {
-	t.links.put(link, item{log: &logRange{after, to}}, packetBytesMin)
+	t.links.put(link, item{log: &logRange{after, to}})
 }
 
 // Drop ends a link once what was sent before has left, or Options.DropGrace later. Nothing more is received on it.

@@ -131,6 +131,12 @@ type node struct {
 	stop func() error // ends it; the error of Run
 }
 
+// Send has a message sent at once.
+func (n *node) Send(link consensus.LinkID, m *consensus.Message) {
+	n.Transport.Send(link, m)
+	n.Flush()
+}
+
 // ports finds n free ports of a loopback address.
 func ports(t testing.TB, host string, n int) []int {
 	t.Helper()

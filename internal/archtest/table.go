@@ -45,7 +45,7 @@ var table = []Row{
 
 	// The server's edges and drivers.
 	{Path: "consensus/transport", Ring: Edge,
-		Imports: []string{"consensus", "consensus/election", "consensus/quorum", "internal/jute", "internal/zk", "storage/tree"},
+		Imports: []string{"consensus", "consensus/election", "consensus/quorum", "internal/jute", "internal/nonblock", "internal/zk", "storage/tree"},
 		Modules: []string{"github.com/rs/zerolog"}},
 	{Path: "server/config", Ring: Edge, Imports: []string{"consensus/quorum", "internal/typo", "internal/zk"}},
 	{Path: "server/driver", Ring: Driver,
@@ -54,7 +54,7 @@ var table = []Row{
 	{Path: "server/secure", Ring: Edge, Imports: []string{"internal/keystore", "internal/quiet"},
 		Modules: []string{"github.com/rs/zerolog", "google.golang.org/grpc"}},
 	{Path: "server/juteapi", Ring: Edge,
-		Imports: []string{"internal/jute", "internal/quiet", "internal/zk", "server/request", "server/secure"},
+		Imports: []string{"internal/jute", "internal/nonblock", "internal/quiet", "internal/zk", "server/request", "server/secure"},
 		Modules: []string{"github.com/rs/zerolog", "golang.org/x/sys"}},
 	{Path: "server/grpcapi", Ring: Edge,
 		Imports: []string{"gen/paddock/v1", "internal/jute", "internal/queue", "internal/quiet", "internal/txn", "internal/zk", "server/auth", "server/driver", "server/request",
@@ -84,6 +84,7 @@ var table = []Row{
 	{Path: "client", Ring: Edge, Imports: []string{"gen/paddock/v1"},
 		Modules: []string{"google.golang.org/genproto/googleapis/rpc", "google.golang.org/grpc"}},
 	{Path: "internal/quiet", Ring: Edge},
+	{Path: "internal/nonblock", Ring: Edge},
 	{Path: "internal/keystore", Ring: Edge,
 		Modules: []string{"github.com/pavlo-v-chernykh/keystore-go/v4", "github.com/youmark/pkcs8", "software.sslmate.com/src/go-pkcs12"}},
 	{Path: "internal/client", Ring: Edge, Imports: []string{"internal/jute", "internal/zk"}},

@@ -74,6 +74,7 @@ type Driver struct {
 	now     int64 // nanoseconds since start, read once per round
 	wallMS  int64
 	ev      replica.Event
+	core    consensus.Event
 	log     logState
 	feed    *feed
 	traces  traces
@@ -211,9 +212,12 @@ func (d *Driver) step(ev replica.Event) {
 	d.opt.Replica.Step(&d.ev, effects{d})
 }
 
-// endRound hands over the log and lets the clients' connections send.
+// endRound hands over the log, and lets the links to other servers and the clients' connections send.
 func (d *Driver) endRound() {
 	d.handOver()
+	if d.opt.Peers != nil {
+		d.opt.Peers.Flush()
+	}
 	d.feed.publish(d.opt.Replica.Serves(), d.opt.Replica.Tree().Zxid(), d.durable, d.now)
 	d.flush(true)
 	d.flush(false)
@@ -269,8 +273,7 @@ func (d *Driver) control(l *letter) {
 			d.step(l.events[i])
 		}
 	case fromPeer:
-		d.box.peerDone(l.weight)
-		d.step(*l.event)
+		d.fromPeer(l)
 	case snapshotDone:
 		if l.err != nil {
 			d.stats.SnapshotErrors++

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"paddock/consensus"
 	"paddock/internal/zk"
 	"paddock/server/replica"
 	"paddock/server/request"
@@ -20,7 +21,7 @@ const (
 	drained
 	closed
 	synced       // events, weight, err
-	fromPeer     // event, weight
+	fromPeer     // event, or link and messages; weight
 	snapshotDone // view, err
 	inspect      // fn
 )
@@ -37,6 +38,8 @@ type letter struct {
 	at       int64 // of submit and synced: nanoseconds since the driver was made, monotonic
 	events   []replica.Event
 	event    *replica.Event
+	link     consensus.LinkID
+	messages []consensus.Message
 	view     *tree.View
 	err      error
 	fn       func()

@@ -11,6 +11,8 @@ import (
 type Peers interface {
 	// Do carries out a Send, SendLog, Drop, Dial, Notify or ConnectAll.
 	Do(*consensus.Action)
+	// Flush has what was given to Do leave; it is called at the end of a round.
+	Flush()
 	// SendSnap sends a view on a link; Driver.SnapSent gives it back. false: the link is gone, and so is the need for the view.
 	SendSnap(link consensus.LinkID, v *tree.View) bool
 }
@@ -19,6 +21,28 @@ type Peers interface {
 // was sent. It waits while the owner has much to take of this kind.
 func (d *Driver) Consensus(ev consensus.Event, t *tree.Tree) {
 	d.box.post(letter{kind: fromPeer, weight: weighMessage(ev.Message), event: &replica.Event{Kind: replica.Consensus, Core: &ev, Tree: t}})
+}
+
+// Received tells it of messages that have come on a link, none of them a MsgSnap. It keeps them, and waits as Consensus does.
+func (d *Driver) Received(link consensus.LinkID, messages []consensus.Message) {
+	weight := int64(0)
+	for i := range messages {
+		weight += weighMessage(&messages[i])
+	}
+	d.box.post(letter{kind: fromPeer, weight: weight, link: link, messages: messages})
+}
+
+// fromPeer steps what has come from another server.
+func (d *Driver) fromPeer(l *letter) {
+	d.box.peerDone(l.weight)
+	if l.event != nil {
+		d.step(*l.event)
+		return
+	}
+	for i := range l.messages {
+		d.core = consensus.Event{Kind: consensus.Received, Link: l.link, Message: &l.messages[i]}
+		d.step(replica.Event{Kind: replica.Consensus, Core: &d.core})
+	}
 }
 
 // SnapSent tells that nobody reads a view any more that was given to SendSnap. It never waits: the owner itself may call it.

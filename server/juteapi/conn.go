@@ -8,10 +8,10 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"paddock/internal/jute"
+	"paddock/internal/nonblock"
 	"paddock/internal/zk"
 	"paddock/server/request"
 	"paddock/server/secure"
@@ -47,9 +47,9 @@ const (
 type conn struct {
 	srv    *Server
 	nc     net.Conn
-	raw    syscall.RawConn // for writes that never block; nil if every write is to be a goroutine's
-	tls    *sealed         // set before the handler sees the connection; nil without TLS
-	addr   string          // remote, host:port
+	try    *nonblock.Writer // nil if every write is to be a goroutine's
+	tls    *sealed          // set before the handler sees the connection; nil without TLS
+	addr   string           // remote, host:port
 	ip     netip.Addr
 	opened time.Time
 
@@ -64,11 +64,8 @@ type conn struct {
 	out  *buffer
 	told told
 
-	// The writer's that has the connection: what seal made last; argument and result of tryFunc, a closure made once.
-	cipher   *buffer
-	tryBytes []byte
-	tryTook  int
-	tryFunc  func(uintptr) bool
+	// The writer's that has the connection: what seal made last.
+	cipher *buffer
 
 	established chan struct{} // closed when the reader may go on after connect: connected, or dead
 	settle      sync.Once     // guards the closing of established
@@ -103,15 +100,9 @@ type conn struct {
 
 // newConn makes the connection of an accepted socket.
 func newConn(s *Server, nc net.Conn, addr string, ip netip.Addr) *conn {
-	c := &conn{srv: s, nc: nc, addr: addr, ip: ip, opened: s.opt.Clock(), established: make(chan struct{})}
+	c := &conn{srv: s, nc: nc, try: nonblock.New(nc), addr: addr, ip: ip, opened: s.opt.Clock(), established: make(chan struct{})}
 	c.idle.L = &c.mu
 	c.stats.reset()
-	if rc, ok := nc.(syscall.Conn); ok && canTryWrite {
-		if raw, err := rc.SyscallConn(); err == nil {
-			c.raw = raw
-			c.tryFunc = func(fd uintptr) bool { c.tryTook = writeNow(fd, c.tryBytes); return true }
-		}
-	}
 	c.setLimit(s.opt.SessionlessTimeout)
 	c.lastIO.Store(s.now())
 	return c

@@ -196,13 +196,10 @@ func (c *conn) tryWrite(b []byte) (left, rest []byte) {
 
 // writeNow writes what the socket takes at once and returns how much that was.
 func (c *conn) writeNow(b []byte) int {
-	if c.raw == nil {
+	if c.try == nil {
 		return 0
 	}
-	c.tryBytes, c.tryTook = b, 0
-	_ = c.raw.Write(c.tryFunc) // fails on a closed socket only, and then took nothing
-	c.tryBytes = nil
-	return c.tryTook
+	return c.try.Write(b)
 }
 
 // finish writes what tryWrite has left, as writeAll does.
