@@ -153,7 +153,7 @@ func checkMessage(t *testing.T, c captured) {
 		t.Fatalf("%v: %d of %d bytes, %v", c, len(b), len(c.bytes), err)
 	}
 	var m consensus.Message
-	if err := decodeMessage(b, &m); err != nil {
+	if err := new(decoder).message(b, &m); err != nil {
 		t.Fatalf("%v: %v", c, err)
 	}
 	if name := strings.ToUpper(strings.ReplaceAll(m.Kind.String(), "-", "")); name != c.Msg || int32(m.Kind) != c.Fields.Type || int64(m.Zxid) != number(t, c.Fields.Zxid) {
@@ -242,7 +242,7 @@ func TestOldServersIntroduceThemselves(t *testing.T) {
 		}
 		tc.want.Kind, tc.want.Zxid = consensus.MsgFollowerInfo, 1<<32
 		var m consensus.Message
-		if err := decodeMessage(b, &m); err != nil || !reflect.DeepEqual(m, tc.want) {
+		if err := new(decoder).message(b, &m); err != nil || !reflect.DeepEqual(m, tc.want) {
 			t.Errorf("%s: %+v, %v", tc.name, m, err)
 		}
 	}
@@ -265,7 +265,7 @@ func TestMalformedMessagesAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		var m consensus.Message
-		if err := decodeMessage(b, &m); err == nil {
+		if err := new(decoder).message(b, &m); err == nil {
 			t.Errorf("%s: read as %v", tc.name, &m)
 		}
 	}
@@ -297,7 +297,7 @@ func TestMessagesInPieces(t *testing.T) {
 				continue
 			}
 			var m consensus.Message
-			if err := decodeMessage(bytes.Clone(b), &m); err != nil {
+			if err := new(decoder).message(bytes.Clone(b), &m); err != nil {
 				t.Fatal(err)
 			}
 			got = append(got, m)
@@ -451,11 +451,11 @@ func FuzzMessage(f *testing.F) {
 			return
 		}
 		var m, again consensus.Message
-		if err := decodeMessage(in[:need], &m); err != nil {
+		if err := new(decoder).message(in[:need], &m); err != nil {
 			return
 		}
 		b := appendMessage(nil, &m)
-		if err := decodeMessage(b, &again); err != nil || !reflect.DeepEqual(m, again) {
+		if err := new(decoder).message(b, &again); err != nil || !reflect.DeepEqual(m, again) {
 			t.Fatalf("%+v became %+v (%v)", m, again, err)
 		}
 		if messageBytes(&m) < len(b)-packetBytesMin {

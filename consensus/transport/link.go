@@ -52,11 +52,11 @@ type link struct {
 
 	mu     sync.Mutex // guards what follows
 	items  []item
-	bytes  int64  // of items, and of what is being written
-	busy   bool   // somebody has the link, and looks at items again when he is done
-	spare  []byte // memory for the next messages
-	ended  error  // why; nil while it lives
-	reason error  // why it was dropped; nil if it was not
+	bytes  int64    // of items, and of what is being written
+	busy   bool     // somebody has the link, and looks at items again when he is done
+	spares [][]byte // memory for the next messages
+	ended  error    // why; nil while it lives
+	reason error    // why it was dropped; nil if it was not
 	timer  *time.Timer
 	wake   chan struct{}
 	closed chan struct{}
@@ -99,11 +99,7 @@ func (l *link) message(m *consensus.Message) {
 	}
 	n := len(l.items)
 	if n == 0 || l.items[n-1].messages == nil || len(l.items[n-1].messages) >= writeBytes {
-		if l.spare == nil {
-			l.spare = make([]byte, 0, writeBytesMin)
-		}
-		l.items = append(l.items, item{messages: l.spare})
-		l.spare = nil
+		l.items = append(l.items, item{messages: l.buffer()})
 		n++
 	}
 	b := &l.items[n-1].messages
@@ -166,10 +162,24 @@ func (l *link) flush() {
 	}
 }
 
+// buffer is memory for messages. If there is little to send one buffer does for ever, and otherwise each will be filled.
+func (l *link) buffer() []byte {
+	switch n := len(l.spares); {
+	case n > 0:
+		b := l.spares[n-1]
+		l.spares = l.spares[:n-1]
+		return b
+	case len(l.items) == 0:
+		return make([]byte, 0, writeBytesMin)
+	default:
+		return make([]byte, 0, writeBytes+writeBytesMin)
+	}
+}
+
 // keep keeps the memory of messages that were sent.
 func (l *link) keep(b []byte) {
-	if cap(b) >= writeBytesMin && cap(b) <= writeBytesKept {
-		l.spare = b[:0]
+	if cap(b) >= writeBytesMin && cap(b) <= writeBytesKept && len(l.spares) < sparesMax {
+		l.spares = append(l.spares, b[:0])
 	}
 }
 
@@ -433,7 +443,7 @@ func (l *link) introduction(r *reader) (*consensus.Message, error) {
 			continue
 		}
 		m := new(consensus.Message)
-		if err := decodeMessage(b, m); err != nil {
+		if err := new(decoder).message(b, m); err != nil {
 			return nil, err
 		}
 		if !isIntroduction(m) {

@@ -48,6 +48,7 @@ func (l *link) read(r *reader, first *consensus.Message) error {
 		batch = append(batch, *first)
 	}
 	var memory arena
+	var d decoder
 	for {
 		b, ok, err := r.message(l.t.opt.PacketBytesMax)
 		if err != nil {
@@ -67,7 +68,7 @@ func (l *link) read(r *reader, first *consensus.Message) error {
 		if len(b) > packetBytesMin {
 			b = memory.keep(b)
 		}
-		if err := decodeMessage(b, &m); err != nil {
+		if err := d.message(b, &m); err != nil {
 			return err
 		}
 		if m.Kind == consensus.MsgSnap {

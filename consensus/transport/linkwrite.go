@@ -17,6 +17,7 @@ const (
 	writeBytesMin  = 4 << 10 // of the first buffer
 	writeBytes     = 64 << 10
 	writeBytesKept = 256 << 10 // a larger buffer goes once it is written
+	sparesMax      = 8         // buffers that a link keeps
 	// directBytesMax is how much who flushes writes itself. A send takes long if it is large, and then waking a goroutine for it
 	// costs little beside that.
 	directBytesMax = 32 << 10

@@ -61,10 +61,17 @@ func (p *packet) jute(c *jute.Coder) {
 	jute.Vector(c, &p.authInfo, idBytesMin, func(c *jute.Coder, id *zk.ID) { id.Jute(c) })
 }
 
-// decodeMessage reads the bytes of exactly one message into m, which keeps b.
-func decodeMessage(b []byte, m *consensus.Message) error {
-	var p packet
-	c := jute.Reader(b)
+// decoder reads messages.
+type decoder struct {
+	p packet
+	c jute.Coder
+}
+
+// message reads the bytes of exactly one message into m, which keeps b.
+func (d *decoder) message(b []byte, m *consensus.Message) error {
+	d.p = packet{}
+	p, c := &d.p, &d.c
+	c.Reset(b)
 	p.jute(c)
 	if c.Left() > 0 {
 		c.Fail("surplus bytes")
@@ -74,7 +81,7 @@ func decodeMessage(b []byte, m *consensus.Message) error {
 	}
 	*m = consensus.Message{Kind: p.kind, Zxid: p.zxid}
 	c.Reset(p.data)
-	decodeData(c, m, &p)
+	decodeData(c, m, p)
 	if err := c.Err(); err != nil {
 		return fmt.Errorf("%v: %w", m.Kind, err)
 	}

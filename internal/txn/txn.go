@@ -62,6 +62,7 @@ type Txn struct {
 	TimeoutMS      int32    // createSession
 	Paths          []string // closeSession: the ephemerals it deletes, in order; nil if the txn does not say
 	Err            zk.Code  // error
+	Near           uint32   // setData: where in its tree who judged it has found the znode; 0 if that is not known. Never logged.
 	Ops            []Txn    // multi
 }
 
@@ -184,6 +185,12 @@ type Record struct {
 // Append appends the payload to dst and returns it. A closeSession without paths is written without a body.
 func (r *Record) Append(dst []byte) []byte {
 	c := jute.Writer(dst)
+	r.Encode(c)
+	return c.Bytes()
+}
+
+// Encode writes the payload with a Coder that may serve for many.
+func (r *Record) Encode(c *jute.Coder) {
 	r.Header.Jute(c)
 	if r.Header.Type != zk.OpCloseSession || r.Txn.Paths != nil {
 		r.Txn.body(c)
@@ -191,14 +198,16 @@ func (r *Record) Append(dst []byte) []byte {
 	if r.HasDigest {
 		r.Digest.Jute(c)
 	}
-	return c.Bytes()
 }
 
 // Decode reads one payload, which it keeps (fields alias it). It understands the two forms that old servers
 // wrote: a create without ParentCversion and a closeSession without a body.
-func (r *Record) Decode(payload []byte) error {
+func (r *Record) Decode(payload []byte) error { return r.DecodeWith(new(jute.Coder), payload) }
+
+// DecodeWith is Decode with a Coder that may serve for many.
+func (r *Record) DecodeWith(c *jute.Coder, payload []byte) error {
 	*r = Record{}
-	c := jute.Reader(payload)
+	c.Reset(payload)
 	r.Header.Jute(c)
 	if c.Err() != nil {
 		return fmt.Errorf("%w: header: %w", ErrMalformed, c.Err())

@@ -42,7 +42,7 @@ func (p *Prep) delete(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 	case n.children > 0:
 		return zk.NotEmpty
 	}
-	p.putDeleted(by, parentPath, parent, req.Path, n)
+	p.putDeleted(by, parentPath, &parent, req.Path, n.digest)
 	*out = txn.Txn{Type: zk.OpDelete, Path: req.Path}
 	return zk.OK
 }
@@ -70,24 +70,24 @@ func (p *Prep) deleteContainer(req *zk.Request, by *Asker, out *txn.Txn) zk.Code
 	if !ok {
 		return zk.NoNode
 	}
-	p.putDeleted(by, parentPath, parent, req.Path, n)
+	p.putDeleted(by, parentPath, &parent, req.Path, n.digest)
 	*out = txn.Txn{Type: zk.OpDeleteContainer, Path: req.Path}
 	return zk.OK
 }
 
-// putDeleted notes that path is gone: the parent loses a child and learns the zxid, its counter of creates stays.
-func (p *Prep) putDeleted(by *Asker, parentPath string, parent node, path string, n node) {
-	was := parent
+// putDeleted notes that path, which has the given digest, is gone: the parent loses a child and learns the zxid, its counter of creates stays.
+func (p *Prep) putDeleted(by *Asker, parentPath string, parent *node, path string, digest uint64) {
+	was := parent.digest
 	parent.children--
 	parent.stat.Pzxid = max(parent.stat.Pzxid, by.Zxid)
 	p.over.put(by.Zxid, parentPath, was, parent)
-	p.over.put(by.Zxid, path, n, node{})
+	p.over.put(by.Zxid, path, digest, &node{})
 }
 
 // setData checks in ZooKeeper's order: session, path, the znode, WRITE, quota, version.
 func (p *Prep) setData(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
-	n, code := p.target(req, by, zk.PermWrite)
-	if code != zk.OK {
+	var n node
+	if code := p.target(req, by, zk.PermWrite, &n); code != zk.OK {
 		return code
 	}
 	if p.cfg.EnforceQuota && p.quotaExceeded(req.Path, 0, int64(len(req.Data))-int64(n.length)) {
@@ -96,38 +96,35 @@ func (p *Prep) setData(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 	if req.Version != -1 && req.Version != n.stat.Version {
 		return zk.BadVersion
 	}
-	was := n
+	was := n.digest
 	n.stat.Version = zk.NextVersion(n.stat.Version)
 	n.stat.Mzxid, n.stat.MtimeMS = by.Zxid, by.TimeMS
 	n.prefix, n.length = tree.DigestPrefix(key(req.Path), req.Data), int32(len(req.Data))
 	n.wrote, n.data = true, req.Data
-	p.over.put(by.Zxid, req.Path, was, n)
-	*out = txn.Txn{Type: zk.OpSetData, Path: req.Path, Data: req.Data, Version: n.stat.Version}
+	p.over.put(by.Zxid, req.Path, was, &n)
+	*out = txn.Txn{Type: zk.OpSetData, Path: req.Path, Data: req.Data, Version: n.stat.Version, Near: uint32(n.ref)}
 	return zk.OK
 }
 
-// target is the part that setData and check share: session, full path check, existence, permission.
-func (p *Prep) target(req *zk.Request, by *Asker, perm zk.Perms) (node, zk.Code) {
-	if by.State != zk.OK {
-		return node{}, by.State
+// target is the part that setData and check share: session, full path check, existence, permission. n, which is zero, becomes the znode.
+func (p *Prep) target(req *zk.Request, by *Asker, perm zk.Perms, n *node) zk.Code {
+	switch {
+	case by.State != zk.OK:
+		return by.State
+	case !zk.ValidPath(req.Path):
+		return zk.BadArguments
+	case !p.over.load(req.Path, n):
+		return zk.NoNode
+	case !p.may(by, n.acl, perm):
+		return zk.NoAuth
 	}
-	if !zk.ValidPath(req.Path) {
-		return node{}, zk.BadArguments
-	}
-	n, ok := p.over.find(req.Path)
-	if !ok {
-		return node{}, zk.NoNode
-	}
-	if !p.may(by, n.acl, perm) {
-		return node{}, zk.NoAuth
-	}
-	return n, zk.OK
+	return zk.OK
 }
 
 // check asks for a version and changes nothing.
 func (p *Prep) check(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
-	n, code := p.target(req, by, zk.PermRead)
-	if code != zk.OK {
+	var n node
+	if code := p.target(req, by, zk.PermRead, &n); code != zk.OK {
 		return code
 	}
 	if req.Version != -1 && req.Version != n.stat.Version {
@@ -158,9 +155,9 @@ func (p *Prep) setACL(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 	case req.Version != -1 && req.Version != n.stat.Aversion:
 		return zk.BadVersion
 	}
-	was := n
+	was := n.digest
 	n.acl, n.stat.Aversion = acl, zk.NextVersion(n.stat.Aversion)
-	p.over.put(by.Zxid, req.Path, was, n)
+	p.over.put(by.Zxid, req.Path, was, &n)
 	*out = txn.Txn{Type: zk.OpSetACL, Path: req.Path, ACL: acl, Version: n.stat.Aversion}
 	return zk.OK
 }
@@ -183,7 +180,7 @@ func (p *Prep) CloseSession(by Asker, rec *txn.Record) {
 		live = append(live, path)
 		parentPath := zk.ParentPath(path)
 		parent, _ := p.over.find(parentPath)
-		p.putDeleted(&by, parentPath, parent, path, n)
+		p.putDeleted(&by, parentPath, &parent, path, n.digest)
 	}
 	rec.Txn.Paths = live
 	p.finish(zk.OK, rec)

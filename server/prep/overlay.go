@@ -15,7 +15,8 @@ type node struct {
 	length   int32  // of the data, in bytes
 	wrote    bool   // a txn in flight has set the data, to data; otherwise the tree has it
 	data     []byte
-	digest   uint64 // what the znode adds to the digest of the tree
+	digest   uint64   // what the znode adds to the digest of the tree
+	ref      tree.Ref // where the tree has it; None if a txn in flight makes it
 }
 
 // change is the state of one path after one txn in flight.
@@ -48,23 +49,30 @@ func key(path string) string {
 }
 
 // find returns the znode at path as the next txn will find it.
-func (o *overlay) find(path string) (node, bool) {
+func (o *overlay) find(path string) (n node, ok bool) {
+	ok = o.load(path, &n)
+	return n, ok
+}
+
+// load is find into n, which stays zero if there is no such znode.
+func (o *overlay) load(path string, n *node) bool {
 	path = key(path)
 	if len(o.newest) > 0 {
 		if c, ok := o.newest[path]; ok {
-			return c.node, c.exists
+			*n = c.node
+			return c.exists
 		}
 	}
 	ref, ok := o.tree.Find(path)
 	if !ok {
-		return node{}, false
+		return false
 	}
-	n := node{
+	*n = node{
 		exists: true, stat: o.tree.Stored(ref), children: int32(o.tree.Children(ref)), acl: o.tree.ACL(ref),
-		prefix: o.tree.Prefix(ref), length: int32(o.tree.DataBytes(ref)),
+		prefix: o.tree.Prefix(ref), length: int32(o.tree.DataBytes(ref)), ref: ref,
 	}
 	n.digest = tree.DigestOf(path, n.prefix, &n.stat)
-	return n, true
+	return true
 }
 
 // data is what the znode at path, which find has returned, will hold.
@@ -76,16 +84,16 @@ func (o *overlay) data(path string, n *node) []byte {
 	return o.tree.Data(ref)
 }
 
-// put makes n what the next txn finds at path. was is what find returned before.
-func (o *overlay) put(zxid zk.Zxid, path string, was, n node) {
+// put makes n what the next txn finds at path. was is the digest of what find returned before.
+func (o *overlay) put(zxid zk.Zxid, path string, was uint64, n *node) {
 	path = key(path)
 	n.digest = 0
 	if n.exists {
 		n.digest = tree.DigestOf(path, n.prefix, &n.stat)
 	}
-	o.digest += n.digest - was.digest
+	o.digest += n.digest - was
 	c := o.alloc()
-	*c = change{node: n, path: path, zxid: zxid, older: o.newest[path]}
+	*c = change{node: *n, path: path, zxid: zxid, older: o.newest[path]}
 	o.newest[path] = c
 	o.order = append(o.order, c)
 	if s, ok := n.stat.Owner.Session(); ok && n.exists && n.stat.Czxid == zxid {

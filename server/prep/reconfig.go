@@ -64,10 +64,10 @@ func (p *Prep) reconfig(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 		return zk.NoAuth
 	}
 	*out = txn.Txn{Type: zk.OpReconfig, Path: zk.ConfigPath, Data: []byte(next.String()), Version: -1}
-	was := n
+	was := n.digest
 	n.stat.Version, n.stat.Mzxid, n.stat.MtimeMS = -1, by.Zxid, by.TimeMS
 	n.length = int32(len(out.Data))
-	p.over.put(by.Zxid, zk.ConfigPath, was, n)
+	p.over.put(by.Zxid, zk.ConfigPath, was, &n)
 	return zk.OK
 }
 

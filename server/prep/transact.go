@@ -37,7 +37,8 @@ func (p *Prep) transact(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 
 // holds judges one guard. It needs READ on the znode if that is there.
 func (p *Prep) holds(g *zk.Guard, by *Asker) (bool, zk.Code) {
-	n, code := p.target(&zk.Request{Path: g.Path}, by, zk.PermRead)
+	var n node
+	code := p.target(&zk.Request{Path: g.Path}, by, zk.PermRead, &n)
 	if code == zk.NoNode {
 		return g.Kind == zk.GuardAbsent, zk.OK
 	}

@@ -1,13 +1,19 @@
 package replica
 
-import "paddock/internal/txn"
+import (
+	"paddock/internal/jute"
+	"paddock/internal/txn"
+)
 
 // arenaBytes is how much memory for payloads is taken at a time.
 const arenaBytes = 128 << 10
 
 // arena encodes records into shared blocks, so that a txn costs no allocation of its own. A block is freed when the
 // last payload in it is.
-type arena struct{ block []byte }
+type arena struct {
+	block []byte
+	enc   jute.Coder
+}
 
 // encode returns the payload of rec; it is never modified.
 func (a *arena) encode(rec *txn.Record) []byte {
@@ -15,7 +21,9 @@ func (a *arena) encode(rec *txn.Record) []byte {
 		a.block = make([]byte, 0, arenaBytes)
 	}
 	start := len(a.block)
-	grown := rec.Append(a.block)
+	a.enc = *jute.Writer(a.block)
+	rec.Encode(&a.enc)
+	grown := a.enc.Bytes()
 	if cap(grown) != cap(a.block) {
 		return grown[start:] // did not fit and moved: it has a block of its own
 	}

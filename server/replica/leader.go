@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 
 	"paddock/consensus"
-	"paddock/internal/jute"
 	"paddock/internal/zk"
 	"paddock/server/prep"
 	"paddock/server/session"
@@ -75,7 +74,7 @@ func (r *Replica) asked(link consensus.LinkID, q *consensus.ForwardedRequest, ef
 		r.prep.CloseSession(by, &f.rec)
 	default:
 		by.State, by.Owning = r.remoteState(q.Session, owner)
-		req := decodeBody(q)
+		req := r.decodeBody(q)
 		r.prep.Judge(req, by, &f.rec)
 	}
 	r.propose(&f, eff)
@@ -101,8 +100,9 @@ func (r *Replica) remoteState(s zk.SessionID, owner session.Owner) (state, ownin
 }
 
 // decodeBody makes a request of what was forwarded.
-func decodeBody(q *consensus.ForwardedRequest) *zk.Request {
+func (r *Replica) decodeBody(q *consensus.ForwardedRequest) *zk.Request {
 	req := &zk.Request{Xid: q.Cxid, Op: q.Op}
-	req.Body(jute.Reader(q.Body))
+	r.dec.Reset(q.Body)
+	req.Body(&r.dec)
 	return req
 }

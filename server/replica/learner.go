@@ -82,7 +82,8 @@ func body(req *zk.Request) []byte {
 	if req.Malformed {
 		return []byte{}
 	}
-	w := jute.Writer(nil)
+	const rest = 64 // header, lengths, numbers
+	w := jute.Writer(make([]byte, 0, rest+len(req.Path)+len(req.Data)))
 	req.Jute(w)
 	return w.Bytes()[zk.HeaderBytes:]
 }

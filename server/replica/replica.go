@@ -6,6 +6,7 @@ import (
 	"paddock/consensus"
 	"paddock/consensus/quorum"
 	"paddock/internal/invariant"
+	"paddock/internal/jute"
 	"paddock/internal/queue"
 	"paddock/internal/txn"
 	"paddock/internal/zk"
@@ -112,6 +113,7 @@ type Replica struct {
 	fired   []watch.Firing
 	reply   zk.Reply
 	payload arena
+	dec     jute.Coder
 }
 
 // New returns a server with the recovered tree t, at the given moment. nowMS and wallMS are as in Event.
@@ -293,7 +295,7 @@ func (r *Replica) append(e consensus.Entry, eff Effects) {
 		return
 	}
 	var f inflight
-	err := f.rec.Decode(e.Payload)
+	err := f.rec.DecodeWith(&r.dec, e.Payload)
 	invariant.Check(err == nil, "what is logged can be read", int64(e.Zxid), int64(len(e.Payload)))
 	r.flying.Push(f)
 	r.logged = e.Zxid

@@ -102,6 +102,14 @@ func (t *Tree) Find(path string) (Ref, bool) {
 	return r, r != None
 }
 
+// findNear is Find that looks first where the znode was when it was last looked for; None for nowhere.
+func (t *Tree) findNear(r Ref, path string) (Ref, bool) {
+	if r != None && r < t.fresh && t.pathIs(r, path) {
+		return r, true
+	}
+	return t.Find(path)
+}
+
 // Prefix is the znode's DigestPrefix; 0 for znodes below /zookeeper, which have no digest.
 func (t *Tree) Prefix(r Ref) uint32 { return t.at(r).prefix }
 
