@@ -65,6 +65,7 @@ type link struct {
 // item is what waits for its turn to be sent: one of the fields.
 type item struct {
 	messages []byte // as they are sent, one behind the other
+	synced   bool   // with them the learner is synchronised
 	view     *tree.View
 	log      *logRange
 	last     bool // nothing follows: close
@@ -102,14 +103,14 @@ func (l *link) message(m *consensus.Message) {
 		l.items = append(l.items, item{messages: l.buffer()})
 		n++
 	}
-	b := &l.items[n-1].messages
-	before := len(*b)
-	*b = appendMessage(*b, m)
-	l.bytes += int64(len(*b) - before)
+	it := &l.items[n-1]
+	before := len(it.messages)
+	it.messages = appendMessage(it.messages, m)
+	l.bytes += int64(len(it.messages) - before)
 	switch {
 	case m.Kind == consensus.MsgUpToDate && !l.dialled,
 		m.Kind == consensus.MsgAck && m.Zxid.Counter() == 0 && l.dialled:
-		l.synced.Store(true)
+		it.synced = true
 	}
 }
 
@@ -140,10 +141,14 @@ func (l *link) flush() {
 	if l.busy || l.ended != nil || len(l.items) == 0 {
 		return
 	}
-	b := l.items[0].messages
+	it := l.items[0]
+	b := it.messages
 	if l.try == nil || len(l.items) > 1 || b == nil || len(b) > directBytesMax {
 		l.ring()
 		return
+	}
+	if it.synced {
+		l.synced.Store(true)
 	}
 	l.items[0] = item{}
 	l.items, l.busy = l.items[:0], true
@@ -328,14 +333,15 @@ func (s *links) put(id consensus.LinkID, it item) bool {
 // message puts a message at the end of the queue of a link, and notes that it is to be flushed.
 func (s *links) message(id consensus.LinkID, m *consensus.Message) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	l := s.byID[id]
-	if l != nil && !l.listed {
+	if l == nil {
+		return
+	}
+	l.message(m)
+	if !l.listed {
 		l.listed = true
 		s.unflushed = append(s.unflushed, l)
-	}
-	s.mu.Unlock()
-	if l != nil {
-		l.message(m)
 	}
 }
 

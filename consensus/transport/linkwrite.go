@@ -78,6 +78,9 @@ func (o *outgoing) item(it item) error {
 		err = o.log(it.log)
 		o.l.sent(packetBytesMin, nil)
 	case !it.last:
+		if it.synced {
+			o.l.synced.Store(true)
+		}
 		err = o.send(it.messages)
 		o.l.sent(len(it.messages), it.messages)
 	}
