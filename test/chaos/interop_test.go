@@ -47,6 +47,11 @@ func TestInterop(t *testing.T) {
 						w.interop(len(interopScenes)*i+j, scene, s, saw)
 					}
 					w.agree(t)
+					for _, p := range w.members {
+						if p.kind == java {
+							w.must(p.purge())
+						}
+					}
 				}
 			})
 		}

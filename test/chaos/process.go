@@ -97,6 +97,11 @@ func (p *process) command(cfg string) (*exec.Cmd, error) {
 		bin, err := program()
 		return exec.Command(bin, append([]string{"serve", "--config", cfg}, p.flags...)...), err
 	}
+	return javaCommand("org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg)
+}
+
+// javaCommand is the command line of a class of ZooKeeper and its arguments.
+func javaCommand(main ...string) (*exec.Cmd, error) {
 	program, err := exec.LookPath("java")
 	if err != nil {
 		return nil, fmt.Errorf("%w: install it with `apt-get install zookeeper`", err)
@@ -109,9 +114,20 @@ func (p *process) command(cfg string) (*exec.Cmd, error) {
 		}
 	}
 	args := []string{"-Xmx512m", "-Xshare:auto", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
-		"-Dznode.container.checkIntervalMs=86400000", "-cp", strings.Join(jars, ":"),
-		"org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg}
-	return exec.Command(program, args...), nil
+		"-Dznode.container.checkIntervalMs=86400000", "-cp", strings.Join(jars, ":")}
+	return exec.Command(program, append(args, main...)...), nil
+}
+
+// purge deletes old snapshots and logs of a ZooKeeper, which does so by itself once an hour at most.
+func (p *process) purge() error {
+	cmd, err := javaCommand("org.apache.zookeeper.server.PurgeTxnLog", p.data, p.data, "-n", "3")
+	if err != nil {
+		return err
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("purge: %w: %s", err, tail(out))
+	}
+	return nil
 }
 
 // program is the binary under test.
