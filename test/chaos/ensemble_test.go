@@ -3,8 +3,12 @@
 package chaos
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -57,20 +61,82 @@ func TestEnsembleKill(t *testing.T) {
 	for _, kinds := range mixtures {
 		t.Run(strings.Join(kinds, " "), func(t *testing.T) {
 			s := seed(t)
-			r := &ensembleRun{T: t, e: assemble(t, kinds, "snapCount=300", "maxSessionTimeout=120000"), rng: rand.New(rand.NewPCG(s, 0))}
-			r.e.launch(t)
-			r.e.await(t)
-			var err error
-			if r.f, err = newFleet(r.e.members[0], s); err != nil {
-				t.Fatal(err)
+			for i, ensembles := 0, uint64(0); i < rounds; ensembles++ {
+				r := &ensembleRun{T: t, e: assemble(t, kinds, "snapCount=300", "maxSessionTimeout=120000"), rng: rand.New(rand.NewPCG(s, ensembles))}
+				r.e.launch(t)
+				r.e.await(t)
+				var err error
+				if r.f, err = newFleet(r.e.members[0], s+ensembles); err != nil {
+					t.Fatal(err)
+				}
+				for ; i < rounds && !r.spoilt; i++ {
+					r.round(i)
+				}
+				r.f.release()
+				if !r.spoilt {
+					r.e.agree(t)
+				}
+				t.Logf("%d acknowledged requests, %d sequence numbers; answers: %s", r.f.acks.Load(), len(r.f.numbers), r.f.counts())
+				r.e.end()
 			}
-			for i := range rounds {
-				r.round(i)
-			}
-			r.f.release()
-			r.e.agree(t)
-			t.Logf("%d acknowledged requests, %d sequence numbers; answers: %s", r.f.acks.Load(), len(r.f.numbers), r.f.counts())
 		})
+	}
+}
+
+// Whoever starts as a leader writes a snapshot at once, in ZooKeeper also of what no quorum has. If another leads in the end
+// and tells it to truncate its log, the snapshot stays, and the server goes on with what was truncated: ZOOKEEPER-1549. It says that
+// itself, in two lines: where it is to truncate to, and what it loads after that.
+var (
+	truncates = regexp.MustCompile(`Truncating log to get in sync with the leader 0x([0-9a-f]+)`)
+	loads     = regexp.MustCompile(`Snapshot loaded in \d+ ms, highest zxid is 0x([0-9a-f]+)`)
+)
+
+// untruncated tells whether a Java member has kept what it was told to truncate. It differs from the others then, whoever leads them,
+// and with it in the ensemble nothing can be said of any.
+func (e *ensemble) untruncated() (bool, error) {
+	for _, p := range e.members {
+		if p.kind != java {
+			continue
+		}
+		log, err := os.ReadFile(p.logFile())
+		if err != nil {
+			return false, err
+		}
+		for _, at := range truncates.FindAllSubmatchIndex(log, -1) {
+			to, err1 := strconv.ParseUint(string(log[at[2]:at[3]]), 16, 64)
+			m := loads.FindSubmatch(log[at[1]:])
+			if m == nil {
+				continue
+			}
+			loaded, err2 := strconv.ParseUint(string(m[1]), 16, 64)
+			if err := errors.Join(err1, err2); err != nil || loaded > to {
+				return err == nil, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// TestKeptThoughTruncated checks that what ZooKeeper says of it is understood, and nothing else is taken for it.
+func TestKeptThoughTruncated(t *testing.T) {
+	const truncated = "WARN Learner - Truncating log to get in sync with the leader 0x1300000422\n"
+	loaded := func(zxid string) string {
+		return "INFO ZKDatabase - Snapshot loaded in 16 ms, highest zxid is " + zxid + ", digest is 1\n"
+	}
+	for text, want := range map[string]bool{
+		"": false, loaded("0x1300000433") + truncated + loaded("0x1300000422"): false, truncated: false,
+		loaded("0x1300000433") + truncated + loaded("0x1300000433") + loaded("0x1300000422"): true,
+	} {
+		p, err := newProcess(java, t.TempDir(), t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p.logFile(), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := (&ensemble{members: []*process{p}}).untruncated(); got != want || err != nil {
+			t.Errorf("%q: %t, %v", text, got, err)
+		}
 	}
 }
 
@@ -79,6 +145,23 @@ type ensembleRun struct {
 	e   *ensemble
 	f   *fleet
 	rng *rand.Rand
+	// spoilt: a Java member has kept what it was told to truncate, and another ensemble does the rest of the rounds.
+	spoilt bool
+}
+
+// must ends the test because of an error, unless that is a Java member's.
+func (r *ensembleRun) must(i int, err error) {
+	r.Helper()
+	spoilt, err2 := r.e.untruncated()
+	switch {
+	case err2 != nil:
+		r.Fatal(err2)
+	case spoilt && !r.spoilt:
+		r.Logf("round %d: a java member has kept what it was told to truncate; a new ensemble goes on (%v)", i, err)
+	case err != nil && !spoilt:
+		r.Fatalf("round %d: %v", i, err)
+	}
+	r.spoilt = spoilt
 }
 
 // spread gives each worker a member to talk to, and the fleet one to look at.
@@ -111,16 +194,14 @@ func (r *ensembleRun) round(i int) {
 		}
 	}
 	<-time.After(time.Duration(r.rng.Int64N(int64(time.Second)))) // for the others to go on; nothing is waited for
-	if err := l.end(); err != nil {
-		r.Fatalf("round %d: %v", i, err)
+	if r.must(i, l.end()); r.spoilt {
+		return
 	}
 	r.e.launch(r.T)
 	r.e.await(r.T)
-	if err := r.e.catchUp(); err != nil {
-		r.Fatalf("round %d: %v", i, err)
+	if r.must(i, r.e.catchUp()); r.spoilt {
+		return
 	}
 	r.spread()
-	if err := r.f.check(); err != nil {
-		r.Fatalf("round %d: %v", i, err)
-	}
+	r.must(i, r.f.check())
 }

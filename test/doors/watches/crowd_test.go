@@ -26,8 +26,9 @@ const (
 	crowdChanges  = 80   // more than may wait for who does not read
 	crowdAlone    = 20   // changes where all read
 	crowdBytes    = 64 << 10
-	crowdPerConn  = 200 // streams of a connection
-	crowdEvery    = time.Second
+	crowdPerConn  = 200                    // streams of a connection
+	crowdEvery    = time.Second            // between changes
+	crowdEveryMin = 200 * time.Millisecond // with -short
 )
 
 // crowdEvent is a change, and when it was told or asked for.
@@ -42,16 +43,16 @@ type crowdStream = paddockv1.WatchService_WatchClient
 // TestTheDeafDoNotHoldUpACrowd has many watch one znode, each on a stream of its own, and some of them read nothing: the others are told
 // every change in order. How soon, and how much memory the server has, is logged.
 func TestTheDeafDoNotHoldUpACrowd(t *testing.T) {
-	size := crowdSize
+	size, every := crowdSize, crowdEvery
 	if testing.Short() {
-		size = crowdShort
+		size, every = crowdShort, crowdEveryMin
 	}
-	t.Run("all read", func(t *testing.T) { crowd(t, size, 0, crowdAlone) })
-	t.Run("some are deaf", func(t *testing.T) { crowd(t, size, size/crowdDeafEach, crowdChanges) })
+	t.Run("all read", func(t *testing.T) { crowd(t, size, 0, crowdAlone, every) })
+	t.Run("some are deaf", func(t *testing.T) { crowd(t, size, size/crowdDeafEach, crowdChanges, every) })
 }
 
 // crowd is so many watchers, some of them deaf, and so many changes.
-func crowd(t *testing.T, size, deafCount, changeCount int) {
+func crowd(t *testing.T, size, deafCount, changeCount int, every time.Duration) {
 	s := rig.Start(t)
 	c := rig.Client(t, client.Options{}, s)
 	if _, err := c.Create(t.Context(), "/crowd", nil, client.CreateOptions{}); err != nil {
@@ -66,7 +67,7 @@ func crowd(t *testing.T, size, deafCount, changeCount int) {
 	for i, stream := range healthy {
 		all.Go(func() { told[i], errs[i] = crowdHear(stream, changeCount) }) // ends with the changes, or with the connection
 	}
-	changes, most := crowdChange(t, s, c, changeCount)
+	changes, most := crowdChange(t, s, c, changeCount, every)
 	all.Wait()
 	var took []time.Duration
 	for i, events := range told {
@@ -114,9 +115,9 @@ func crowdGather(t *testing.T, s *rig.Server, size, deafCount int) (healthy, dea
 }
 
 // crowdChange makes all changes, and returns when each was asked for, and the most memory that the server had.
-func crowdChange(t *testing.T, s *rig.Server, c *client.Client, count int) (changes []crowdEvent, most int) {
+func crowdChange(t *testing.T, s *rig.Server, c *client.Client, count int, every time.Duration) (changes []crowdEvent, most int) {
 	t.Helper()
-	pace := time.NewTicker(crowdEvery)
+	pace := time.NewTicker(every)
 	defer pace.Stop()
 	data := make([]byte, crowdBytes)
 	for range count {
