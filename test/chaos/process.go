@@ -118,6 +118,26 @@ func javaCommand(main ...string) (*exec.Cmd, error) {
 	return exec.Command(program, append(args, main...)...), nil
 }
 
+// dropBegunLogs deletes log files without a header. ZooKeeper leaves one when it is killed as it begins a file, and does not start
+// from it (ZOOKEEPER-1621: EOFException); to delete it is what its operators do.
+func (p *process) dropBegunLogs() error {
+	const headerBytes = 16
+	logs, err := filepath.Glob(filepath.Join(p.data, "version-2", "log.*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range logs {
+		info, err := os.Stat(name)
+		if err == nil && info.Size() < headerBytes {
+			err = os.Remove(name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // purge deletes old snapshots and logs of a ZooKeeper, which does so by itself once an hour at most.
 func (p *process) purge() error {
 	cmd, err := javaCommand("org.apache.zookeeper.server.PurgeTxnLog", p.data, p.data, "-n", "3")
@@ -154,6 +174,11 @@ func (p *process) launch() error {
 	cfg := p.configFile()
 	if _, err := os.Stat(cfg); err != nil || !p.keep {
 		if err := os.WriteFile(cfg, []byte(p.config()), 0o644); err != nil {
+			return err
+		}
+	}
+	if p.kind == java {
+		if err := p.dropBegunLogs(); err != nil {
 			return err
 		}
 	}
