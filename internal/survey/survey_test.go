@@ -108,7 +108,7 @@ func TestExamine(t *testing.T) {
 			return all
 		}, 1, "does not answer mntr (whether followers are in sync, digests that differ, local sessions), hash"},
 		{"only the least word that is not allowed", func(all []said) []said { delete(all[0], "hash"); return all }, 0, "does not answer hash"},
-		{"clients that use TLS", replace(2, "conf", "secureClientPort=-1", "secureClientPort=2281"), 2, "clients use TLS on port 2281"},
+		{"clients that use TLS", replace(2, "conf", "secureClientPort=-1", "secureClientPort=2281"), 1, "clients use TLS on port 2281"},
 		{"servers that authenticate", replace(1, "mntr", "auth_success\t0", "auth_success\t4"), 2, "with SASL"},
 		{"local sessions", replace(1, "mntr", "local_sessions\t0", "local_sessions\t4"), 1, "4 local sessions"},
 		{"a tree that has differed", replace(1, "mntr", "mismatches_count\t0", "mismatches_count\t1"), 2, "differed from the leader's 1 times"},
