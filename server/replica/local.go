@@ -21,6 +21,7 @@ import (
 type ended struct {
 	known map[zk.SessionID]struct{}
 	order queue.Queue[endedAt] // the oldest first
+	forMS int64
 }
 
 type endedAt struct {
@@ -28,18 +29,25 @@ type endedAt struct {
 	ms      int64
 }
 
-// How long, which is longer than a learner is kept that lets nothing be heard, and how many.
+// How long at least, and how many.
 const (
 	endedForMS = 120_000
 	endedMax   = 1 << 17
 )
+
+// init sets how long sessions are remembered: longer than a learner is kept that lets nothing be heard.
+func (e *ended) init(core *consensus.Config) {
+	if e.forMS = endedForMS; core != nil {
+		e.forMS = max(e.forMS, 2*core.SyncLimit*core.TickMS)
+	}
+}
 
 // add notes that a session has ended, and forgets those that need not be known any more.
 func (e *ended) add(s zk.SessionID, nowMS int64) {
 	if e.known == nil {
 		e.known = map[zk.SessionID]struct{}{}
 	}
-	for e.order.Len() > 0 && (nowMS-e.order.Front().ms > endedForMS || e.order.Len() >= endedMax) {
+	for e.order.Len() > 0 && (nowMS-e.order.Front().ms > e.forMS || e.order.Len() >= endedMax) {
 		delete(e.known, e.order.Front().session)
 		e.order.Pop()
 	}

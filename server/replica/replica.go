@@ -132,6 +132,7 @@ func New(cfg Config, t *tree.Tree, nowMS, wallMS int64) (*Replica, error) {
 		ids: session.NewIDs(int64(cfg.ServerID), wallMS), nowMS: nowMS, wallMS: wallMS, lookingMS: nowMS,
 	}
 	r.snapshots.init(cfg)
+	r.ended.init(cfg.Core)
 	r.doomed.checkedMS = nowMS
 	r.throttle.init(cfg.Throttle, cfg.Seed, nowMS)
 	r.logged, r.role = t.Zxid(), core.Role()
