@@ -65,16 +65,7 @@ func TestSyncsOfAMasterAndOfItsObserverDoNotMixUp(t *testing.T) {
 
 func TestTheLeaderHearsOfAnObserversSessionsThroughItsMaster(t *testing.T) {
 	_, l, _, o := newQuartet(t)
-	alive, silent := o.connect(0, nil), o.connect(0, nil)
-	o.send(silent, creates(1, "/silent", zk.Ephemeral))
-	o.send(alive, creates(1, "/alive", zk.Ephemeral))
-	for xid := int32(2); xid < 40; xid++ {
-		o.send(alive, zk.Request{Xid: xid, Op: zk.OpPing})
-	}
-	if l.exists("/silent") || !l.exists("/alive") {
-		t.Errorf("silent: %t, alive: %t", l.exists("/silent"), l.exists("/alive"))
-	}
-	o.expect(silent, "connected 8000", "1 OK", "closed: session_expired")
+	onlyTheSilentExpire(t, o, l)
 }
 
 // To the leader a session that moves between an observer and its master stays where it is: these two have to tell.
