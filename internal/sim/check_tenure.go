@@ -15,6 +15,8 @@ type tenure struct {
 	e    *ensemble
 	of   map[*process]*watchover
 	asks zk.SessionID // an operator ends it
+
+	opening map[zk.SessionID]int64 // the last epoch in which a leader proposed to open the session, decided or not
 }
 
 // watchover is what one leader has heard of the sessions.
@@ -23,7 +25,9 @@ type watchover struct {
 	tickedMS int64 // when it could last end any
 }
 
-func (t *tenure) init(e *ensemble) { t.e, t.of = e, map[*process]*watchover{} }
+func (t *tenure) init(e *ensemble) {
+	t.e, t.of, t.opening = e, map[*process]*watchover{}, map[zk.SessionID]int64{}
+}
 
 // begin is a new leader: each session gets its whole timeout.
 func (t *tenure) begin(p *process) {
@@ -105,6 +109,7 @@ func (t *tenure) proposed(p *process, z zk.Zxid, payload []byte) {
 	switch {
 	case rec.Header.Type == zk.OpCreateSession:
 		w.live[s] = &sessionState{heardMS: t.e.nowMS, timeoutMS: rec.Txn.TimeoutMS}
+		t.opening[s] = p.epoch
 	case rec.Header.Type != zk.OpCloseSession:
 	case rec.Header.Cxid == 0:
 		t.ended(p, w.live[s], s)
@@ -195,7 +200,7 @@ func (t *tenure) established(p *process, a *attach) {
 	if p.epoch != t.e.history.epoch || !p.serving {
 		return
 	}
-	if len(h) == 0 && !t.e.localHere(p.m.id, a.session) && !t.upgrading(a.session) {
+	if len(h) == 0 && !t.e.localHere(p.m.id, a.session) && !t.upgrading(p, a.session) {
 		t.e.fail("client %d gets session %v, which was never opened", a.u.n, a.u.session)
 	}
 	if p.leading && len(h) > 1 {

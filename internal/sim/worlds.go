@@ -49,11 +49,11 @@ func (e *ensemble) localHere(id quorum.ServerID, s zk.SessionID) bool {
 	return e.plan.local && uint8(s>>56) == uint8(id)
 }
 
-// upgrading tells whether the newest leader has proposed to make a local session a global one. It may say that there is such a
-// session before that is decided: if it never is, the session ends with its word.
-func (t *tenure) upgrading(s zk.SessionID) bool {
-	w := t.of[t.e.newestLeader()]
-	return t.e.plan.local && w != nil && w.live[s] != nil
+// upgrading tells whether the leader of a server's epoch has proposed to make a local session a global one. It may say that there
+// is such a session before that is decided, and end before its word arrives: if it is never decided, the session ends with the epoch.
+func (t *tenure) upgrading(p *process, s zk.SessionID) bool {
+	epoch, proposed := t.opening[s]
+	return t.e.plan.local && proposed && epoch == p.epoch
 }
 
 // answeredHere judges the answer to a write that was never decided: those of local sessions that stay with their server.
