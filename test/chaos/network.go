@@ -35,7 +35,8 @@ func apart(t *testing.T, body func(*testing.T)) {
 			t.Fatalf("%v: install it with `apt-get install %s`", err, tool[1])
 		}
 	}
-	args := []string{"-test.run=^" + t.Name() + "$", "-test.v"}
+	_, subtests, _ := strings.Cut(flag.Lookup("test.run").Value.String(), "/")
+	args := []string{"-test.run=^" + t.Name() + "$/" + subtests, "-test.v"}
 	flag.Visit(func(f *flag.Flag) {
 		switch f.Name {
 		case "test.run", "test.v", "test.paniconexit0", "test.testlogfile", "test.count", "test.outputdir", "test.gocoverdir":
