@@ -14,6 +14,7 @@ type sessionRules struct {
 
 type sessionState struct {
 	heardMS   int64
+	takenMS   int64 // the latest that a leader may have taken up what it had heard: it holds requests while it may propose nothing
 	timeoutMS int32
 	closing   bool // its end is proposed
 }

@@ -166,14 +166,17 @@ func (t *tenure) ticked(p *process) {
 	if w == nil || !p.leading || e.err != nil || !p.r.Consensus().CanPropose() {
 		return
 	}
-	since := e.nowMS - w.tickedMS // a paused leader could do nothing, nor could one that was about to hand over
+	lastMS, since := w.tickedMS, e.nowMS-w.tickedMS // a paused leader could do nothing, nor could one that was about to hand over
 	w.tickedMS = e.nowMS
 	if p.event != nil {
 		return
 	}
 	for _, s := range sortedSessions(w.live) {
 		st := w.live[s]
-		if !st.closing && e.nowMS-st.heardMS > int64(st.timeoutMS)+2*memberTickMS+since {
+		if st.heardMS >= lastMS {
+			st.takenMS = e.nowMS
+		}
+		if !st.closing && e.nowMS-max(st.heardMS, st.takenMS) > int64(st.timeoutMS)+2*memberTickMS+since {
 			e.fail("session %v has been silent for %d ms, its timeout is %d, and leader %d does not end it", s, e.nowMS-st.heardMS, st.timeoutMS, p.m.id)
 			return
 		}
@@ -193,7 +196,7 @@ func (t *tenure) closing(s zk.SessionID) bool {
 // established checks that a client which is given its session back is given one that lives, as far as the newest leader's
 // servers can know.
 func (t *tenure) established(p *process, a *attach) {
-	if len(a.sent) > 0 { // what it has sent before counts from now
+	if len(a.sent) > 0 && a.sent[0].arrived { // what has come before counts from now
 		t.touch(p, a.session, a.timeout)
 	}
 	h := t.e.model.sessions[a.u.session]

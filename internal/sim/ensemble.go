@@ -111,7 +111,7 @@ const (
 // play lets a while pass with faults, then one without, then one without clients.
 func (e *ensemble) play() {
 	e.plan = makeEnsemblePlan(e.rng)
-	if e.opt.Plant == NoExhibit {
+	if e.opt.Plant == NoExhibit || e.opt.Always != "" {
 		e.plan.extend(rand.New(rand.NewPCG(e.opt.Seed, 0x776f726c64)), e.opt.Always)
 	}
 	e.model.local = e.plan.local

@@ -251,13 +251,14 @@ func (m *member) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 	for _, r := range rec.Recent {
 		core.Recent = append(core.Recent, consensus.Entry{Zxid: r.Zxid, Payload: r.Payload})
 	}
-	m.plantCore(&core)
-	return replica.Config{
+	cfg := replica.Config{
 		ServerID: m.id, Core: &core, Auth: a, Prep: prep.Config{ExtendedTypes: true, Reconfig: e.plan.reconfig, StandaloneEnabled: true}, TickMS: memberTickMS, MinSessionMS: minSessionMS,
 		MaxSessionMS: maxSessionMS, SnapshotTxns: e.plan.snapshotTxns, LogFileBytes: e.plan.logFileBytes, Seed: e.rng.Uint64(),
 		LocalSessions: e.plan.local, UpgradeSessions: e.plan.upgrade, ReadOnlyAfterMS: e.plan.readOnlyMS,
 		ContainerCheckMS: containerEvery, ContainerNeverUsedMS: neverUsedMS, ContainerPerMinute: 1 << 20,
-	}, err
+	}
+	m.plantConfig(&cfg)
+	return cfg, err
 }
 
 // promises are what a member's disk was reported to hold, and must hold from then on.

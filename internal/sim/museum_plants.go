@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"paddock/consensus"
+	"paddock/consensus/quorum"
 	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/replica"
@@ -21,6 +22,7 @@ import (
 type planted struct {
 	held  []func() // what is told later
 	nowMS int64    // the latest that its clock ever said
+	atMS  int64    // and what it was then
 }
 
 // has tells whether a mistake is planted in this run.
@@ -72,11 +74,50 @@ func (p *process) plantEvent(ev *replica.Event) {
 	case p.e.has(exhibitSessionsByWallClock):
 		ev.NowMS = max(p.plant.nowMS, p.wallMS()-wallStart+1<<32)
 		p.plant.nowMS = ev.NowMS
+	case p.e.has(exhibitLearnerClockFast):
+		p.plantClock(ev)
+	case p.e.has(exhibitAnotherSession) && ev.Kind == replica.Connect && ev.Connect.Session != 0:
+		connect := *ev.Connect
+		connect.Session = 0
+		ev.Connect = &connect
+	case p.e.has(exhibitReadOnlyForAll) && ev.Kind == replica.Connect:
+		connect := *ev.Connect
+		connect.ReadOnly = true
+		ev.Connect = &connect
 	case p.e.has(exhibitTouchesLost) && ev.Kind == replica.Consensus && ev.Core.Message != nil && ev.Core.Message.Touched != nil:
 		core, m := *ev.Core, *ev.Core.Message
 		m.Touched = []consensus.Touch{}
 		core.Message = &m
 		ev.Core = &core
+	}
+}
+
+// plantClock has time go by faster for a server that does not lead.
+func (p *process) plantClock(ev *replica.Event) {
+	if p.plant.nowMS == 0 {
+		p.plant.nowMS, p.plant.atMS = ev.NowMS, ev.NowMS
+	}
+	gone := ev.NowMS - p.plant.atMS
+	if p.plant.atMS = ev.NowMS; !p.leading {
+		gone *= 3
+	}
+	p.plant.nowMS += gone
+	ev.NowMS = p.plant.nowMS
+}
+
+// plantConfig changes what a server is told of its ensemble and of its sessions.
+func (m *member) plantConfig(cfg *replica.Config) {
+	m.plantCore(cfg.Core)
+	switch {
+	case m.e.has(exhibitNeverUpgrades):
+		cfg.UpgradeSessions = false
+	case m.e.has(exhibitCountsHeads):
+		heads, err := quorum.ParseConfig(configText(m.e.plan.members))
+		if err != nil {
+			m.e.fail("configuration: %w", err)
+			return
+		}
+		cfg.Core.Ensemble = heads
 	}
 }
 
@@ -103,6 +144,10 @@ func (p *process) plantAction(a *consensus.Action) *consensus.Action {
 	switch a.Message.Kind {
 	case consensus.MsgNewLeader:
 		end.announced = true
+	case consensus.MsgRequest:
+		if p.e.has(exhibitUpgradeLost) && a.Message.Request.Op == zk.OpCreateSession {
+			return nil
+		}
 	case consensus.MsgProposal, consensus.MsgCommit:
 		if p.e.has(exhibitHoleInDiff) && !end.announced && a.Message.Zxid%5 == 0 {
 			return nil
@@ -167,12 +212,34 @@ func (p *process) plantAgain(a *attach, req *zk.Request) {
 
 // plantReply tells whether a reply is given now.
 func (p *process) plantReply(id request.ClientID, r *zk.Reply) bool {
+	if a := p.conns[id]; a != nil && a.readOnly {
+		return p.plantReadOnly(id, r)
+	}
 	if !p.e.has(exhibitRepliesSwapped) || len(p.plant.held) > 0 {
 		return true
 	}
 	late := *r
 	p.plant.held = append(p.plant.held, func() { p.reply(id, &late) })
 	return false
+}
+
+// plantReadOnly changes what a server without a quorum answers.
+func (p *process) plantReadOnly(id request.ClientID, r *zk.Reply) bool {
+	wrong := zk.Reply{Xid: r.Xid, Op: r.Op, Zxid: r.Zxid}
+	switch {
+	case p.e.has(exhibitReadOnlyWrites) && r.Err == zk.NotReadOnly:
+	case p.e.has(exhibitReadOnlyNotLoaded) && r.Op == zk.OpGetData:
+		wrong.Err = zk.NoNode
+	default:
+		return true
+	}
+	p.reply(id, &wrong)
+	return false
+}
+
+// plantClose tells whether a connection is closed.
+func (p *process) plantClose(why request.CloseReason) bool {
+	return !p.e.has(exhibitReadOnlyKeepsClients) || !p.readOnly || why != request.CloseNotServing
 }
 
 // plantTold tells whether an event is told now.

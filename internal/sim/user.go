@@ -48,6 +48,7 @@ type userCall struct {
 	a       *attach
 	decided zk.Zxid // 0 as long as it is not
 	early   bool    // it was sent before its session was established on the connection
+	arrived bool    // at the server
 }
 
 // Times of users, in milliseconds.
@@ -200,6 +201,7 @@ func (u *user) submit(n int) {
 			if a.p.serving && u.at == a && a.open {
 				u.contact(a)
 			}
+			c.arrived = true
 			a.p.tenure().heard(a)
 			a.p.step(replica.Event{Kind: replica.Request, Client: a.id, Request: req})
 			a.p.plantAgain(a, req)
@@ -275,6 +277,9 @@ func (p *process) Connected(id request.ClientID, r *zk.ConnectResponse) {
 // Close implements replica.Effects.
 func (p *process) Close(id request.ClientID, why request.CloseReason) {
 	p.noticeCommits()
+	if !p.plantClose(why) {
+		return
+	}
 	a := p.conns[id]
 	if a == nil {
 		p.e.fail("server %d closes connection %d (%v), which does not exist", p.m.id, id, why)
