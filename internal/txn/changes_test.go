@@ -17,12 +17,13 @@ func TestWhatATxnChanges(t *testing.T) {
 		want []string
 	}{
 		"a create":                     {txn.Txn{Type: zk.OpCreate, Path: "/a", Data: []byte("0")}, []string{`NodeCreated /a "0"`}},
+		"a create with a list":         {txn.Txn{Type: zk.OpCreate, Path: "/a", ACL: zk.ReadOnlyACL}, []string{`NodeCreated /a "" r`}},
 		"a create with a ttl":          {txn.Txn{Type: zk.OpCreateTTL, Path: "/a"}, []string{`NodeCreated /a ""`}},
 		"a delete":                     {del, []string{`NodeDeleted /a/b ""`}},
 		"a container whose time came":  {txn.Txn{Type: zk.OpDeleteContainer, Path: "/c"}, []string{`NodeDeleted /c ""`}},
 		"a write":                      {set, []string{`NodeDataChanged /a "1"`}},
 		"a reconfiguration":            {txn.Txn{Type: zk.OpReconfig, Path: zk.ConfigPath, Data: []byte("v")}, []string{`NodeDataChanged /zookeeper/config "v"`}},
-		"a new access list":            {txn.Txn{Type: zk.OpSetACL, Path: "/a"}, nil},
+		"a new access list":            {txn.Txn{Type: zk.OpSetACL, Path: "/a", ACL: zk.ReadOnlyACL}, []string{`acl /a "" r`}},
 		"a check":                      {txn.Txn{Type: zk.OpCheck, Path: "/a"}, nil},
 		"a session that begins":        {txn.Txn{Type: zk.OpCreateSession, TimeoutMS: 1}, nil},
 		"a session that ends":          {txn.Txn{Type: zk.OpCloseSession, Paths: []string{"/e", "/f"}}, []string{`NodeDeleted /e ""`, `NodeDeleted /f ""`}},
@@ -36,6 +37,12 @@ func TestWhatATxnChanges(t *testing.T) {
 		var got []string
 		for ch := range rec.Changes {
 			text := fmt.Sprintf("%v %s %q", ch.Event, ch.Path, ch.Data)
+			if ch.Event == 0 {
+				text = fmt.Sprintf("acl %s %q", ch.Path, ch.Data)
+			}
+			for _, a := range ch.ACL {
+				text += fmt.Sprint(" ", a.Perms)
+			}
 			if ch.Inferred {
 				text += " inferred"
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"paddock/internal/txn"
@@ -70,9 +71,16 @@ type logFollower struct {
 	d    *Driver
 	want func(zk.EventType, string) bool
 	fn   func([]request.Change) error
-	at   zk.Zxid          // of the record that was read last
-	list []request.Change // that are wanted, of whole txns
-	size int              // of their data
+	at   zk.Zxid     // of the record that was read last
+	list []logChange // that are wanted, of whole txns
+	size int         // of their data
+	acls knownACLs   // as the log goes on
+}
+
+// logChange is a change from the log.
+type logChange struct {
+	request.Change
+	sure, parentSure bool // the log has told what ACL, ParentACL are
 }
 
 // record takes one txn.
@@ -86,10 +94,7 @@ func (l *logFollower) record(z zk.Zxid, payload []byte) error {
 		if c.Inferred {
 			return errUnlisted
 		}
-		if l.want(c.Event, c.Path) {
-			l.list = append(l.list, request.Change{Kind: c.Event, Path: strings.Clone(c.Path), Zxid: c.Zxid, Session: c.Session, Data: clone(c.Data)})
-			l.size += len(c.Data)
-		}
+		l.change(&c)
 	}
 	if len(l.list) < followBatch && l.size < followBatchBytes {
 		return nil
@@ -105,16 +110,34 @@ func clone(b []byte) []byte {
 	return append([]byte{}, b...)
 }
 
+// change takes one change, or access list.
+func (l *logFollower) change(c *txn.Change) {
+	if (c.Event == 0 || c.Event == zk.NodeCreated) && l.want(zk.NodeCreated, c.Path) { // so is whatever happens to it later
+		l.acls.set(c.Path, c.ACL)
+	}
+	if c.Event == 0 || !l.want(c.Event, c.Path) {
+		return
+	}
+	ch := logChange{Change: request.Change{Kind: c.Event, Path: strings.Clone(c.Path), Zxid: c.Zxid, Session: c.Session, Data: clone(c.Data)}}
+	ch.ACL, ch.sure = l.acls.of[ch.Path]
+	ch.ParentACL, ch.parentSure = l.acls.of[zk.ParentPath(ch.Path)]
+	if c.Event == zk.NodeDeleted {
+		l.acls.forget(ch.Path)
+	}
+	l.list = append(l.list, ch)
+	l.size += len(c.Data)
+}
+
 // flush hands over what has gathered.
 func (l *logFollower) flush() error {
 	if len(l.list) == 0 {
 		return nil
 	}
-	list := l.list
+	list := make([]request.Change, len(l.list))
 	if !l.d.Inspect(l.ctx, func(r *replica.Replica, _ *Stats) {
-		for i := range list {
-			c := &list[i]
-			c.ACL, c.ParentACL = nearestACL(r.Tree(), c.Path), nearestACL(r.Tree(), zk.ParentPath(c.Path))
+		for i := range l.list {
+			l.list[i].judge(r.Tree())
+			list[i] = l.list[i].Change
 		}
 	}) {
 		return fmt.Errorf("the server does not answer: %w", context.Cause(l.ctx))
@@ -129,16 +152,79 @@ func (l *logFollower) flush() error {
 		}
 		list = list[n:]
 	}
-	l.list, l.size = nil, 0 // what was handed over may be kept
+	clear(l.list)
+	l.list, l.size = l.list[:0], 0
 	return nil
 }
 
-// nearestACL is the access list of a znode, or of its nearest ancestor if there is none.
-func nearestACL(t *tree.Tree, path string) []zk.ACL {
-	for {
-		if ref, ok := t.Find(path); ok {
-			return t.ACL(ref)
+// judge takes from the tree what the log has not told of access lists. Unless that is certain the data is withheld: who may read a
+// znode now, or what was above it, need not be who might read what it held then.
+func (c *logChange) judge(t *tree.Tree) {
+	if !c.sure {
+		c.ACL, c.sure = aclAt(t, c.Path, c.Zxid)
+	}
+	if !c.parentSure {
+		c.ParentACL, _ = aclAt(t, zk.ParentPath(c.Path), c.Zxid)
+	}
+	if !c.sure {
+		c.Data, c.Withheld = nil, c.Kind != zk.NodeDeleted
+	}
+}
+
+// aclAt is the access list that a znode had at a zxid if that is sure: it is still there and its list is its first one. Otherwise it is
+// the one that the znode has now, or its nearest ancestor.
+func aclAt(t *tree.Tree, path string, z zk.Zxid) (list []zk.ACL, sure bool) {
+	ref, there := t.Find(path)
+	if there {
+		s, first := t.Stored(ref), int32(0)
+		if path == zk.ConfigPath {
+			first--
 		}
+		return t.ACL(ref), s.Czxid <= z && s.Aversion == first
+	}
+	for !there {
 		path = zk.ParentPath(path)
+		ref, there = t.Find(path)
+	}
+	return t.ACL(ref), false
+}
+
+// knownACLsBytes bounds the access lists that are remembered of the log, roughly.
+const knownACLsBytes = 4 << 20
+
+// knownACLs are the access lists that the log has told, of znodes by their paths. It forgets all when they are too many.
+type knownACLs struct {
+	of    map[string][]zk.ACL
+	last  []zk.ACL // which the next is likely to be like
+	bytes int
+}
+
+// knownACLBytes is what an entry takes beside its path, or an identity beside its text.
+const knownACLBytes = 64
+
+// set takes the list of a znode.
+func (k *knownACLs) set(path string, list []zk.ACL) {
+	if !slices.Equal(list, k.last) {
+		k.last = slices.Clone(list)
+		for i := range k.last {
+			id := &k.last[i].ID
+			id.Scheme, id.ID = strings.Clone(id.Scheme), strings.Clone(id.ID)
+			k.bytes += knownACLBytes + len(id.Scheme) + len(id.ID)
+		}
+	}
+	if _, again := k.of[path]; !again {
+		k.bytes += knownACLBytes + len(path)
+	}
+	if k.of == nil || k.bytes > knownACLsBytes {
+		k.of, k.bytes = map[string][]zk.ACL{}, knownACLBytes+len(path)
+	}
+	k.of[strings.Clone(path)] = k.last
+}
+
+// forget tells that a znode is gone.
+func (k *knownACLs) forget(path string) {
+	if _, there := k.of[path]; there {
+		k.bytes -= knownACLBytes + len(path)
+		delete(k.of, path)
 	}
 }

@@ -111,7 +111,7 @@ var changeTypes = map[zk.EventType]paddockv1.ChangeType{
 // encode is change i as a field of WatchEvents.
 func (t *telling) encode(i int, d watchDetail) []byte {
 	c := &t.changes[i]
-	if c.Kind == zk.NodeDeleted {
+	if c.Kind == zk.NodeDeleted || c.Withheld {
 		d &^= detailData
 	}
 	if !c.PreviousKnown {

@@ -18,8 +18,10 @@ type Change struct {
 	Previous      []byte
 	PreviousKnown bool
 	// ACL is that of the znode, of a deleted one as it was, and ParentACL that of its parent. Of a change that comes from the log they
-	// are what the tree has now: that of the nearest ancestor where a znode is gone.
+	// are what the tree has now where the log does not tell: that of the nearest ancestor where a znode is gone.
 	ACL, ParentACL []zk.ACL
+	// Withheld: Data is not here, since it is not known who might read it then.
+	Withheld bool
 }
 
 // FeedState is how far the feed of changes is.

@@ -722,7 +722,7 @@ type Change struct {
 	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
 	// The zxid of the transaction.
 	Zxid uint64 `protobuf:"varint,3,opt,name=zxid,proto3" json:"zxid,omitempty"`
-	// The data it has now, if asked for; not set for a deletion.
+	// The data it has now, if asked for; not set for a deletion, nor where the log does not tell who might read it then.
 	Data []byte `protobuf:"bytes,4,opt,name=data,proto3,oneof" json:"data,omitempty"`
 	// The data it had before, if asked for and known: changes that come from the log on disk do not carry it.
 	PreviousData  []byte `protobuf:"bytes,5,opt,name=previous_data,json=previousData,proto3,oneof" json:"previous_data,omitempty"`
