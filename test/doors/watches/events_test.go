@@ -45,19 +45,21 @@ type sent struct {
 	}
 }
 
+// kindNames are the kinds as URLs have them.
+var kindNames = map[kind]string{node: "persistent", recursive: "recursive", dataOnce: "data", childrenOnce: "children"}
+
 var kinds = map[string]client.ChangeType{"created": client.Created, "deleted": client.Deleted, "data_changed": client.DataChanged}
 
 // eventsOnce has it told over one connection.
 func eventsOnce(ctx context.Context, w *watcher) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	scope := "persistent"
-	if w.recursive {
-		scope = "recursive"
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/v1/znodes%s?watch=%s&data&previous", w.http[rand.N(len(w.http))].addr(), w.path, scope), nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/v1/znodes%s?watch=%s&data&previous", w.http[rand.N(len(w.http))].addr(), w.path, kindNames[w.kind]), nil)
 	if err != nil {
 		return err
+	}
+	if !w.stranger {
+		r.SetBasicAuth(reader, readerPassword)
 	}
 	r.Header.Set("Last-Event-ID", strconv.FormatUint(w.at.Load(), 10))
 	transport := &http.Transport{DisableKeepAlives: true}
@@ -140,6 +142,8 @@ func (w *watcher) event(name, id, data string) error {
 			w.slow.Add(1)
 		case "ZXID_AHEAD":
 			w.refused.Add(1)
+		case "FIRED":
+			w.take(nil, z)
 		}
 		return errors.New(e.Reason)
 	}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"paddock/client"
@@ -22,7 +23,13 @@ var window = []grpc.DialOption{
 	grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithInitialWindowSize(64 << 10), grpc.WithInitialConnWindowSize(64 << 10),
 }
 
-// raw has watches of one stream told, until ctx ends.
+// watchKinds are the kinds as the contract names them.
+var watchKinds = map[kind]paddockv1.WatchKind{
+	node: paddockv1.WatchKind_WATCH_KIND_PERSISTENT, recursive: paddockv1.WatchKind_WATCH_KIND_RECURSIVE,
+	dataOnce: paddockv1.WatchKind_WATCH_KIND_DATA_ONCE, childrenOnce: paddockv1.WatchKind_WATCH_KIND_CHILDREN_ONCE,
+}
+
+// raw has watches of one stream told, until ctx ends. All are strangers, or none.
 func raw(ctx context.Context, watchers ...*watcher) {
 	t := watchers[0].test
 	for ctx.Err() == nil {
@@ -56,17 +63,16 @@ func rawOnce(ctx context.Context, t *test, watchers []*watcher) error {
 		return err
 	}
 	defer conn.Close()
+	if !watchers[0].stranger {
+		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", login)
+	}
 	stream, err := paddockv1.NewWatchServiceClient(conn).Watch(ctx)
 	if err != nil {
 		return err
 	}
 	create := func(id int, w *watcher) error {
-		kind := paddockv1.WatchKind_WATCH_KIND_PERSISTENT
-		if w.recursive {
-			kind = paddockv1.WatchKind_WATCH_KIND_RECURSIVE
-		}
 		return stream.Send(&paddockv1.WatchRequest{Request: &paddockv1.WatchRequest_Create{Create: &paddockv1.CreateWatch{
-			WatchId: int64(id), Path: w.path, Kind: kind, StartAfterZxid: w.at.Load(), WithData: true, WithPrevious: true, ProgressMs: 500,
+			WatchId: int64(id), Path: w.path, Kind: watchKinds[w.kind], StartAfterZxid: w.at.Load(), WithData: true, WithPrevious: true, ProgressMs: 500,
 		}}})
 	}
 	for id, w := range watchers {
@@ -96,6 +102,11 @@ func rawOnce(ctx context.Context, t *test, watchers []*watcher) error {
 			}
 		case m.GetCancelled().GetReason() == paddockv1.WatchCancelReason_WATCH_CANCEL_REASON_HISTORY_GONE:
 			w.relist(ctx, m.GetCancelled().GetZxid())
+			if err := create(id, w); err != nil {
+				continue // Recv tells why
+			}
+		case m.GetCancelled().GetReason() == paddockv1.WatchCancelReason_WATCH_CANCEL_REASON_FIRED:
+			w.take(nil, m.GetCancelled().GetZxid())
 			if err := create(id, w); err != nil {
 				continue // Recv tells why
 			}
@@ -137,13 +148,13 @@ func libraryOnce(ctx context.Context, w *watcher) error {
 	for _, p := range w.grpc {
 		addrs = append(addrs, p.addr())
 	}
-	c, err := client.Dial(addrs, client.Options{DialOptions: window})
+	c, err := client.Dial(addrs, client.Options{DialOptions: window, User: reader, Password: readerPassword})
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	s := client.Node
-	if w.recursive {
+	if w.kind == recursive {
 		s = client.Recursive
 	}
 	watch, err := c.Watch(ctx, w.path, client.WatchOptions{Scope: s, After: w.at.Load(), Data: true, Previous: true})

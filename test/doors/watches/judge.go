@@ -20,7 +20,12 @@ type change struct {
 	zxid     uint64
 	data     digest // of a creation or a change of data
 	previous digest // 0 where it is not known
+	secret   bool   // of a creation or accessSet: strangers may not read it from here on
+	access          // of what was written, once all is known
 }
+
+// accessSet is the kind of a change that nobody is told: who may read the znode is set.
+const accessSet client.ChangeType = 100
 
 func (c change) String() string {
 	return fmt.Sprintf("%v %s at %#x (%x, was %x)", c.kind, c.path, c.zxid, c.data, c.previous)
@@ -28,7 +33,7 @@ func (c change) String() string {
 
 // what is what is known of a change before its zxid is.
 func (c change) what() change {
-	return change{kind: c.kind, path: c.path, data: c.data}
+	return change{kind: c.kind, path: c.path, data: c.data} // which is told to all who may read it
 }
 
 // write is one transaction that was asked for.
@@ -43,20 +48,41 @@ type znode struct {
 	mzxid uint64
 }
 
+// kind is what a watch is told of a path.
+type kind int
+
+const (
+	node kind = iota
+	recursive
+	dataOnce     // is begun again whenever it is over
+	childrenOnce // so is this
+)
+
+func (k kind) once() bool { return k == dataOnce || k == childrenOnce }
+
 // scope is what a watch sees.
 type scope struct {
-	path      string
-	recursive bool
+	path string
+	kind kind
 }
 
 func (s scope) sees(c change) bool {
 	switch {
+	case c.kind == accessSet:
+		return false
+	case s.ofParent(c):
+		return s.kind == node || s.kind == childrenOnce
+	case s.kind == childrenOnce:
+		return c.path == s.path && c.kind == client.Deleted
 	case c.path == s.path:
 		return true
-	case s.recursive:
-		return strings.HasPrefix(c.path, s.path+"/")
 	}
-	return path.Dir(c.path) == s.path && c.kind != client.DataChanged
+	return s.kind == recursive && strings.HasPrefix(c.path, s.path+"/")
+}
+
+// ofParent tells that the watch sees a change because a child has come or gone.
+func (s scope) ofParent(c change) bool {
+	return s.kind != recursive && path.Dir(c.path) == s.path && c.kind != client.DataChanged
 }
 
 // stretch is what a watcher was told after a zxid, up to another. The first is followed by others if history was gone.
@@ -68,7 +94,8 @@ type stretch struct {
 
 // told is what one watcher was told.
 type told struct {
-	name string
+	name     string
+	stranger bool // may not read what is secret
 	scope
 	stretches []stretch
 }
@@ -81,18 +108,25 @@ type judgement struct {
 	faults []string
 
 	vanished map[string]bool // znodes whose deletion nobody was told or promised
+	accesses accesses
+	live     uint64 // after this zxid all watchers are told from memory
+	denied   int    // changes that strangers were rightly not told
 }
 
 // judge returns what was told wrongly, nothing if all is well. A change that nobody was promised, was told or found in a list has not
-// happened.
-func judge(writes []write, all []told) []string {
-	j := judgement{at: map[uint64]*write{}, doubt: map[change]*write{}, vanished: map[string]bool{}}
+// happened. After live nothing is told from logs. denied counts what strangers were rightly not told.
+func judge(writes []write, all []told, live uint64) (faults []string, denied int) {
+	j := judgement{at: map[uint64]*write{}, doubt: map[change]*write{}, vanished: map[string]bool{}, live: live, accesses: newAccesses()}
 	for i := range writes {
 		w := &writes[i]
 		switch {
 		case w.zxid == 0:
 			for _, c := range w.changes {
-				j.doubt[c] = w
+				if c.kind == accessSet {
+					j.accesses.dark[c.path] = true
+				} else {
+					j.doubt[c.what()] = w
+				}
 			}
 		case j.at[w.zxid] != nil:
 			j.fault("two writes are acknowledged with zxid %#x", w.zxid)
@@ -115,7 +149,7 @@ func judge(writes []write, all []told) []string {
 	for _, t := range all {
 		j.watcher(t)
 	}
-	return j.faults
+	return j.faults, j.denied
 }
 
 func (j *judgement) fault(format string, args ...any) {
@@ -129,6 +163,9 @@ func (j *judgement) settle(name string, list []change) {
 			continue
 		}
 		w := j.doubt[c.what()]
+		if c.data == 0 && c.kind == client.DataChanged {
+			w = j.withheld(c)
+		}
 		switch {
 		case w == nil:
 			j.fault("%s was told what nobody wrote: %v", name, c)
@@ -139,6 +176,20 @@ func (j *judgement) settle(name string, list []change) {
 			j.at[c.zxid] = w
 		}
 	}
+}
+
+// withheld is the write in doubt of which somebody was told without the data, if there is only one that it can be.
+func (j *judgement) withheld(told change) (found *write) {
+	for c, w := range j.doubt {
+		if c.kind != told.kind || c.path != told.path || w.zxid != 0 {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = w
+	}
+	return found
 }
 
 // settleList gives zxids to writes in doubt whose data a list has.
@@ -155,6 +206,11 @@ func (j *judgement) settleList(list map[string]znode) {
 
 // replay fills in zxids and what was there before.
 func (j *judgement) replay() {
+	for c, w := range j.doubt {
+		if c.kind == client.Deleted && w.zxid == 0 {
+			j.accesses.gone[c.path] = true
+		}
+	}
 	for z := range j.at {
 		j.zxids = append(j.zxids, z)
 	}
@@ -164,6 +220,7 @@ func (j *judgement) replay() {
 		list := slices.Clone(j.at[z].changes)
 		for i := range list {
 			list[i].zxid, list[i].previous = z, state[list[i].path]
+			list[i].access = j.accesses.next(list[i])
 			advance(state, list[i])
 		}
 		j.at[z] = &write{changes: list, zxid: z}
@@ -171,11 +228,12 @@ func (j *judgement) replay() {
 }
 
 func advance(state map[string]digest, c change) {
-	if c.kind == client.Deleted {
+	switch c.kind {
+	case client.Deleted:
 		delete(state, c.path)
-		return
+	case client.Created, client.DataChanged:
+		state[c.path] = c.data
 	}
-	state[c.path] = c.data
 }
 
 // deletions judges those in doubt that lists show to have happened though nobody was told: nobody may have been told all that lies
@@ -192,7 +250,7 @@ func (j *judgement) deletions(all []told) {
 		j.vanished[c.path] = true
 		for _, t := range all {
 			for _, s := range t.stretches {
-				if t.sees(c) && s.after <= after && s.upTo >= before {
+				if t.sees(c) && !t.stranger && s.after <= after && s.upTo >= before {
 					j.fault("%s, told all after %#x up to %#x, was not told that %s was deleted between %#x and %#x", t.name, s.after, s.upTo, c.path, after, before)
 				}
 			}
@@ -220,7 +278,7 @@ func (j *judgement) vanishing(c change, all []told) (after, before uint64) {
 	for _, t := range all {
 		for _, s := range t.stretches {
 			_, there := s.list[c.path]
-			if s.list != nil && !there && (scope{t.path, true}).sees(c) && s.after >= after && (before == 0 || s.after < before) {
+			if s.list != nil && !there && (scope{t.path, recursive}).sees(c) && s.after >= after && (before == 0 || s.after < before) {
 				before = s.after
 			}
 		}
@@ -254,7 +312,7 @@ func (j *judgement) list(t told, s stretch) {
 			advance(state, c)
 		}
 	}
-	below := scope{t.path, true}
+	below := scope{t.path, recursive}
 	for p, d := range state {
 		n, there := s.list[p]
 		if below.sees(change{path: p}) && n.data != d && (there || !j.vanished[p]) {
@@ -285,19 +343,22 @@ func (j *judgement) stretch(t told, s stretch) {
 			if !t.sees(want) {
 				continue
 			}
-			if n == len(s.told) {
-				j.fault("%s, told all up to %#x, was not told %v", t.name, s.upTo, want)
+			may := j.may(t, want)
+			if n == len(s.told) || !s.told[n].same(want) {
+				if may == must {
+					j.fault("%s, told all up to %#x, was not told %v, but %v", t.name, s.upTo, want, s.told[max(0, n-2):min(n+1, len(s.told))])
+					return
+				}
+				j.denied++
+				continue
+			}
+			if wrong := j.wrong(t, s.told[n], want, may); wrong != "" {
+				j.fault("%s was told %v, want %v: %s; before that %v", t.name, s.told[n], want, wrong, s.told[max(0, n-2):n])
 				return
 			}
-			got := s.told[n]
-			if got.previous == 0 {
-				want.previous = 0
+			if n++; t.kind.once() {
+				break // it is begun again after this transaction
 			}
-			if got != want {
-				j.fault("%s was told %v, want %v; before that %v", t.name, got, want, s.told[max(0, n-2):n])
-				return
-			}
-			n++
 		}
 	}
 	if n < len(s.told) {

@@ -11,7 +11,7 @@ import (
 // written is a history with a transaction and a write that nobody was promised, and what a perfect watcher is told of it.
 func written() ([]write, told) {
 	var writes []write
-	perfect := told{name: "planted", scope: scope{"/w", true}, stretches: []stretch{{}}}
+	perfect := told{name: "planted", scope: scope{"/w", recursive}, stretches: []stretch{{}}}
 	s := &perfect.stretches[0]
 	do := func(zxid uint64, acknowledged bool, changes ...change) {
 		w := write{changes: changes}
@@ -67,7 +67,7 @@ func TestTheJudgeFindsPlantedFaults(t *testing.T) {
 			planted.stretches = []stretch{perfect.stretches[0]}
 			planted.stretches[0].told = slices.Clone(perfect.stretches[0].told)
 			plant(&planted.stretches[0])
-			if faults := judge(writes, []told{whole, planted}); len(faults) == 0 {
+			if faults, _ := judge(writes, []told{whole, planted}, 0); len(faults) == 0 {
 				t.Error("the judge finds nothing")
 			}
 		})
@@ -77,12 +77,12 @@ func TestTheJudgeFindsPlantedFaults(t *testing.T) {
 func TestTheJudgeFindsNothingWhereAllIsWell(t *testing.T) {
 	writes, perfect := written()
 	all := perfect.stretches[0].told
-	later := told{name: "later", scope: scope{"/w/0", true}, stretches: []stretch{
+	later := told{name: "later", scope: scope{"/w/0", recursive}, stretches: []stretch{
 		{after: 1, upTo: 12, told: all[1:2]},
 		{after: 21, upTo: 30, list: map[string]znode{"/w/0": {7, 20}, "/w/0/x": {9, 21}}},
 	}}
-	node := told{name: "node", scope: scope{"/w", false}, stretches: []stretch{{after: 1, upTo: 30, told: slices.Concat(all[1:6], all[7:8])}}}
-	if faults := judge(writes, []told{perfect, later, node}); len(faults) != 0 {
+	node := told{name: "node", scope: scope{"/w", node}, stretches: []stretch{{after: 1, upTo: 30, told: slices.Concat(all[1:6], all[7:8])}}}
+	if faults, _ := judge(writes, []told{perfect, later, node}, 0); len(faults) != 0 {
 		t.Error(faults)
 	}
 }
@@ -91,7 +91,7 @@ func TestTheJudgeFindsAWatcherSentBack(t *testing.T) {
 	writes, perfect := written()
 	first := perfect.stretches[0]
 	perfect.stretches = append(perfect.stretches, stretch{after: first.upTo - 1, upTo: first.upTo, told: first.told[len(first.told)-1:]})
-	if faults := judge(writes, []told{perfect}); len(faults) == 0 {
+	if faults, _ := judge(writes, []told{perfect}, 0); len(faults) == 0 {
 		t.Error("the judge finds nothing")
 	}
 }
@@ -111,14 +111,99 @@ func TestTheJudgeFindsWhatNobodyWasTold(t *testing.T) {
 			if c.kind == client.Deleted {
 				delete(list, "/w/2")
 			}
-			lister := told{name: "lister", scope: scope{"/w", true}, stretches: []stretch{{list: list, after: 30, upTo: 30}}}
+			lister := told{name: "lister", scope: scope{"/w", recursive}, stretches: []stretch{{list: list, after: 30, upTo: 30}}}
 			writes = append(writes, write{changes: []change{c}})
-			if faults := judge(slices.Clone(writes), []told{lister}); len(faults) != 0 {
+			if faults, _ := judge(slices.Clone(writes), []told{lister}, 0); len(faults) != 0 {
 				t.Errorf("without a watcher: %q", faults)
 			}
-			if faults := judge(slices.Clone(writes), []told{lister, perfect}); len(faults) == 0 {
+			if faults, _ := judge(slices.Clone(writes), []told{lister, perfect}, 0); len(faults) == 0 {
 				t.Error("the judge finds nothing")
 			}
 		})
+	}
+}
+
+// hidden is a history with secrets: /w/s is one, /w/p becomes one, /w/o is one no longer and /w/d is deleted; and what a stranger is told
+// of it from memory.
+func hidden() ([]write, told) {
+	var writes []write
+	told := told{name: "stranger", stranger: true, scope: scope{"/w", recursive}, stretches: []stretch{{}}}
+	s := &told.stretches[0]
+	state := map[string]digest{}
+	do := func(seen bool, changes ...change) {
+		s.upTo++
+		writes = append(writes, write{changes: changes, zxid: s.upTo})
+		for _, c := range changes {
+			c.zxid, c.previous = s.upTo, state[c.path]
+			if c.secret = false; seen && c.kind != accessSet {
+				s.told = append(s.told, c)
+			}
+			if c.kind != accessSet {
+				state[c.path] = c.data
+			}
+		}
+	}
+	do(true, change{kind: client.Created, path: "/w", data: 1})
+	do(false, change{kind: client.Created, path: "/w/s", data: 2, secret: true})                                                            // 2
+	do(false, change{kind: client.DataChanged, path: "/w/s", data: 3})                                                                      // 3
+	do(true, change{kind: client.Created, path: "/w/p", data: 4})                                                                           // 4
+	do(true, change{kind: client.DataChanged, path: "/w/p", data: 5})                                                                       // 5
+	do(false, change{kind: accessSet, path: "/w/p", secret: true}, change{kind: client.DataChanged, path: "/w/p", data: 6})                 // 6
+	do(false, change{kind: client.Created, path: "/w/o", data: 7, secret: true})                                                            // 7
+	do(false, change{kind: client.DataChanged, path: "/w/o", data: 8}, change{kind: accessSet, path: "/w/o"})                               // 8
+	do(true, change{kind: client.DataChanged, path: "/w/o", data: 9})                                                                       // 9
+	do(false, change{kind: client.Created, path: "/w/d", data: 10, secret: true}, change{kind: client.DataChanged, path: "/w/d", data: 11}) // 10
+	do(false, change{kind: client.Deleted, path: "/w/d"})                                                                                   // 11
+	return writes, told
+}
+
+func TestTheJudgeKnowsWhoMayBeTold(t *testing.T) {
+	insert := func(s *stretch, c change) {
+		at, _ := slices.BinarySearchFunc(s.told, c.zxid, func(c change, z uint64) int { return int(c.zxid) - int(z) })
+		s.told = slices.Insert(s.told, at, c)
+	}
+	for name, c := range map[string]struct {
+		plant func(s *stretch)
+		live  uint64 // 0: all are told from memory
+		fault bool
+	}{
+		"from memory":      {func(*stretch) {}, 99, false},
+		"all from memory":  {func(*stretch) {}, 0, false},
+		"a secret is told": {func(s *stretch) { insert(s, change{kind: client.Created, path: "/w/s", zxid: 2, data: 2}) }, 99, true},
+		"a change of a secret is told, without its data":  {func(s *stretch) { insert(s, change{kind: client.DataChanged, path: "/w/s", zxid: 3}) }, 99, true},
+		"what is public is not told":                      {func(s *stretch) { s.told = s.told[:len(s.told)-1] }, 99, true},
+		"a creation before the secret is not told":        {func(s *stretch) { s.told = slices.Delete(s.told, 1, 2) }, 99, true},
+		"a change before the secret is not told from log": {func(s *stretch) { s.told = slices.Delete(s.told, 2, 3) }, 99, false},
+		"a change before the secret is not told live":     {func(s *stretch) { s.told = slices.Delete(s.told, 2, 3) }, 0, true},
+		"a change that was secret is told from the log":   {func(s *stretch) { insert(s, change{kind: client.DataChanged, path: "/w/o", zxid: 8}) }, 99, false},
+		"a change that was secret is told with its data":  {func(s *stretch) { insert(s, change{kind: client.DataChanged, path: "/w/o", zxid: 8, data: 8}) }, 99, true},
+		"a change that was secret is told live":           {func(s *stretch) { insert(s, change{kind: client.DataChanged, path: "/w/o", zxid: 8, previous: 7}) }, 99, true},
+		"a secret that is gone is told with its data":     {func(s *stretch) { insert(s, change{kind: client.DataChanged, path: "/w/d", zxid: 10, data: 11}) }, 99, true},
+		"the end of a secret is told from the log":        {func(s *stretch) { insert(s, change{kind: client.Deleted, path: "/w/d", zxid: 11}) }, 99, false},
+		"the end of a secret is told live":                {func(s *stretch) { insert(s, change{kind: client.Deleted, path: "/w/d", zxid: 11}) }, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			writes, stranger := hidden()
+			c.plant(&stranger.stretches[0])
+			faults, denied := judge(writes, []told{stranger}, c.live)
+			if c.fault != (len(faults) > 0) || !c.fault && denied == 0 {
+				t.Errorf("%q, %d denied", faults, denied)
+			}
+		})
+	}
+}
+
+func TestTheJudgeKnowsWatchesThatAreOverAfterOneChange(t *testing.T) {
+	writes, perfect := written()
+	all := perfect.stretches[0].told
+	data := told{name: "data", scope: scope{"/w/0", dataOnce}, stretches: []stretch{{after: 1, upTo: 30, told: []change{all[1], all[6]}}}}
+	children := told{name: "children", scope: scope{"/w", childrenOnce}, stretches: []stretch{{after: 1, upTo: 30, told: slices.Concat(all[1:6], all[7:8])}}}
+	if faults, _ := judge(slices.Clone(writes), []told{perfect, data, children}, 0); len(faults) != 0 {
+		t.Error(faults)
+	}
+	data.stretches[0].told = all[1:2]
+	children.stretches[0].told = all[1:6]
+	if faults, _ := judge(writes, []told{perfect, data, children}, 0); len(faults) != 2 {
+		t.Errorf("the judge finds %q", faults)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,7 @@ type test struct {
 	*record
 	grpc, http []*proxy // of each server
 	calm       atomic.Bool
+	settled    int // znodes made so that all are told
 
 	streams, stalls, slow, gone, goneStatus, old, refused atomic.Int64
 }
@@ -40,8 +42,9 @@ type watcher struct {
 	at atomic.Uint64 // told all up to here
 }
 
+// newWatcher is who is told after a zxid; it is a stranger if its name says so.
 func newWatcher(t *test, name string, s scope, from uint64) *watcher {
-	w := &watcher{test: t, told: told{name: name, scope: s, stretches: []stretch{{after: from, upTo: from}}}}
+	w := &watcher{test: t, told: told{name: name, stranger: strings.HasPrefix(name, "stranger"), scope: s, stretches: []stretch{{after: from, upTo: from}}}}
 	w.at.Store(from)
 	return w
 }

@@ -5,6 +5,8 @@ package watches
 import (
 	"bytes"
 	"context"
+	"crypto/sha1"
+	"encoding/base64"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -15,6 +17,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 
 	"paddock/client"
 	paddockv1 "paddock/gen/paddock/v1"
@@ -78,6 +81,10 @@ func (r *record) attempt(ctx context.Context, ops ...*paddockv1.Operation) (zxid
 		var out *paddockv1.SetResponse
 		out, err = z.Set(ctx, op.GetSet())
 		zxid = out.GetZxid()
+	case op.GetSetAcl() != nil:
+		var out *paddockv1.SetAclResponse
+		out, err = z.SetAcl(ctx, op.GetSetAcl())
+		zxid = out.GetZxid()
 	default:
 		var out *paddockv1.DeleteResponse
 		out, err = z.Delete(ctx, op.GetDelete())
@@ -94,9 +101,9 @@ func (r *record) attempt(ctx context.Context, ops ...*paddockv1.Operation) (zxid
 }
 
 // insist writes until it is acknowledged.
-func (r *record) insist(ctx context.Context, op func() *paddockv1.Operation) uint64 {
+func (r *record) insist(ctx context.Context, ops func() []*paddockv1.Operation) (zxid uint64) {
 	for ctx.Err() == nil {
-		if z := r.attempt(ctx, op()); z != 0 {
+		if z := r.attempt(ctx, ops()...); z != 0 {
 			return z
 		}
 	}
@@ -106,7 +113,9 @@ func (r *record) insist(ctx context.Context, op func() *paddockv1.Operation) uin
 func changeBy(op *paddockv1.Operation) change {
 	switch {
 	case op.GetCreate() != nil:
-		return change{kind: client.Created, path: op.GetCreate().GetPath(), data: digestOf(op.GetCreate().GetData())}
+		return change{kind: client.Created, path: op.GetCreate().GetPath(), data: digestOf(op.GetCreate().GetData()), secret: isSecret(op.GetCreate().GetAcl())}
+	case op.GetSetAcl() != nil:
+		return change{kind: accessSet, path: op.GetSetAcl().GetPath(), secret: isSecret(op.GetSetAcl().GetAcl())}
 	case op.GetSet() != nil:
 		return change{kind: client.DataChanged, path: op.GetSet().GetPath(), data: digestOf(op.GetSet().GetData())}
 	}
@@ -118,6 +127,41 @@ func digestOf(b []byte) digest {
 	h.Write(b)
 	return digest(h.Sum64() | 1)
 }
+
+// Who may read what is secret.
+const (
+	reader         = "reader"
+	readerPassword = "it reads all"
+)
+
+// login names the reader in the header of a request.
+var login = "Basic " + base64.StdEncoding.EncodeToString([]byte(reader+":"+readerPassword))
+
+// Access lists. Everybody may write.
+var (
+	publicACL = []*paddockv1.Acl{{Scheme: "world", Id: "anyone", Permissions: append([]paddockv1.Permission{paddockv1.Permission_PERMISSION_READ}, notRead...)}}
+	secretACL = []*paddockv1.Acl{{Scheme: "world", Id: "anyone", Permissions: notRead}, {
+		Scheme: "digest", Id: readerID(), Permissions: []paddockv1.Permission{paddockv1.Permission_PERMISSION_READ},
+	}}
+	notRead = []paddockv1.Permission{paddockv1.Permission_PERMISSION_WRITE, paddockv1.Permission_PERMISSION_CREATE,
+		paddockv1.Permission_PERMISSION_DELETE, paddockv1.Permission_PERMISSION_ADMIN}
+)
+
+// readerID is the reader as ZooKeeper's access lists have it.
+func readerID() string {
+	sum := sha1.Sum([]byte(reader + ":" + readerPassword))
+	return reader + ":" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// someAccess is secret now and then.
+func someAccess() []*paddockv1.Acl {
+	if rand.N(3) == 0 {
+		return secretACL
+	}
+	return publicACL
+}
+
+func isSecret(acl []*paddockv1.Acl) bool { return len(acl) > 1 }
 
 // data is different each time; some is not UTF-8.
 func (r *record) data() []byte {
@@ -132,21 +176,25 @@ func (r *record) data() []byte {
 }
 
 func (r *record) create(path string) *paddockv1.Operation {
-	return &paddockv1.Operation{Operation: &paddockv1.Operation_Create{Create: &paddockv1.CreateRequest{Path: path, Data: r.data()}}}
+	return &paddockv1.Operation{Operation: &paddockv1.Operation_Create{Create: &paddockv1.CreateRequest{Path: path, Data: r.data(), Acl: someAccess()}}}
 }
 
 func (r *record) set(path string) *paddockv1.Operation {
 	return &paddockv1.Operation{Operation: &paddockv1.Operation_Set{Set: &paddockv1.SetRequest{Path: path, Data: r.data()}}}
 }
 
+// setAccess sets who may read a znode.
+func setAccess(path string, acl []*paddockv1.Acl) *paddockv1.Operation {
+	return &paddockv1.Operation{Operation: &paddockv1.Operation_SetAcl{SetAcl: &paddockv1.SetAclRequest{Path: path, Acl: acl}}}
+}
+
 func remove(path string) *paddockv1.Operation {
 	return &paddockv1.Operation{Operation: &paddockv1.Operation_Delete{Delete: &paddockv1.DeleteRequest{Path: path}}}
 }
 
-// write changes znodes below a path, each name used once, until ctx ends.
-func (r *record) write(ctx context.Context, root string) {
+// write changes znodes below a path, each name used once, until ctx ends. Names are counted from one that is given.
+func (r *record) write(ctx context.Context, root string, names int) {
 	var paths []string
-	names := 0
 	name := func() string {
 		names++
 		return fmt.Sprint(root, "/", names)
@@ -171,8 +219,14 @@ func (r *record) write(ctx context.Context, root string) {
 			if p := name(); r.attempt(ctx, r.create(p)) != 0 {
 				paths = append(paths, p)
 			}
-		case n < 65:
+		case n < 55:
 			r.attempt(ctx, r.set(paths[rand.N(len(paths))]))
+		case n < 65:
+			p := paths[rand.N(len(paths))]
+			if rand.N(8) == 0 {
+				p = root
+			}
+			r.attempt(ctx, setAccess(p, someAccess()))
 		case n < 80:
 			r.attempt(ctx, remove(take()))
 		default:
@@ -195,7 +249,7 @@ func (r *record) list(ctx context.Context, path string, zxid uint64) (found map[
 		var token string
 		z := r.znodes[rand.N(len(r.znodes))]
 		for found = map[string]znode{}; ; {
-			call, cancel := context.WithTimeout(ctx, callTime)
+			call, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(ctx, "authorization", login), callTime)
 			out, err := z.ListTree(call, &paddockv1.ListTreeRequest{
 				Path: path, WithData: true, WithStat: true, PageSize: 50, PageToken: token, Read: &paddockv1.ReadOptions{MinZxid: zxid},
 			})
