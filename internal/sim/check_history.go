@@ -253,6 +253,7 @@ func (h *history) replied(p *process, c *userCall, r *zk.Reply) {
 //
 // A leader has a learner that comes back truncate what is in flight, and sends it again; meanwhile it may be decided.
 func (h *history) drops(p *process, z zk.Zxid) {
+	p.m.promises.rewriting = true
 	if p.logged <= z {
 		return
 	}

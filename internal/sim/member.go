@@ -264,6 +264,7 @@ func (m *member) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 // promises are what a member's disk was reported to hold, and must hold from then on.
 type promises struct {
 	onDisk            zk.Zxid // all history up to here
+	rewriting         bool    // a truncation or installation waits for the disk: what is reported until then it may take away
 	accepted, current int64
 }
 

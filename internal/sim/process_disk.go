@@ -104,6 +104,7 @@ func (p *process) handOver() {
 func (p *process) reported(ev *replica.Event) {
 	pr := &p.m.promises
 	switch {
+	case ev.Kind == replica.Durable && pr.rewriting:
 	case ev.Kind == replica.Durable:
 		pr.onDisk = max(pr.onDisk, ev.Zxid)
 	case ev.Core.Kind == consensus.AcceptedEpochDurable:
@@ -111,7 +112,7 @@ func (p *process) reported(ev *replica.Event) {
 	case ev.Core.Kind == consensus.CurrentEpochDurable:
 		pr.current = ev.Core.Epoch
 	default:
-		pr.onDisk = ev.Core.Zxid
+		pr.onDisk, pr.rewriting = ev.Core.Zxid, false
 	}
 }
 
