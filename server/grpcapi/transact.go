@@ -79,7 +79,7 @@ func (a *asker) guarded(ctx context.Context, req *zk.Request) (outcome, error) {
 		return outcome{}, err
 	case rep.Err == zk.Unimplemented:
 		return outcome{}, fault(codes.FailedPrecondition, "LEADER_CANNOT",
-			"the leader is a ZooKeeper, which judges guards by exists and version only, without an else branch", about{zxid: rep.Zxid})
+			"the leader is a ZooKeeper, which judges guards by exists and version only, without an else branch: write the transaction so, or have a Paddock server lead; paddock cli members tells who does", about{zxid: rep.Zxid})
 	}
 	ops := req.Ops
 	if rep.Branch == zk.BranchElse {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,7 +29,7 @@ type Server struct {
 	Jute, GRPC, HTTP string // host:port
 	Dir              string
 
-	args []string
+	args []string // the program is the first
 	cmd  *exec.Cmd
 	log  journal
 	over chan error
@@ -105,20 +106,7 @@ func Start(t testing.TB, settings ...string) *Server {
 // Ensemble runs n servers that form one, with further settings as key=value.
 func Ensemble(t testing.TB, n int, settings ...string) []*Server {
 	t.Helper()
-	ports := FreePorts(t, 2*n)
-	var members []string
-	for i := range n {
-		members = append(members, fmt.Sprintf("server.%d=127.0.0.1:%d:%d", i+1, ports[2*i], ports[2*i+1]))
-	}
-	var list []*Server
-	for i := range n {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "myid"), fmt.Appendln(nil, i+1), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		own := append([]string{"initLimit=20", "syncLimit=10", "standaloneEnabled=false"}, members...)
-		list = append(list, prepare(t, dir, append(own, settings...)...))
-	}
+	list, _ := members(t, n, settings...)
 	for _, s := range list {
 		s.Run(t)
 	}
@@ -128,6 +116,24 @@ func Ensemble(t testing.TB, n int, settings ...string) []*Server {
 	return list
 }
 
+// members are n servers that form an ensemble once they run, and the settings that say so.
+func members(t testing.TB, n int, settings ...string) (list []*Server, common []string) {
+	t.Helper()
+	ports := FreePorts(t, 2*n)
+	common = []string{"initLimit=20", "syncLimit=10", "standaloneEnabled=false"}
+	for i := range n {
+		common = append(common, fmt.Sprintf("server.%d=127.0.0.1:%d:%d", i+1, ports[2*i], ports[2*i+1]))
+	}
+	for i := range n {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "myid"), fmt.Appendln(nil, i+1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, prepare(t, dir, slices.Concat(common, settings)...))
+	}
+	return list, common
+}
+
 func prepare(t testing.TB, dir string, settings ...string) *Server {
 	ports := FreePorts(t, 3)
 	s := &Server{Dir: dir}
@@ -135,7 +141,7 @@ func prepare(t testing.TB, dir string, settings ...string) *Server {
 		*addr = fmt.Sprintf("127.0.0.1:%d", ports[i])
 	}
 	s.args = append([]string{
-		"serve", "dataDir=" + dir, fmt.Sprint("clientPort=", ports[0]), "clientPortAddress=127.0.0.1", fmt.Sprint("grpcPort=", ports[1]), fmt.Sprint("httpPort=", ports[2]),
+		Binary(t), "serve", "dataDir=" + dir, fmt.Sprint("clientPort=", ports[0]), "clientPortAddress=127.0.0.1", fmt.Sprint("grpcPort=", ports[1]), fmt.Sprint("httpPort=", ports[2]),
 		"4lw.commands.whitelist=*", "admin.enableServer=true", "maxClientCnxns=0", "extendedTypesEnabled=true",
 	}, settings...)
 	return s
@@ -144,7 +150,7 @@ func prepare(t testing.TB, dir string, settings ...string) *Server {
 // Run starts the process, which must not run.
 func (s *Server) Run(t testing.TB) {
 	t.Helper()
-	s.cmd = exec.Command(Binary(t), s.args...)
+	s.cmd = exec.Command(s.args[0], s.args[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {

@@ -201,31 +201,7 @@ func TestAllDoorsOfAnEnsembleAnswerTheSame(t *testing.T) {
 		if member == leader {
 			member = servers[1]
 		}
-		var callers []caller // sessions at the member, opened when they are first named
-		began := time.Now().Add(-time.Minute).UnixMilli()
-		var got []string
-		base := uint64(0)
-		for i := range tour {
-			st := &tour[i]
-			for st.by >= len(callers) {
-				callers = append(callers, doors[name].open(t, member, 30*time.Second))
-			}
-			if st.op == "close" {
-				callers[st.by].close(t)
-				continue
-			}
-			a, err := callers[st.by].ask(st)
-			if err == nil {
-				err = neutral(&a, callers, began)
-			}
-			if err != nil {
-				t.Fatalf("%s: %s: %v", name, st.name, err)
-			}
-			if base == 0 {
-				base = uint64(a.Stat.Czxid) // of the first znode
-			}
-			got = append(got, st.name+": "+relative(a, base).String())
-		}
+		got := relatively(t, doors[name], member, tour)
 		if first == nil {
 			first = got
 		}
@@ -254,4 +230,35 @@ func relative(a answer, base uint64) answer {
 		a.Results[i] = relative(a.Results[i], base)
 	}
 	return a
+}
+
+// relatively asks all steps at a member of a new ensemble through one door, and returns what each was answered, with zxids counted from
+// that of the first znode.
+func relatively(t *testing.T, d door, member *rig.Server, steps []step) (got []string) {
+	t.Helper()
+	var callers []caller // sessions at the member, opened when they are first named
+	began := time.Now().Add(-time.Minute).UnixMilli()
+	base := uint64(0)
+	for i := range steps {
+		st := &steps[i]
+		for st.by >= len(callers) {
+			callers = append(callers, d.open(t, member, 30*time.Second))
+		}
+		if st.op == "close" {
+			callers[st.by].close(t)
+			continue
+		}
+		a, err := callers[st.by].ask(st)
+		if err == nil {
+			err = neutral(&a, callers, began)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", st.name, err)
+		}
+		if base == 0 {
+			base = uint64(a.Stat.Czxid) // of the first znode
+		}
+		got = append(got, st.name+": "+relative(a, base).String())
+	}
+	return got
 }
