@@ -60,6 +60,8 @@ func unknownParameter(key string, taken []string) error {
 	near := full[typo.Nearest(camel(key), slices.Values(slices.Sorted(maps.Keys(full))))]
 	if near != "" {
 		text += ", did you mean " + near + "?"
+	} else {
+		text += "."
 	}
 	return invalid(text + " It takes " + strings.Join(taken, ", "))
 }

@@ -106,6 +106,7 @@ func (w words) addMember(out *admin.Server, r *replica.Replica) {
 			if x.Synced {
 				out.Member.SyncedObservers++
 			}
+			out.Member.Observers = w.addObserver(out.Member.Observers, x)
 		}
 	}
 	out.Member.ElectionListening, out.Member.Peers = w.l.peers.transport.ElectionListening(), w.l.peers.members.links()
@@ -120,6 +121,9 @@ func (w words) addMember(out *admin.Server, r *replica.Replica) {
 	}
 	for _, x := range core.Learners() {
 		l.Learners = append(l.Learners, int64(x.Server))
+		if x.Observer {
+			l.Observers = w.addObserver(l.Observers, x)
+		}
 		switch {
 		case !x.Synced:
 		case x.Observer:
@@ -131,6 +135,18 @@ func (w words) addMember(out *admin.Server, r *replica.Replica) {
 		}
 	}
 	out.Leading = l
+}
+
+// addObserver appends what there is to tell of an observer, if it is still connected.
+func (w words) addObserver(list []admin.Observer, x consensus.Learner) []admin.Observer {
+	f, ok := w.l.peers.transport.Figures(x.Link)
+	if !ok {
+		return list
+	}
+	return append(list, admin.Observer{
+		Addr: f.Addr, ID: int64(x.Server), EstablishedMS: f.Opened.UnixMilli(), Queued: f.Waiting, QueuedBytes: f.WaitingBytes,
+		Received: f.Received, Sent: f.Sent, Requests: f.Requests, LastZxid: x.Acked,
+	})
 }
 
 // peerWords are ZooKeeper's words for what a member does.
@@ -292,6 +308,13 @@ func (w words) ResetConnections() {
 		if w.port == nil || w.port == p {
 			p.ResetConnections()
 		}
+	}
+}
+
+// ResetObservers implements admin.Source.
+func (w words) ResetObservers() {
+	if w.l.peers != nil {
+		w.l.peers.transport.ResetFigures()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -54,6 +55,9 @@ type link struct {
 	items  []item
 	bytes  int64    // of items, and of what is being written
 	busy   bool     // somebody has the link, and looks at items again when he is done
+	said   int64    // messages that were in items
+	got    int64    // messages that have come
+	asked  int64    // those of them that are requests
 	spares [][]byte // memory for the next messages
 	ended  error    // why; nil while it lives
 	reason error    // why it was dropped; nil if it was not
@@ -65,6 +69,7 @@ type link struct {
 // item is what waits for its turn to be sent: one of the fields.
 type item struct {
 	messages []byte // as they are sent, one behind the other
+	count    int64  // of messages
 	synced   bool   // with them the learner is synchronised
 	view     *tree.View
 	log      *logRange
@@ -106,11 +111,64 @@ func (l *link) message(m *consensus.Message) {
 	it := &l.items[n-1]
 	before := len(it.messages)
 	it.messages = appendMessage(it.messages, m)
+	it.count++
+	l.said++
 	l.bytes += int64(len(it.messages) - before)
 	switch {
 	case m.Kind == consensus.MsgUpToDate && !l.dialled,
 		m.Kind == consensus.MsgAck && m.Zxid.Counter() == 0 && l.dialled:
 		it.synced = true
+	}
+}
+
+// LinkFigures are what a link is and has carried.
+type LinkFigures struct {
+	Addr                     string // of the other side, host:port
+	Opened                   time.Time
+	Waiting, WaitingBytes    int64 // messages in the queue, and what they take
+	Received, Requests, Sent int64 // messages; Requests are of Received
+}
+
+// Figures are those of a link; false if there is none.
+func (t *Transport) Figures(id consensus.LinkID) (LinkFigures, bool) {
+	l := t.links.get(id)
+	if l == nil {
+		return LinkFigures{}, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f := LinkFigures{Addr: l.c.RemoteAddr().String(), Opened: l.t0, WaitingBytes: l.bytes, Received: l.got, Requests: l.asked, Sent: l.said}
+	for i := range l.items {
+		f.Waiting += l.items[i].count
+	}
+	f.Sent -= f.Waiting
+	return f, true
+}
+
+// ResetFigures has all links count from here on.
+func (t *Transport) ResetFigures() {
+	t.links.mu.Lock()
+	all := slices.Collect(maps.Values(t.links.byID))
+	t.links.mu.Unlock()
+	for _, l := range all {
+		l.mu.Lock()
+		l.said, l.got, l.asked = 0, 0, 0
+		for i := range l.items {
+			l.said += l.items[i].count
+		}
+		l.mu.Unlock()
+	}
+}
+
+// count takes note of what has come.
+func (l *link) count(batch []consensus.Message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.got += int64(len(batch))
+	for i := range batch {
+		if batch[i].Kind == consensus.MsgRequest {
+			l.asked++
+		}
 	}
 }
 

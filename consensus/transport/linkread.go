@@ -84,6 +84,7 @@ func (l *link) read(r *reader, first *consensus.Message) error {
 }
 
 func (l *link) deliver(batch []consensus.Message) {
+	l.count(batch)
 	if len(batch) > 0 && !l.dropped.Load() {
 		l.t.opt.Handler.Received(l.id, batch)
 	}

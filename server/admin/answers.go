@@ -118,7 +118,7 @@ func (f *fields) mean(key string, v float64) { f.add(key, v) }
 
 func (f *fields) refused(*Refused) {}
 
-func (f *fields) peer(key string, id, v int64) { f.add(fmt.Sprintf("%d_%s", id, key), v) }
+func (f *fields) peer(key string, id, v int64) { f.add(ofPeer(id, key), v) }
 func (f *fields) metric(m *metrics.Metric)     { eachFigure(m, f) }
 
 func (w *Words) monitorCommand() object {
@@ -268,11 +268,22 @@ func (c *commands) observers(w *Words, _ *http.Request) (object, error) {
 	if !ok {
 		return nil, nil
 	}
-	synced := int64(0)
-	if s.Leading != nil {
-		synced = s.Leading.SyncedObservers
+	synced, list := int64(0), []object{}
+	var observers []Observer
+	switch {
+	case s.Leading != nil:
+		synced, observers = s.Leading.SyncedObservers, s.Leading.Observers
+	case s.Member != nil:
+		synced, observers = s.Member.SyncedObservers, s.Member.Observers
 	}
-	return object{{"synced_observers", synced}, {"observers", []object{}}}, nil
+	for _, o := range observers {
+		list = append(list, object{
+			{"remote_socket_address", "/" + o.Addr}, {"sid", o.ID}, {"established", o.EstablishedMS},
+			{"queued_packets", o.Queued}, {"queued_packets_size", o.QueuedBytes},
+			{"packets_received", o.Received}, {"packets_sent", o.Sent}, {"requests", o.Requests}, {"last_zxid", int64(o.LastZxid)},
+		})
+	}
+	return object{{"synced_observers", synced}, {"observers", list}}, nil
 }
 
 func (c *commands) setTraceMask(w *Words, r *http.Request) (object, error) {

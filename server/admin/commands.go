@@ -101,7 +101,7 @@ var commandList = map[string]command{
 	"last_snapshot":                  {aliases: []string{"lsnp"}, run: (*commands).lastSnapshot},
 	"leader":                         {aliases: []string{"lead"}, run: (*commands).leader},
 	"monitor":                        {aliases: []string{"mntr"}, always: true, run: told((*Words).monitorCommand)},
-	"observer_connection_stat_reset": {aliases: []string{"orst"}, run: told(func(*Words) object { return object{} })},
+	"observer_connection_stat_reset": {aliases: []string{"orst"}, run: told(func(w *Words) object { w.src.ResetObservers(); return object{} })},
 	"observers":                      {aliases: []string{"obsr"}, run: (*commands).observers},
 	"ruok":                           {run: told(func(*Words) object { return object{} })},
 	"server_stats":                   {aliases: []string{"srvr"}, run: told((*Words).serverCommand)},

@@ -90,6 +90,32 @@ func TestCommandsHaveTheFieldsOfZooKeeper(t *testing.T) {
 	}
 }
 
+// The fields of an observer are those of ZooKeeper's LearnerHandler.getLearnerHandlerInfo, whoever serves it.
+func TestObserversAreTold(t *testing.T) {
+	observer := Observer{Addr: "10.0.0.7:40112", ID: 3, EstablishedMS: 1700000000123, Queued: 2, QueuedBytes: 96, Received: 40, Sent: 50, Requests: 4, LastZxid: 0x100000006}
+	leader, master := member("leader"), member("follower")
+	leader.server.Leading.Observers = []Observer{observer}
+	master.server.Member.SyncedObservers, master.server.Member.Observers = 1, []Observer{observer}
+	const want = `[{"remote_socket_address":"/10.0.0.7:40112","sid":3,"established":1700000000123,"queued_packets":2,"queued_packets_size":96,` +
+		`"packets_received":40,"packets_sent":50,"requests":4,"last_zxid":4294967302}]`
+	for name, src := range map[string]*fakeSource{"leader": leader, "master": master} {
+		h := commandServer(src)
+		var out struct {
+			Synced    int `json:"synced_observers"`
+			Observers json.RawMessage
+		}
+		var text bytes.Buffer
+		if err := json.Unmarshal(ask(h, http.MethodGet, "/commands/observers").Body.Bytes(), &out); err != nil || out.Synced != 1 {
+			t.Errorf("%s: %+v, %v", name, out, err)
+		} else if err := json.Compact(&text, out.Observers); err != nil || text.String() != want {
+			t.Errorf("%s: %s, %v; want %s", name, &text, err, want)
+		}
+		if ask(h, http.MethodGet, "/commands/orst"); len(src.asked) == 0 || src.asked[len(src.asked)-1] != "ResetObservers" {
+			t.Errorf("%s: orst asks for %q", name, src.asked)
+		}
+	}
+}
+
 // keysOfJSON are the names of an object's members, in their order.
 func keysOfJSON(t *testing.T, text []byte) (keys []string) {
 	t.Helper()

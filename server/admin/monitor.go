@@ -118,8 +118,8 @@ func ensemble(s *Server, m list) {
 // handlers are ZooKeeper's figures of the queue to each learner, which nothing here counts.
 func handlers(learners []int64, m list) {
 	for _, id := range learners {
-		m.metric(&metrics.Metric{Name: fmt.Sprintf("%d_learner_handler_qp_size", id), Summary: new(metrics.Summary)})
-		m.metric(&metrics.Metric{Name: fmt.Sprintf("%d_learner_handler_qp_time_ms", id), Quantiles: true, Summary: new(metrics.Summary)})
+		m.metric(&metrics.Metric{Name: ofPeer(id, "learner_handler_qp_size"), Summary: new(metrics.Summary)})
+		m.metric(&metrics.Metric{Name: ofPeer(id, "learner_handler_qp_time_ms"), Quantiles: true, Summary: new(metrics.Summary)})
 	}
 }
 
@@ -150,8 +150,10 @@ func (m *monitor) mean(key string, v float64) {
 	m.b = append(appendMean(m.b, v), '\n')
 }
 
-// peer puts the id in front, as ZooKeeper does.
-func (m *monitor) peer(key string, id, v int64) { m.whole(fmt.Sprintf("%d_%s", id, key), v) }
+func (m *monitor) peer(key string, id, v int64) { m.whole(ofPeer(id, key), v) }
+
+// ofPeer is the name of a figure of another server: with its id in front, as ZooKeeper has it.
+func ofPeer(id int64, key string) string { return fmt.Sprintf("%d_%s", id, key) }
 
 func (m *monitor) refused(*Refused) {}
 

@@ -28,6 +28,8 @@ type Source interface {
 	TreeDigests() ([]TreeDigest, bool)
 	// ResetConnections forgets the figures of the connections, for crst.
 	ResetConnections()
+	// ResetObservers forgets what was sent to and came from observers, for the command observer_connection_stat_reset.
+	ResetObservers()
 	// ResetServer forgets the packets and latencies of the server, for srst. Options.Metrics are reset by Words.
 	ResetServer()
 }
@@ -92,6 +94,7 @@ type Member struct {
 	// IsMaster: it follows and serves observers, of which SyncedObservers are up to date.
 	IsMaster        bool
 	SyncedObservers int64
+	Observers       []Observer // that it serves as a master
 
 	ElectionListening bool   // every election port of it accepts connections
 	Peers             []Peer // the members that it keeps an election connection to, by id
@@ -109,10 +112,23 @@ type Leading struct {
 	SyncedFollowers int64   // that vote
 	SyncedOthers    int64   // that follow and do not vote
 	SyncedObservers int64
+	Observers       []Observer // that are connected
 	PendingSyncs    int64
 	Uptime          time.Duration // of the leadership
 
 	LastProposalBytes, MinProposalBytes, MaxProposalBytes int64
+}
+
+// Observer is a connected observer. Counts are of packets since it connected.
+type Observer struct {
+	Addr          string // remote, host:port, IPv6 hosts in brackets
+	ID            int64
+	EstablishedMS int64 // since 1970
+
+	Queued, QueuedBytes      int64 // that wait to be sent
+	Received, Sent, Requests int64
+
+	LastZxid zk.Zxid // that it was sent
 }
 
 // Connection is one connection of a client. Counts are since it was opened or ResetConnections.

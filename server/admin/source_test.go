@@ -69,6 +69,7 @@ func (f *fakeSource) TreeDigests() ([]TreeDigest, bool) {
 }
 
 func (f *fakeSource) ResetConnections() { f.asked = append(f.asked, "ResetConnections") }
+func (f *fakeSource) ResetObservers()   { f.asked = append(f.asked, "ResetObservers") }
 func (f *fakeSource) ResetServer()      { f.asked = append(f.asked, "ResetServer") }
 
 // debian is the version of the server that gave the answers in testdata.
