@@ -18,6 +18,7 @@ import (
 	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/admin"
+	"paddock/server/admission"
 	"paddock/server/config"
 	"paddock/server/driver"
 	"paddock/server/grpcapi"
@@ -151,6 +152,10 @@ func (s *server) openHTTP(d *doors) error {
 		return fmt.Errorf("HTTP port: %w", err)
 	}
 	d.http = &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: s.cfg.HTTP.IdleTimeout}
+	gate := admission.New(admission.Options{
+		Door: "http", Logger: s.log, Rejected: s.metrics.hooks().Rejected, Farewell: gateway.TurnedAway, Hear: true,
+		PerAddress: s.cfg.HTTP.MaxPerAddress, PerAddressKey: "httpMaxClientCnxns", InAll: s.cfg.HTTP.MaxTotal, InAllKey: "httpMaxCnxns",
+	})
 	ctx, cancel := context.WithCancel(context.Background())
 	d.retry = cancel
 	d.serving.Go(func() {
@@ -158,6 +163,7 @@ func (s *server) openHTTP(d *doors) error {
 		if l == nil {
 			return
 		}
+		l = gate.Listen(l, !s.cfg.TLS.HTTP)
 		if s.cfg.TLS.HTTP {
 			l = s.tls.Listen(l, "h2", "http/1.1")
 		}

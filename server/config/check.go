@@ -140,6 +140,8 @@ func (l *loader) checkClientDoor() {
 	c.Client.FourLetterWords = words
 	l.atLeast("maxClientCnxns", &c.Client.MaxPerAddress, 0, "")
 	l.atLeast("maxCnxns", &c.Client.MaxTotal, 0, "")
+	l.atLeast("httpMaxClientCnxns", &c.HTTP.MaxPerAddress, 0, "")
+	l.atLeast("httpMaxCnxns", &c.HTTP.MaxTotal, 0, "")
 	if c.Client.FrameBytesMax <= 0 {
 		l.problem(l.at("jute.maxbuffer"), fmt.Sprintf("jute.maxbuffer %d leaves no room for any request", c.Client.FrameBytesMax), "use 1048575")
 	}

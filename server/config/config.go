@@ -105,6 +105,8 @@ type HTTPDoor struct {
 	SnapshotEvery time.Duration // at most
 	IdleTimeout   time.Duration // of kept-alive connections
 	CORSOrigins   []string      // whose web pages may call
+	MaxPerAddress int           // connections; 0 for no limit, like the next
+	MaxTotal      int
 }
 
 // Metrics is the extra Prometheus port of ZooKeeper's metrics provider. /metrics is on the HTTP door as well.

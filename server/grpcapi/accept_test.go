@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	paddockv1 "paddock/gen/paddock/v1"
+	"paddock/server/admission"
 	"paddock/server/replica"
 )
 
@@ -58,8 +59,8 @@ func TestConnectionsBeyondALimitAreTurnedAway(t *testing.T) {
 		reason string
 		word   string
 	}{
-		"of an address": {func(o *Options) { o.MaxClientCnxns = 2 }, rejectedPerIP, "maxClientCnxns is 2"},
-		"of all":        {func(o *Options) { o.MaxClientCnxns, o.MaxCnxns = 5, 2 }, rejectedAll, "maxCnxns is 2"},
+		"of an address": {func(o *Options) { o.MaxClientCnxns = 2 }, admission.PerAddress, "maxClientCnxns is 2"},
+		"of all":        {func(o *Options) { o.MaxClientCnxns, o.MaxCnxns = 5, 2 }, admission.InAll, "maxCnxns is 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex

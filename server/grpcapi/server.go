@@ -17,6 +17,7 @@ import (
 	paddockv1 "paddock/gen/paddock/v1"
 	"paddock/internal/txn"
 	"paddock/internal/zk"
+	"paddock/server/admission"
 	"paddock/server/driver"
 	"paddock/server/request"
 	"paddock/storage/tree"
@@ -78,7 +79,7 @@ type Options struct {
 type Server struct {
 	*grpc.Server
 	door        *door
-	admission   *admission
+	gate        *admission.Gate
 	replies     *replies
 	methods     map[string]method // by full name; see Inside
 	messageMax  int               // bytes of one request
@@ -89,7 +90,7 @@ type Server struct {
 // New makes a gRPC server with all services registered.
 func New(o Options) *Server {
 	s := &Server{
-		door: newDoor(&o), admission: newAdmission(&o), replies: &replies{max: replyBytesMax, connMax: replyBytesConnMax, log: o.Logger, refused: o.Refused},
+		door: newDoor(&o), gate: newGate(&o), replies: &replies{max: replyBytesMax, connMax: replyBytesConnMax, log: o.Logger, refused: o.Refused},
 		methods: map[string]method{}, messageMax: max(messageBytesMax, o.RequestBytesMax+messageExtraBytes),
 	}
 	if o.Logger.GetLevel() <= zerolog.DebugLevel {

@@ -200,3 +200,52 @@ func TestHalfClosedConnectionsGoAway(t *testing.T) {
 		t.Errorf("half a request was taken for a whole one: the data is %q", body)
 	}
 }
+
+// A client with one connection too many is told so; when others go there is room.
+func TestHTTPConnectionsAreBounded(t *testing.T) {
+	for name, setting := range map[string]string{"of an address": "httpMaxClientCnxns=3", "in all": "httpMaxCnxns=3"} {
+		t.Run(name, func(t *testing.T) {
+			s := rig.Start(t, setting)
+			alone := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+			get := func() (int, string) {
+				resp, err := alone.Get("http://" + s.HTTP + "/v1/znodes/zookeeper")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				body, err := io.ReadAll(resp.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return resp.StatusCode, string(body)
+			}
+			http.DefaultClient.CloseIdleConnections() // of the rig
+			var held []net.Conn
+			for code, body := 0, ""; code != http.StatusTooManyRequests; code, body = get() {
+				if len(held) == 3 {
+					t.Fatalf("with %d connections held another is answered %d %s", len(held), code, body)
+				}
+				nc, err := net.Dial("tcp", s.HTTP)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer nc.Close()
+				if _, err := io.WriteString(nc, "GET / HTTP/1.1\r\n"); err != nil {
+					t.Fatal(err)
+				}
+				held = append(held, nc)
+			}
+			if _, body := get(); !strings.Contains(body, "too many connections") || !strings.Contains(body, setting[:len(setting)-2]+" is 3") {
+				t.Errorf("it is told %s", body)
+			}
+			held[0].Close()
+			for end := time.Now().Add(patience); ; {
+				if code, body := get(); code == http.StatusOK {
+					break
+				} else if time.Now().After(end) {
+					t.Fatalf("after one has gone another is answered %d %s", code, body)
+				}
+			}
+		})
+	}
+}
