@@ -1,4 +1,5 @@
-"""A client of Paddock that knows nothing but what protoc has generated from the contract: client.py <generated> <host:port>.
+"""A client of Paddock that knows nothing but what protoc has generated from the contract: client.py <generated> <host:port>
+[<trusted certificates> <own key and certificate>], with TLS if certificates are named.
 
 It prints a line for each step that foreign_test.go expects."""
 
@@ -9,7 +10,11 @@ sys.path.insert(0, sys.argv[1])
 import grpc
 from paddock.v1 import lock_pb2, lock_pb2_grpc, session_pb2, session_pb2_grpc, types_pb2, watch_pb2, watch_pb2_grpc, znode_pb2, znode_pb2_grpc
 
-channel = grpc.insecure_channel(sys.argv[2])
+if len(sys.argv) > 3:
+    trusted, own = (open(name, "rb").read() for name in sys.argv[3:5])
+    channel = grpc.secure_channel(sys.argv[2], grpc.ssl_channel_credentials(trusted, own, own))
+else:
+    channel = grpc.insecure_channel(sys.argv[2])
 znodes = znode_pb2_grpc.ZnodeServiceStub(channel)
 sessions = session_pb2_grpc.SessionServiceStub(channel)
 watches = watch_pb2_grpc.WatchServiceStub(channel)

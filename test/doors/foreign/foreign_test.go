@@ -157,16 +157,63 @@ func withoutOptional(t *testing.T) (dir string) {
 	return dir
 }
 
-func TestPython(t *testing.T) {
-	const python = "/usr/bin/python3" // Debian's, which has the modules that Debian packages
-	generated := t.TempDir()
+// python is Debian's, which has the modules that Debian packages.
+const python = "/usr/bin/python3"
+
+// pythonClient is a folder with what protoc generates for Python.
+func pythonClient(t *testing.T) (generated string) {
+	t.Helper()
+	generated = t.TempDir()
 	args := []string{"-m", "grpc_tools.protoc", "-I" + withoutOptional(t), "-I" + root + "/proto/third_party", "--python_out=" + generated, "--grpc_python_out=" + generated}
 	program(t, false, python, append(append(args, contract(t)...), "google/api/annotations.proto", "google/api/http.proto")...)
-	s := rig.Start(t)
 	// What so old a protoc generates is taken by the part of Debian's python3-protobuf that is written in Python.
 	t.Setenv("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
+	return generated
+}
+
+func TestPython(t *testing.T) {
+	generated := pythonClient(t)
+	s := rig.Start(t)
 	out, _ := program(t, false, python, "client.py", generated, s.GRPC)
 	compare(t, "python", out)
+}
+
+// TLS on the gRPC port is what gRPC's own library, in C, and grpcurl take it for, whatever kind of store the server has; who has no
+// certificate, or speaks without TLS, is refused.
+func TestGRPCOverTLS(t *testing.T) {
+	grpcurl := root + "/bin/tools/grpcurl"
+	if _, err := os.Stat(grpcurl); err != nil {
+		t.Fatalf("%v; make bin/tools/.built builds it", err)
+	}
+	generated := pythonClient(t)
+	stores, err := filepath.Abs(root + "/internal/keystore/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted, own := stores+"/ca.pem", stores+"/client.pem"
+	for _, kind := range []struct {
+		name, key, trust string
+		passwords        bool
+	}{{"PEM", "server.pem", "ca.pem", false}, {"PKCS12", "server-keytool.p12", "trust.p12", true}, {"JKS", "server.jks", "trust.jks", true}} {
+		t.Run(kind.name, func(t *testing.T) {
+			settings := []string{"grpcTls=true", "ssl.keyStore.location=" + stores + "/" + kind.key, "ssl.trustStore.location=" + stores + "/" + kind.trust}
+			if kind.passwords {
+				settings = append(settings, "ssl.keyStore.passwordPath="+stores+"/password.txt", "ssl.trustStore.passwordPath="+stores+"/password.txt")
+			}
+			s := rig.Start(t, settings...)
+			out, _ := program(t, false, python, "client.py", generated, s.GRPC, trusted, own)
+			compare(t, "python", out)
+			tls := []string{"-cacert", trusted, "-cert", own, "-key", own}
+			if services, _ := program(t, false, grpcurl, append(tls, s.GRPC, "list")...); !slices.Contains(rig.Lines(services), "paddock.v1.ZnodeService") {
+				t.Errorf("grpcurl lists %q", services)
+			}
+			for name, args := range map[string][]string{"without a certificate": tls[:2], "of a stranger": {"-cacert", stores + "/elsewhere.pem"}, "without TLS": {"-plaintext"}} {
+				if _, refusal := program(t, true, grpcurl, append(append([]string{"-connect-timeout", "5"}, args...), s.GRPC, "list")...); refusal == "" {
+					t.Errorf("%s: no word of why it is refused", name)
+				}
+			}
+		})
+	}
 }
 
 func TestTypeScript(t *testing.T) {
