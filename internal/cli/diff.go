@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"paddock/internal/client"
 	"paddock/internal/zk"
@@ -25,10 +26,13 @@ type comparison struct {
 	found int
 }
 
-// runDiff compares a tree with the one of another server.
+// runDiff compares a tree with the one of another server, or with what it was.
 func runDiff(c *call) error {
 	if len(c.args) < 2 {
 		return c.usage()
+	}
+	if strings.HasPrefix(c.args[1], "@") {
+		return runDiffPast(c)
 	}
 	t, err := c.sh.connect.target(c.args[1])
 	if err != nil {

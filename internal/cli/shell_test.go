@@ -27,15 +27,20 @@ const patience = 30 * time.Second
 // serving is the address of a server of this test's own, which is stopped when it ends.
 func serving(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	address, _ := servingBoth(t, false)
+	return address
+}
+
+// servingBoth is a server with a gRPC port too, if that is asked for.
+func servingBoth(t *testing.T, both bool) (address, byGRPC string) {
+	t.Helper()
+	grpcPort := "0"
+	if both {
+		byGRPC, grpcPort = freeAddress(t)
 	}
-	address := l.Addr().String()
-	_, port, _ := net.SplitHostPort(address)
-	l.Close()
+	address, port := freeAddress(t)
 	cfg, notices, err := config.Load(config.Source{Dir: t.TempDir(), Args: []string{"dataDir=" + t.TempDir(), "clientPort=" + port,
-		"clientPortAddress=127.0.0.1", "grpcPort=0", "httpPort=0", "tickTime=100", "maxSessionTimeout=60000"}})
+		"clientPortAddress=127.0.0.1", "grpcPort=" + grpcPort, "httpPort=0", "tickTime=100", "maxSessionTimeout=60000"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +55,20 @@ func serving(t *testing.T) string {
 			t.Errorf("the server ended with %v", err)
 		}
 	})
-	return address
+	return address, byGRPC
+}
+
+// freeAddress is an address that nobody listens at.
+func freeAddress(t *testing.T) (address, port string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	address = l.Addr().String()
+	_, port, _ = net.SplitHostPort(address)
+	return address, port
 }
 
 // said is what came of a command line.

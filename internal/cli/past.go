@@ -1,0 +1,211 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	paddockv1 "paddock/gen/paddock/v1"
+	"paddock/internal/zk"
+)
+
+// History is what a Backend also has if it can tell what has changed between two moments.
+type History interface {
+	// Since has see told of every change of a znode and all below it that came after a zxid, up to another, oldest first. An upTo of 0
+	// stands for now.
+	Since(ctx context.Context, path string, after, upTo zk.Zxid, see func(*paddockv1.Change) error) error
+}
+
+// rootedHistory is a History whose paths begin at a chroot.
+type rootedHistory struct {
+	History
+	root string
+}
+
+// Since implements History.
+func (r rootedHistory) Since(ctx context.Context, path string, after, upTo zk.Zxid, see func(*paddockv1.Change) error) error {
+	return r.History.Since(ctx, inside(r.root, path), after, upTo, func(c *paddockv1.Change) error {
+		c.Path = outside(r.root, c.GetPath())
+		return see(c)
+	})
+}
+
+// historyOf is the Backend as one that can tell what has changed, if it is.
+func historyOf(b Backend) (History, bool) {
+	if r, ok := b.(*rooted); ok {
+		h, ok := r.Backend.(History)
+		return rootedHistory{h, r.root}, ok
+	}
+	h, ok := b.(History)
+	return h, ok
+}
+
+// progressMS is how often the server says how far it is while it has nothing to tell.
+const progressMS = 100
+
+// Since implements History.
+func (r *remote) Since(ctx context.Context, path string, after, upTo zk.Zxid, see func(*paddockv1.Change) error) error {
+	session, err := r.connected(ctx, true)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(r.named(ctx, session))
+	defer cancel()
+	now, err := r.znodes.Sync(ctx, &paddockv1.SyncRequest{})
+	switch newest := zk.Zxid(now.GetZxid()); {
+	case err != nil:
+		_, err = r.refusal(zk.OpSync, path, err)
+		return err
+	case upTo == 0:
+		upTo = newest
+	case upTo > newest:
+		return failf("zxid %v is yet to come: the server is at %v", upTo, newest)
+	}
+	if after >= upTo {
+		return nil
+	}
+	stream, err := r.watch.rpc.Watch(ctx)
+	if err == nil { // that it cannot be sent shows below
+		_ = stream.Send(&paddockv1.WatchRequest{Request: &paddockv1.WatchRequest_Create{Create: &paddockv1.CreateWatch{
+			WatchId: 1, Path: path, Kind: paddockv1.WatchKind_WATCH_KIND_RECURSIVE, StartAfterZxid: uint64(after), WithData: true, WithPrevious: true, ProgressMs: progressMS,
+		}}})
+	}
+	for err == nil {
+		var m *paddockv1.WatchResponse
+		if m, err = stream.Recv(); err != nil {
+			break
+		}
+		var done bool
+		if done, err = past(m, after, upTo, see); done {
+			return err
+		}
+	}
+	_, err = r.refusal(zk.OpAddWatch, path, err)
+	return err
+}
+
+// past has see told of what a message says of changes up to a zxid; done if that was all, or the watch is over.
+func past(m *paddockv1.WatchResponse, after, upTo zk.Zxid, see func(*paddockv1.Change) error) (done bool, err error) {
+	if c := m.GetCancelled(); c.GetReason() == paddockv1.WatchCancelReason_WATCH_CANCEL_REASON_HISTORY_GONE {
+		return true, failf("the history of this server begins at zxid %v, behind %v; historyLogBytes has more kept", zk.Zxid(c.GetZxid()), after)
+	} else if c != nil {
+		return true, errors.New(c.GetMessage())
+	}
+	for _, c := range m.GetEvents().GetChanges() {
+		if zk.Zxid(c.GetZxid()) > upTo {
+			return true, nil
+		}
+		if err := see(c); err != nil {
+			return true, err
+		}
+	}
+	return m.GetProgress() != nil && zk.Zxid(m.GetProgress().GetZxid()) >= upTo, nil
+}
+
+// pastMost is how many znodes that have changed are remembered.
+const pastMost = 1_000_000
+
+// held is what a znode held: a hash, and the beginning as text. known is false where the server does not tell.
+type held struct {
+	known bool
+	sum   [sha256.Size]byte
+	text  string
+}
+
+func heldBy(data []byte) held {
+	if data == nil {
+		return held{}
+	}
+	return held{true, sha256.Sum256(data), shown(data)}
+}
+
+// passage is what became of a znode.
+type passage struct {
+	was, is     bool // there, before the first change and after the last
+	first, last held
+}
+
+// runDiffPast compares a tree with what it was at a zxid, or what it was at two: @zxid or @zxid..zxid.
+func runDiffPast(c *call) error {
+	from, to, two := strings.Cut(strings.TrimPrefix(c.args[1], "@"), "..")
+	after, err := strconv.ParseUint(from, 0, 63)
+	upTo := uint64(0)
+	if err == nil && two {
+		upTo, err = strconv.ParseUint(to, 0, 63)
+	}
+	switch {
+	case err != nil:
+		return trouble(fmt.Errorf("%s is not @zxid or @zxid..zxid, such as @0x100000a2c", c.args[1]))
+	case two && upTo < after:
+		return trouble(fmt.Errorf("%s is backwards: the older zxid comes first", c.args[1]))
+	case c.has("no-acl"), c.has("ephemerals"):
+		return trouble(errors.New("the history tells of data alone, and of all kinds of znodes: leave out -no-acl and -ephemerals"))
+	}
+	root := "/"
+	if len(c.args) > 2 {
+		root = c.args[2]
+	}
+	h, ok := historyOf(c.sh.backend)
+	if !ok {
+		return trouble(errors.New("what was at a zxid is told over gRPC alone: paddock cli --grpc"))
+	}
+	all := map[string]*passage{}
+	if !two || upTo > after {
+		err = h.Since(c.ctx, root, zk.Zxid(after), zk.Zxid(upTo), func(ch *paddockv1.Change) error {
+			if system(ch.GetPath()) && !system(root) {
+				return nil
+			}
+			return gather(all, ch)
+		})
+	}
+	if err != nil {
+		return trouble(err)
+	}
+	d := comparison{c: c}
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		d.passed(path, all[path])
+		if err := c.sh.out.broken(); err != nil {
+			return err
+		}
+	}
+	if d.found > 0 {
+		return &failure{code: exitDiffers}
+	}
+	return nil
+}
+
+// gather takes note of a change.
+func gather(all map[string]*passage, c *paddockv1.Change) error {
+	p := all[c.GetPath()]
+	if p == nil {
+		if len(all) == pastMost {
+			return failf("more than %d znodes have changed: name a smaller tree, or a later zxid", pastMost)
+		}
+		p = &passage{was: c.GetType() != paddockv1.ChangeType_CHANGE_TYPE_CREATED, first: heldBy(c.PreviousData)}
+		all[c.GetPath()] = p
+	}
+	p.is, p.last = c.GetType() != paddockv1.ChangeType_CHANGE_TYPE_DELETED, heldBy(c.Data)
+	return nil
+}
+
+// passed prints what became of a znode, if it is not as it was.
+func (d *comparison) passed(path string, p *passage) {
+	switch {
+	case p.was && !p.is:
+		d.say("-", path, "deleted")
+	case !p.was && p.is:
+		d.say("+", path, strings.TrimSuffix("created, data "+p.last.text, ", data "))
+	case !p.was || p.first.known && p.last.known && p.first.sum == p.last.sum:
+	case p.first.known && p.last.known:
+		d.say("~", path, fmt.Sprintf("data %s before, %s after", p.first.text, p.last.text))
+	case p.last.known:
+		d.say("~", path, fmt.Sprintf("data %s after", p.last.text))
+	default:
+		d.say("~", path, "data")
+	}
+}
