@@ -239,7 +239,9 @@ func (p *process) Install(v *tree.View) {
 }
 
 // Applied implements replica.Effects.
-func (p *process) Applied(a *replica.Applied) { p.feed.applied(&p.e.stage, int(p.m.id), a) }
+func (p *process) Applied(a *replica.Applied) {
+	p.feed.applied(&p.e.stage, int(p.m.id), a, p.serving)
+}
 
 // Note implements replica.Effects.
 func (p *process) Note(n replica.Note) {

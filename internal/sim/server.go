@@ -183,7 +183,7 @@ func (s *server) Truncate(zk.Zxid, bool) { panic("there is no leader to follow")
 func (s *server) Install(*tree.View) { panic("there is no leader to follow") }
 
 // Applied implements replica.Effects.
-func (s *server) Applied(a *replica.Applied) { s.feed.applied(&s.w.stage, 1, a) }
+func (s *server) Applied(a *replica.Applied) { s.feed.applied(&s.w.stage, 1, a, true) }
 
 // Note implements replica.Effects.
 func (s *server) Note(n replica.Note) {

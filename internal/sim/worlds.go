@@ -117,7 +117,8 @@ func (p *process) replyReadOnly(a *attach, c *userCall, r *zk.Reply) {
 	case e.decided(t):
 		e.count("read of a read-only server")
 		if c.req.Op != zk.OpSetWatches2 { // which says what has changed meanwhile
-			e.read(&a.u.caller, &c.call, r)
+			asked := caller{n: a.u.n, session: a.session} // the client itself may be elsewhere by now
+			e.read(&asked, &c.call, r)
 		}
 	}
 	a.u.caughtUp = nil
