@@ -136,6 +136,9 @@ func (r *Replica) connect(c *client, req *zk.ConnectRequest, eff Effects) {
 		r.close(c, request.CloseNotServing, eff)
 		return
 	case r.holding():
+		if password := req.Session.Password(); slices.Equal(req.Password, password[:]) {
+			r.sessions.Touch(req.Session, session.Negotiate(req.TimeoutMS, r.cfg.MinSessionMS, r.cfg.MaxSessionMS), r.nowMS)
+		}
 		r.hold(held{client: c, connect: req})
 		return
 	}

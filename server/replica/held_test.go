@@ -44,6 +44,43 @@ func TestWhatIsAskedWhileLeadershipMovesIsDoneIfItDoesNot(t *testing.T) {
 	m.expect(c, "connected 10000")
 }
 
+// TestWhatWaitsKeepsItsSessionAlive from when it came, though it is taken up later, or never.
+func TestWhatWaitsKeepsItsSessionAlive(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		change func(*replica.Config)
+		ask    func(m *member, s *zk.ConnectResponse, c request.ClientID)
+	}{
+		{"a local session asks", localSessions, func(m *member, _ *zk.ConnectResponse, c request.ClientID) {
+			m.send(c, zk.Request{Xid: 1, Op: zk.OpCreate, Path: "/a"})
+		}},
+		{"a session asks and its client goes", func(*replica.Config) {}, func(m *member, _ *zk.ConnectResponse, c request.ClientID) {
+			m.send(c, zk.Request{Xid: 1, Op: zk.OpCreate, Path: "/a"})
+			m.gone(c)
+		}},
+		{"a session is taken up and its client goes", func(*replica.Config) {}, func(m *member, s *zk.ConnectResponse, _ request.ClientID) {
+			m.gone(m.ask(zk.ConnectRequest{TimeoutMS: 2000, Session: s.Session, Password: s.Password[:]}))
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m := leaderOfThree(t, row.change)
+			c := m.ask(zk.ConnectRequest{TimeoutMS: 2000})
+			m.ack()
+			m.lagging(c, 2)
+			s, start := m.sessions[c], m.nowMS
+			m.step(replica.Event{Kind: replica.Transfer, Server: 2})
+			m.nowMS = start + 1900
+			row.ask(m, &s, c)
+			m.at(start + 3200)
+			m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkDown, Link: link(2)}})
+			m.at(start + 3500)
+			if m.noted(replica.SessionExpired) != 0 {
+				t.Error("it has expired 1.6 s after it was heard of, its timeout is 2 s")
+			}
+		})
+	}
+}
+
 // lagging leaves a follower behind, so that leadership cannot move to it at once.
 func (m *member) lagging(c request.ClientID, id quorum.ServerID) {
 	m.create(c, "/lag", zk.Persistent)

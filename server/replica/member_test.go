@@ -181,9 +181,9 @@ func (m *member) ack() {
 }
 
 // leaderOfThree is a member that leads two followers.
-func leaderOfThree(t *testing.T) *member {
+func leaderOfThree(t *testing.T, change ...func(*replica.Config)) *member {
 	t.Helper()
-	m := lonely(t)
+	m := lonely(t, change...)
 	for _, from := range []quorum.ServerID{2, 3} {
 		n := &election.Notification{Role: consensus.Looking, Vote: election.Vote{Leader: 1, Round: 1}, Version: 2}
 		m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.Notified, Server: from, Notification: n}})
