@@ -91,6 +91,34 @@ func TestASessionMovesBetweenAnObserverAndItsMaster(t *testing.T) {
 	o.expect(o.connect(unknown, p[:]), "connected 0", "closed: session_refused")
 }
 
+// TestALocalSessionEndsWithTheObserversMaster: what its server has passed on may come to the leader after what it asks on another way.
+// Elsewhere it lives on.
+func TestALocalSessionEndsWithTheObserversMaster(t *testing.T) {
+	for _, through := range []bool{false, true} {
+		tr := serversOf(t, false, trioText+"server.4=d:1:2:observer\n", localSessions)
+		_, n := tr.roles()
+		if through {
+			n = tr.nodes[4]
+		}
+		c := n.connect(0, nil)
+		s := n.sessions[c]
+		n.expect(c, "connected 8000")
+		for link, on := range tr.ends {
+			if on == n && tr.ends[link^1] == tr.nodes[n.r.Consensus().Master()] {
+				n.soon(consensus.Event{Kind: consensus.LinkDown, Link: link})
+			}
+		}
+		tr.settle()
+		n.expect(c, "closed: not_serving")
+		again := n.connect(s.Session, s.Password[:])
+		if through {
+			n.expect(again, "connected 0", "closed: session_refused")
+		} else {
+			n.expect(again, "connected 8000")
+		}
+	}
+}
+
 // version is that of a znode.
 func version(t *testing.T, n *node, path string) int32 {
 	t.Helper()

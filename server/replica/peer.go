@@ -144,6 +144,7 @@ func (r *Replica) follow(a *consensus.Action, eff Effects) {
 	r.showConfig()
 	r.keepLocals()
 	r.learner = learner{touched: map[zk.SessionID]int32{}, asking: map[zk.SessionID]request.ClientID{}, through: map[zk.SessionID]consensus.LinkID{}}
+	r.learner.relayed = r.core.Master() != a.Server
 	r.sessions = session.New(r.cfg.TickMS)
 	eff.Note(Note{Kind: RoleTaken, Role: r.core.Role(), Zxid: zk.Zxid(a.Epoch << 32), Server: a.Server})
 }
@@ -153,6 +154,9 @@ func (r *Replica) lose(reason string, eff Effects) {
 	r.serving, r.role = false, consensus.Looking
 	r.lookingMS = r.nowMS
 	r.closeAll(request.CloseNotServing, eff)
+	if r.learner.relayed {
+		r.eachLocal(r.forgetLocal)
+	}
 	r.waiting, r.held = queue.Queue[wait]{}, queue.Queue[held]{}
 	r.learner = learner{}
 	eff.Note(Note{Kind: RoleLost, Text: reason})
