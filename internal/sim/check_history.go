@@ -218,6 +218,9 @@ func (h *history) turnedAway(d *draft, c *userCall, why zk.Code) {
 	if why == zk.SessionExpired && alive && !h.e.tenure.closing(d.session) {
 		h.e.fail("session %v is alive, and its request %d is turned away as expired", d.session, c.req.Xid)
 	}
+	if why == zk.SessionExpired && h.e.plan.upgrade && len(h.e.model.sessions[d.session]) == 0 {
+		h.e.fail("client %d: its local session %v is made no global one ahead of %v %s", c.u.n, d.session, c.req.Op, c.req.Path)
+	}
 	want := zk.Reply{Op: c.req.Op, Err: why, Zxid: d.z}
 	if c.req.Op == zk.OpMulti {
 		want.Err, want.Results = zk.OK, make([]zk.Reply, len(c.req.Ops))

@@ -193,12 +193,16 @@ func (t *tenure) closing(s zk.SessionID) bool {
 	return false
 }
 
+// opened notes that a server has opened a session: what has come before counts from now, even if the client is gone.
+func (t *tenure) opened(p *process, a *attach) {
+	if len(a.sent) > 0 && a.sent[0].arrived {
+		t.touch(p, a.session, a.timeout)
+	}
+}
+
 // established checks that a client which is given its session back is given one that lives, as far as the newest leader's
 // servers can know.
 func (t *tenure) established(p *process, a *attach) {
-	if len(a.sent) > 0 && a.sent[0].arrived { // what has come before counts from now
-		t.touch(p, a.session, a.timeout)
-	}
 	h := t.e.model.sessions[a.u.session]
 	if p.epoch != t.e.history.epoch || !p.serving {
 		return

@@ -17,7 +17,7 @@ type EnsembleOptions struct {
 	Seed  uint64
 	Plant Exhibit
 	Trace io.Writer // takes every line of the trace; may be nil
-	// Always names a setting that the world has whatever the seed says: "groups", "local" or "readonly"; "" for none.
+	// Always names a setting that the world has whatever the seed says: "groups", "local", "readonly" or "reads"; "" for none.
 	Always string
 	// Traced has a trace written down from the start. Otherwise that is only done, by playing again, for a seed that fails:
 	// it costs a third of all time.

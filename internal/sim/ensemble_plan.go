@@ -43,6 +43,7 @@ type ensemblePlan struct {
 	groups     string // lines of the configuration; "" for majorities of voters
 	local      bool   // sessions are local to a server
 	upgrade    bool   // until they are to own an ephemeral
+	reads      bool   // clients write little, and ask for the newest often
 	readOnlyMS int64  // how long a member looks for a leader before it serves reads alone; 0 for never
 }
 

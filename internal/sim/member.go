@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
@@ -33,8 +34,8 @@ type member struct {
 	hits    int   // operations that the disk has refused in this process
 	slowMS  int64 // extra time for every change of the file system
 	paused  bool
-	box     []func() // what has come meanwhile
-	skewMS  int64    // of the wall clock
+	box     []boxed // what has come meanwhile
+	skewMS  int64   // of the wall clock
 
 	crashed *vfs.Mem // what the power loss that is happening leaves
 	running *disk
@@ -63,10 +64,16 @@ func (m *member) note(format string, args ...any) {
 	m.e.trace.add("%d server %d: %s", m.e.nowMS, m.id, fmt.Sprintf(format, args...))
 }
 
+// boxed is something that waits until a server goes on.
+type boxed struct {
+	client bool // it comes from a client
+	do     func()
+}
+
 // post has something done by the server, once it is not paused.
-func (m *member) post(do func()) {
+func (m *member) post(client bool, do func()) {
 	if m.paused {
-		m.box = append(m.box, do)
+		m.box = append(m.box, boxed{client, do})
 		return
 	}
 	do()
@@ -89,10 +96,16 @@ func (m *member) resume() {
 	}
 	m.note("goes on")
 	m.paused = false
+	if len(m.box) > 0 && m.e.chance(2) { // it may look at any connection first
+		clients, others := slices.Clone(m.box), m.box
+		clients = slices.DeleteFunc(clients, func(b boxed) bool { return !b.client })
+		others = slices.DeleteFunc(others, func(b boxed) bool { return b.client })
+		m.box = append(clients, others...)
+	}
 	for len(m.box) > 0 && !m.paused {
-		do := m.box[0]
+		b := m.box[0]
 		m.box = m.box[1:]
-		do()
+		b.do()
 	}
 }
 

@@ -73,11 +73,16 @@ func (p *process) in(ms int64, do func()) {
 }
 
 // post has the process do something once it is not paused, if it still runs then.
-func (p *process) post(do func()) {
+func (p *process) post(do func()) { p.postFrom(false, do) }
+
+// serve is post for what comes from a client.
+func (p *process) serve(do func()) { p.postFrom(true, do) }
+
+func (p *process) postFrom(client bool, do func()) {
 	if p.dead {
 		return
 	}
-	p.m.post(func() {
+	p.m.post(client, func() {
 		if p.alive() {
 			do()
 		}

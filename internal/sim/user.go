@@ -27,7 +27,8 @@ type attach struct {
 	session zk.SessionID // that it has got
 	honest  bool         // with the right password
 	timeout int32
-	left    bool // by the user
+	askedMS int64 // when the server heard that
+	left    bool  // by the user
 
 	readsOnly bool // a server without a quorum will do
 	readOnly  bool // and it is one
@@ -113,8 +114,9 @@ func (u *user) connect() {
 	}
 	a.timeout = min(max(req.TimeoutMS, minSessionMS), maxSessionMS)
 	p.conns[a.id] = a
-	p.post(func() {
+	p.serve(func() {
 		p.step(replica.Event{Kind: replica.Opened, Client: a.id, Origin: request.Origin{IP: "127.0.0.1"}})
+		a.askedMS = u.e.nowMS
 		p.tenure().connecting(a)
 		p.step(replica.Event{Kind: replica.Connect, Client: a.id, Connect: req})
 	})
@@ -133,12 +135,14 @@ func (u *user) leave(why string) {
 	if u.e.faults && u.e.chance(4) {
 		ms = u.e.between(500, 4000)
 	}
-	p.in(ms, func() {
-		if p.conns[a.id] != nil {
-			delete(p.conns, a.id)
-			p.watches.drop(a.id)
-			p.step(replica.Event{Kind: replica.Disconnected, Client: a.id})
-		}
+	u.e.in(ms, func() {
+		p.serve(func() {
+			if p.conns[a.id] != nil {
+				delete(p.conns, a.id)
+				p.watches.drop(a.id)
+				p.step(replica.Event{Kind: replica.Disconnected, Client: a.id})
+			}
+		})
 	})
 }
 
@@ -180,6 +184,8 @@ func (u *user) submit(n int) {
 			req = &zk.Request{Xid: u.xid, Op: zk.OpGetData, Path: e.path()}
 		case a.p.leading && a.p.epoch < e.history.epoch && req.Op != zk.OpSync:
 			req = &zk.Request{Xid: u.xid, Op: zk.OpSync, Path: "/"} // there is another leader, which this one may not know yet
+		case e.plan.reads && req.Op.IsWrite() && !e.chance(6):
+			req = &zk.Request{Xid: u.xid, Op: zk.OpSync, Path: "/"}
 		}
 		if req.Op == zk.OpSync && n < batchMax {
 			n++ // the read that it is for
@@ -194,12 +200,12 @@ func (u *user) submit(n int) {
 		if a.open {
 			e.index(u.session, c)
 		}
-		a.p.post(func() {
+		a.p.serve(func() {
 			if a.p.conns[a.id] == nil {
 				return
 			}
 			if a.p.serving && u.at == a && a.open {
-				u.contact(a)
+				u.contact(a, e.nowMS)
 			}
 			c.arrived = true
 			a.p.tenure().heard(a)
@@ -221,8 +227,8 @@ type contact struct {
 }
 
 // contact notes that a server has heard of the user.
-func (u *user) contact(a *attach) {
-	u.contacts = append(u.contacts, contact{u.e.nowMS, a.timeout, a.p.m, a.p.boot})
+func (u *user) contact(a *attach, ms int64) {
+	u.contacts = append(u.contacts, contact{ms, a.timeout, a.p.m, a.p.boot})
 	for len(u.contacts) > 0 && u.contacts[0].atMS < u.e.nowMS-maxSessionMS {
 		u.contacts = u.contacts[1:]
 	}
@@ -259,6 +265,7 @@ func (p *process) Connected(id request.ClientID, r *zk.ConnectResponse) {
 	for _, c := range a.sent {
 		e.index(r.Session, c)
 	}
+	e.tenure.opened(p, a)
 	if a.left {
 		return // its requests die with it, or do not: whoever asks for this session next will see
 	}
@@ -270,7 +277,7 @@ func (p *process) Connected(id request.ClientID, r *zk.ConnectResponse) {
 	if a.u.session != r.Session {
 		a.u.session, a.u.contacts = r.Session, nil
 	}
-	a.u.contact(a)
+	a.u.contact(a, a.askedMS)
 	e.tenure.established(p, a)
 }
 

@@ -16,6 +16,7 @@ const (
 	worldGroups   = "groups"
 	worldLocal    = "local"
 	worldReadOnly = "readonly"
+	worldReads    = "reads"
 )
 
 // groupings are ensembles whose quorums are majorities of groups.
@@ -41,6 +42,9 @@ func (p *ensemblePlan) extend(rng *rand.Rand, always string) {
 	}
 	if readOnly || always == worldReadOnly {
 		p.readOnlyMS = int64(200 + rng.IntN(600))
+	}
+	if rng.IntN(10) == 0 || always == worldReads {
+		p.reads, p.pauses = true, true // a leader that was paused answers at once only if nothing is in flight
 	}
 }
 
@@ -102,6 +106,9 @@ func (p *process) localExpired(a *attach) {
 // be old, or, after a restart, more than was ever decided.
 func (p *process) replyReadOnly(a *attach, c *userCall, r *zk.Reply) {
 	e, t := p.e, p.r.Tree()
+	if a.left {
+		return
+	}
 	writes := c.req.Op.IsWrite() || c.req.Op == zk.OpSync
 	switch {
 	case c.req.Op == zk.OpCloseSession:
