@@ -287,16 +287,21 @@ func (p *process) leaveNetwork() {
 	for _, l := range e.links {
 		for i := range l.ends {
 			a := &l.ends[i]
-			if a.p != p || a.closed {
+			if a.p != p {
+				continue
+			}
+			unread := slices.IndexFunc(a.queue, func(k packet) bool { return k.view != nil || k.isLog })
+			if unread >= 0 {
+				a.queue = a.queue[:unread] // nobody is left to read that
+			}
+			if a.closed {
+				if unread >= 0 {
+					a.queue = append(a.queue, packet{end: true, atMS: e.nowMS + e.between(1, 30)})
+					a.move()
+				}
 				continue
 			}
 			a.closed = true
-			for j := range a.queue {
-				if a.queue[j].view != nil || a.queue[j].isLog {
-					a.queue = a.queue[:j] // nobody is left to read that
-					break
-				}
-			}
 			if l.dead = silent; silent {
 				continue
 			}
