@@ -107,7 +107,7 @@ func (p *process) localExpired(a *attach) {
 func (p *process) replyReadOnly(a *attach, c *userCall, r *zk.Reply) {
 	e, t := p.e, p.r.Tree()
 	if a.left {
-		return
+		return // the client is elsewhere by now, perhaps in another session
 	}
 	writes := c.req.Op.IsWrite() || c.req.Op == zk.OpSync
 	switch {
@@ -124,8 +124,7 @@ func (p *process) replyReadOnly(a *attach, c *userCall, r *zk.Reply) {
 	case e.decided(t):
 		e.count("read of a read-only server")
 		if c.req.Op != zk.OpSetWatches2 { // which says what has changed meanwhile
-			asked := caller{n: a.u.n, session: a.session} // the client itself may be elsewhere by now
-			e.read(&asked, &c.call, r)
+			e.read(&a.u.caller, &c.call, r)
 		}
 	}
 	a.u.caughtUp = nil
