@@ -17,6 +17,8 @@
 // set the two histories apart for good are asked of each server alone (divergent_test.go), as are a few requests that
 // ZooKeeper 3.8.0 does not survive. Hand-written scenes (directed_test.go) state the answer that both must give.
 //
+// Which sets of servers are quorums is asked of ZooKeeper's own classes, without a server (quorums_test.go, which needs javac).
+//
 // To play 200 seeds, or one seed again:
 //
 //	PADDOCK_BIN=$PWD/bin/paddock go test -tags interop ./test/oracle -run Differential -seeds=200 -requests=400
