@@ -157,11 +157,19 @@ func link(children map[string]map[string]struct{}, p string) {
 func (c *Cache) follow(ctx context.Context, z *Znodes, w *Watch) {
 	defer close(c.ended)
 	for {
+		whole := true
 		for e := range w.C {
+			if whole = complete(e); !whole {
+				w.Close()
+				break
+			}
 			c.apply(e)
 		}
-		err := w.Err()
-		if errors.Is(err, ErrHistoryGone) {
+		var err error
+		if whole {
+			err = w.Err()
+		}
+		if !whole || errors.Is(err, ErrHistoryGone) {
 			if w, err = c.load(ctx, z); err == nil {
 				continue
 			}
@@ -171,6 +179,11 @@ func (c *Cache) follow(ctx context.Context, z *Znodes, w *Watch) {
 		c.mu.Unlock()
 		return
 	}
+}
+
+// complete tells whether an event has all data, which the log of a server may not tell any more.
+func complete(e Event) bool {
+	return !slices.ContainsFunc(e.Changes, func(ch Change) bool { return ch.Type != Deleted && ch.Data == nil })
 }
 
 func (c *Cache) apply(e Event) {

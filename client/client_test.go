@@ -388,6 +388,14 @@ func TestAWatchAheadOfAServer(t *testing.T) {
 }
 
 func TestACacheFollowsAndBeginsAnewWhenItMust(t *testing.T) {
+	t.Run("history is gone", func(t *testing.T) { cacheBeginsAnew(t, gone(50)) })
+	untold := changed(false, 13)
+	untold.GetEvents().GetChanges()[0].Data = nil
+	t.Run("data is not told", func(t *testing.T) { cacheBeginsAnew(t, untold) })
+}
+
+// cacheBeginsAnew has a cache told what makes it list again.
+func cacheBeginsAnew(t *testing.T, end *paddockv1.WatchResponse) {
 	var lists int
 	s := serve(t, &stub{})
 	s.tree = func(*paddockv1.ListTreeRequest) (*paddockv1.ListTreeResponse, error) {
@@ -407,7 +415,7 @@ func TestACacheFollowsAndBeginsAnewWhenItMust(t *testing.T) {
 		deleted.GetEvents().Changes = append(deleted.GetEvents().Changes, &paddockv1.Change{Type: paddockv1.ChangeType_CHANGE_TYPE_DELETED, Path: "/a/old", Zxid: 12})
 		err := tellAll(out, created(10), changed(false, 11), deleted)
 		<-next
-		return first(err, tellAll(out, gone(50)))
+		return first(err, tellAll(out, end))
 	}
 	cache, err := dial(t, client.Options{}, s).Cache(t.Context(), "/a")
 	if err != nil {

@@ -37,6 +37,7 @@ type Change struct {
 	Path string
 	Zxid uint64
 	// Data is what it holds since, if asked for; Previous what it held before, if asked for and known. nil otherwise; empty data is not nil.
+	// Data is not known of changes that a server has from its log, where that does not tell who might read the znode then.
 	Data, Previous []byte
 }
 
