@@ -248,7 +248,8 @@ func TestClientThatNeverReadsIsCutOff(t *testing.T) {
 	t.Run("when it takes nothing for as long as its session lasts", func(t *testing.T) {
 		f := floods(1 << 20)
 		f.backlog = true
-		d := open(t, Options{Handler: f, SessionlessTimeout: 20 * time.Millisecond})
+		var c clock
+		d := open(t, Options{Handler: f, SessionlessTimeout: 20 * time.Millisecond, Clock: c.now})
 		p := d.dial(t)
 		p.send("0000002d 00000000 0000000000000000 00000064 0000000000000000 00000010 00000000000000000000000000000000 00")
 		p.expectBytes(41)
@@ -264,6 +265,10 @@ func TestClientThatNeverReadsIsCutOff(t *testing.T) {
 				}
 			}
 		}()
+		until(t, "it is written to in vain", func() bool {
+			c.ns.Add(int64(time.Millisecond))
+			return d.Len() == 0
+		})
 		d.expectReason(t, endSlow)
 	})
 }

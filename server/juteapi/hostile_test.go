@@ -103,7 +103,7 @@ func TestHostileClientsDoNotDisturbOthers(t *testing.T) {
 		f.usual(c, r)
 	}
 	before := runtime.NumGoroutine()
-	d := open(t, Options{Handler: f, SessionlessTimeout: 200 * time.Millisecond})
+	d := open(t, Options{Handler: f, SessionlessTimeout: 500 * time.Millisecond})
 	healthy := d.session(t)
 	stop := make(chan struct{})
 	var bad sync.WaitGroup

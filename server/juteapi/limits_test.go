@@ -87,14 +87,17 @@ func TestTricklingAFrameDoesNotKeepAConnection(t *testing.T) {
 
 func TestWaitingForABusyHandlerIsNotIdling(t *testing.T) {
 	h := &blocking{fake: newFake(), gate: make(chan struct{})}
-	d := open(t, Options{Handler: h.fake, SessionlessTimeout: 20 * time.Millisecond})
+	var c clock
+	d := open(t, Options{Handler: h.fake, SessionlessTimeout: 20 * time.Millisecond, Clock: c.now})
 	d.opt.Handler = h
 	p := d.dial(t)
 	p.send("0000002d 00000000 0000000000000000 00000014 0000000000000000 00000010 00000000000000000000000000000000 00")
 	p.expectBytes(41)
 	p.send(pingHex)
+	until(t, "the handler is waited for", d.snapshot()[0].busy.Load)
+	c.ns.Store(int64(time.Second))
 	n := d.swept.Load()
-	until(t, "the sweeper has looked often", func() bool { return d.swept.Load() > n+20 })
+	until(t, "the sweeper has looked again", func() bool { return d.swept.Load() > n+1 })
 	close(h.gate)
 	p.expectBytes(20)
 }

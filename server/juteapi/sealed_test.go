@@ -42,7 +42,7 @@ func TestUnifiedPortServesBothKinds(t *testing.T) {
 
 func TestSilenceOnAPortWithTLSEnds(t *testing.T) {
 	chooses(t)
-	d := open(t, Options{TLS: newTLS(t, secure.Options{}), Unified: true, SessionlessTimeout: 50 * time.Millisecond})
+	d := open(t, Options{TLS: newTLS(t, secure.Options{}), Unified: true, SessionlessTimeout: 500 * time.Millisecond})
 	silent, half := d.dial(t), d.dial(t)
 	half.sendBytes([]byte{0x16})
 	silent.expectEnd()
