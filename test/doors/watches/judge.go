@@ -134,9 +134,11 @@ func judge(writes []write, all []told, live uint64) (faults []string, denied int
 			j.at[w.zxid] = w
 		}
 	}
-	for _, t := range all {
-		for _, s := range t.stretches {
-			j.settle(t.name, s.told)
+	for _, whole := range []bool{true, false} { // what is told without its data is mostly told with it to others, or beside what has data
+		for _, t := range all {
+			for _, s := range t.stretches {
+				j.settle(t.name, s.told, whole)
+			}
 		}
 	}
 	for _, t := range all {
@@ -156,14 +158,15 @@ func (j *judgement) fault(format string, args ...any) {
 	j.faults = append(j.faults, fmt.Sprintf(format, args...))
 }
 
-// settle gives zxids to writes in doubt that a watcher was told of.
-func (j *judgement) settle(name string, list []change) {
+// settle gives zxids to writes in doubt that a watcher was told of, with their data or, unless whole, without.
+func (j *judgement) settle(name string, list []change, whole bool) {
 	for _, c := range list {
-		if j.at[c.zxid] != nil {
+		withheld := c.data == 0 && c.kind == client.DataChanged
+		if j.at[c.zxid] != nil || whole == withheld {
 			continue
 		}
 		w := j.doubt[c.what()]
-		if c.data == 0 && c.kind == client.DataChanged {
+		if withheld {
 			w = j.withheld(c)
 		}
 		switch {

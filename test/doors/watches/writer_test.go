@@ -10,14 +10,17 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"paddock/client"
 	paddockv1 "paddock/gen/paddock/v1"
@@ -254,6 +257,9 @@ func (r *record) list(ctx context.Context, path string, zxid uint64) (found map[
 				Path: path, WithData: true, WithStat: true, PageSize: 50, PageToken: token, Read: &paddockv1.ReadOptions{MinZxid: zxid},
 			})
 			cancel()
+			if none := absentAt(err); none != 0 {
+				return map[string]znode{}, none
+			}
 			if err != nil {
 				break
 			}
@@ -267,6 +273,16 @@ func (r *record) list(ctx context.Context, path string, zxid uint64) (found map[
 		wait(ctx, 20*time.Millisecond)
 	}
 	return nil, 0
+}
+
+// absentAt is the zxid at which there is no such znode; 0 for another error, and none.
+func absentAt(err error) (zxid uint64) {
+	for _, d := range status.Convert(err).Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok && info.GetReason() == "NONODE" {
+			zxid, _ = strconv.ParseUint(info.GetMetadata()["zxid"], 10, 64)
+		}
+	}
+	return zxid
 }
 
 // wait waits unless ctx ends before.
