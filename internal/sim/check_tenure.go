@@ -17,6 +17,7 @@ type tenure struct {
 	asks zk.SessionID // an operator ends it
 
 	opening map[zk.SessionID]int64 // the last epoch in which a leader proposed to open the session, decided or not
+	strange map[zk.SessionID]int64 // when a leader was last asked whether the session lives and had not proposed to open it
 }
 
 // watchover is what one leader has heard of the sessions.
@@ -26,7 +27,7 @@ type watchover struct {
 }
 
 func (t *tenure) init(e *ensemble) {
-	t.e, t.of, t.opening = e, map[*process]*watchover{}, map[zk.SessionID]int64{}
+	t.e, t.of, t.opening, t.strange = e, map[*process]*watchover{}, map[zk.SessionID]int64{}, map[zk.SessionID]int64{}
 }
 
 // begin is a new leader: each session gets its whole timeout.
@@ -89,6 +90,9 @@ func (t *tenure) received(p *process, m *consensus.Message) {
 		if !m.Answer {
 			t.touch(p, m.Session, m.TimeoutMS)
 			t.takenUp(m.Session, nil)
+			if w := t.of[p]; w != nil && w.live[m.Session] == nil {
+				t.strange[m.Session] = t.e.nowMS
+			}
 		}
 	case consensus.MsgRequest:
 		if r := m.Request; r.Op == zk.OpCreateSession && len(r.Body) >= 4 {
@@ -220,6 +224,9 @@ func (t *tenure) refused(p *process, a *attach) {
 	e := t.e
 	if !a.honest || p.epoch != e.history.epoch {
 		return // a leader that was deposed, and does not know it, may not know the session
+	}
+	if ms, ok := t.strange[a.asked]; ok && e.plan.local && ms >= a.askedMS {
+		return // its client has come sooner than the word of its old server that makes the local session a global one
 	}
 	leader := e.newestLeader()
 	if leader == nil || t.of[leader] == nil || at(e.model.sessions[a.asked], e.model.last()) == 0 {
