@@ -22,8 +22,9 @@ type learner struct {
 	// through is, of the sessions that came here through an observer, the observer's link that last took each up, 0 for this
 	// server's own clients. To the leader all of them are this server's, so that it cannot tell when they move between these.
 	through map[zk.SessionID]consensus.LinkID
-	// relayed: an observer master passes on what this observer asks. Should that be lost, what local sessions have written may
-	// reach the leader after what they write on another way, and the leader, which does not know them, cannot tell. They end then.
+	// relayed: an observer master passes on what this observer asks. What local sessions have written may reach the leader after
+	// what they write on another way, and the leader, which does not know them, cannot tell whenever one of the two is through a
+	// master. So they end when this server gets one and when it loses it.
 	relayed bool
 }
 

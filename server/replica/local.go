@@ -12,7 +12,7 @@ import (
 
 // Local sessions are known to the server alone that their client is connected to: nothing is logged or forwarded for them. They
 // own no ephemerals; one that is to is made an ordinary, global session first, if that is allowed. They live through the loss of
-// the server's role, which ZooKeeper's do not, except on an observer that had an observer master.
+// the server's role, which ZooKeeper's do not, except on an observer that had an observer master or gets one.
 
 // ended are the sessions of the ensemble that ended a while ago, as far as a leader has to know: what a learner's client has asked in
 // one of them before may still be on its way, and is not to be taken for a request of a local session.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"paddock/consensus"
+	"paddock/internal/jute"
 	"paddock/internal/zk"
 	"paddock/server/replica"
 )
@@ -117,6 +118,27 @@ func TestALocalSessionEndsWithTheObserversMaster(t *testing.T) {
 			n.expect(again, "connected 8000")
 		}
 	}
+}
+
+// TestALocalSessionEndsWhenItsServerGetsAnObserverMaster: what it has asked the leader itself may come there after what the master
+// passes on.
+func TestALocalSessionEndsWhenItsServerGetsAnObserverMaster(t *testing.T) {
+	tr := serversOf(t, false, trioText, localSessions, func(c *replica.Config) {
+		c.Core.Reconfig, c.Core.ConfigIn, c.Core.ObserverMasters, c.Prep.Reconfig = true, configIn, true, true
+	})
+	l, n := tr.roles()
+	c, admin := n.connect(0, nil), l.connect(0, nil)
+	s := n.sessions[c]
+	n.expect(c, "connected 8000")
+	l.send(admin, zk.Request{Xid: zk.XidAuth, Op: zk.OpAuth, Path: "digest", Data: []byte("super:test")})
+	demoted := fmt.Sprintf("server.%d=%c:1:2:observer;3", n.id, 'a'+rune(n.id-1))
+	l.send(admin, zk.Request{Xid: 1, Op: zk.OpReconfig, Members: &zk.Members{Joining: demoted, Leaving: jute.Null(), Whole: jute.Null(), Version: -1}})
+	tr.settle()
+	if master := n.r.Consensus().Master(); n.r.Consensus().Role() != consensus.Observing || master == l.id {
+		t.Fatalf("server %d is %v and learns from %d; the leader is %d", n.id, n.r.Consensus().Role(), master, l.id)
+	}
+	n.expect(c, "closed: not_serving")
+	n.expect(n.connect(s.Session, s.Password[:]), "connected 0", "closed: session_refused")
 }
 
 // version is that of a znode.

@@ -142,9 +142,11 @@ func (r *Replica) follow(a *consensus.Action, eff Effects) {
 		r.fuzzy = r.logged // whatever the snapshot may have of later txns was proposed before it was complete
 	}
 	r.showConfig()
-	r.keepLocals()
 	r.learner = learner{touched: map[zk.SessionID]int32{}, asking: map[zk.SessionID]request.ClientID{}, through: map[zk.SessionID]consensus.LinkID{}}
-	r.learner.relayed = r.core.Master() != a.Server
+	if r.learner.relayed = r.core.Master() != a.Server; r.learner.relayed {
+		r.eachLocal(r.forgetLocal)
+	}
+	r.keepLocals()
 	r.sessions = session.New(r.cfg.TickMS)
 	eff.Note(Note{Kind: RoleTaken, Role: r.core.Role(), Zxid: zk.Zxid(a.Epoch << 32), Server: a.Server})
 }

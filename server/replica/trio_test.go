@@ -66,10 +66,10 @@ func serversOf(t *testing.T, plain bool, text string, change ...func(*replica.Co
 	for id := quorum.ServerID(1); int(id) < len(tr.nodes); id++ {
 		n := &node{world: newBareWorld(t), trio: tr, id: id}
 		n.next = request.ClientID(id) * 1000
-		cfg := worldConfig(t, append(change[:len(change):len(change)], func(c *replica.Config) {
+		cfg := worldConfig(t, append([]func(*replica.Config){func(c *replica.Config) {
 			c.ServerID = id
 			c.Core = &consensus.Config{Ensemble: ensemble, Distributed: true, TickMS: 1000, InitLimit: 10, SyncLimit: 5, ObserverMasters: observed}
-		})...)
+		}}, change...)...)
 		if n.r, err = replica.New(cfg, tree.New(uint64(id)), 0, wallStart); err != nil {
 			t.Fatal(err)
 		}
