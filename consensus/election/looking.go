@@ -27,7 +27,13 @@ func (e *Election) notified(ev Event, now int64, out *Actions) {
 	if e.role != Looking && n.Role == Looking && n.Vote.Round > e.round && e.isVoter(ev.From) {
 		e.early[ev.From] = early{n.Vote, now}
 	}
-	if e.role != Looking || !e.isVoter(ev.From) || !e.isVoter(n.Vote.Leader) {
+	if e.role != Looking || !e.isVoter(ev.From) {
+		return
+	}
+	if n.Role == Looking && n.Vote.Leader == None {
+		e.catchUp(n.Vote.Round, now, out)
+	}
+	if !e.isVoter(n.Vote.Leader) {
 		return
 	}
 	switch n.Role {
@@ -37,6 +43,21 @@ func (e *Election) notified(ev Event, now int64, out *Actions) {
 		e.looking.busy[ev.From] = true
 		e.establishedVote(ev.From, ballot{n.Vote, n.Role, n.Version}, out)
 	}
+}
+
+// catchUp begins anew in the later round of a server that is to vote from a proposed configuration on, has not heard of that and so
+// votes for nobody: it would never count the votes of this round, and the proposed configuration might have no quorum without it.
+//
+// ZooKeeper's servers ignore it, and nobody is elected.
+func (e *Election) catchUp(round int64, now int64, out *Actions) {
+	if round <= e.round || round > roundMax {
+		return
+	}
+	e.round = round
+	clear(e.looking.received)
+	e.propose(e.initial())
+	e.broadcast(now, out)
+	e.conclude(now, out)
 }
 
 // lookingVote takes the vote of another server that looks.
