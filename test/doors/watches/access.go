@@ -109,11 +109,11 @@ func (j *judgement) wrong(t told, got, want change, may verdict) string {
 	switch {
 	case may == never || fromMemory && secret:
 		return "it is secret"
-	case got.previous != 0 && (got.previous != want.previous || hidden):
+	case got.previous != 0 && (got.previous != want.previous && want.previous != unknown || hidden):
 		return "what was there before"
 	case got.data != 0 && (got.data != want.data || hidden):
 		return "the data"
-	case got.data == 0 && want.data != 0 && !hidden && !dark && (fromMemory || !lists || want.kind != client.DataChanged):
+	case got.data == 0 && want.data != 0 && want.data != unknown && !hidden && !dark && (fromMemory || !lists || want.kind != client.DataChanged):
 		return "without data"
 	}
 	return ""

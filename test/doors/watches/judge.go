@@ -13,6 +13,9 @@ import (
 // digest stands for data: its hash, never 0. 0 is for none.
 type digest uint64
 
+// unknown is the data of one of several writes in doubt, of which nobody was told which it was. No hash is even.
+const unknown = ^digest(0) - 1
+
 // change is one change of one znode, as it was written or as it was told.
 type change struct {
 	kind     client.ChangeType
@@ -134,16 +137,16 @@ func judge(writes []write, all []told, live uint64) (faults []string, denied int
 			j.at[w.zxid] = w
 		}
 	}
-	for _, whole := range []bool{true, false} { // what is told without its data is mostly told with it to others, or beside what has data
+	for _, whole := range []bool{true, false} { // what is told without its data is mostly told with it to others, or listed
 		for _, t := range all {
 			for _, s := range t.stretches {
 				j.settle(t.name, s.told, whole)
 			}
 		}
-	}
-	for _, t := range all {
-		for _, s := range t.stretches {
-			j.settleList(s.list)
+		for _, t := range all {
+			for _, s := range t.stretches {
+				j.settleList(s.list)
+			}
 		}
 	}
 	j.replay()
@@ -181,14 +184,14 @@ func (j *judgement) settle(name string, list []change, whole bool) {
 	}
 }
 
-// withheld is the write in doubt of which somebody was told without the data, if there is only one that it can be.
+// withheld is the write in doubt of which somebody was told without the data. If it can be one of several the data is unknown.
 func (j *judgement) withheld(told change) (found *write) {
 	for c, w := range j.doubt {
 		if c.kind != told.kind || c.path != told.path || w.zxid != 0 {
 			continue
 		}
 		if found != nil {
-			return nil
+			return &write{changes: []change{{kind: told.kind, path: told.path, data: unknown}}}
 		}
 		found = w
 	}
@@ -318,7 +321,7 @@ func (j *judgement) list(t told, s stretch) {
 	below := scope{t.path, recursive}
 	for p, d := range state {
 		n, there := s.list[p]
-		if below.sees(change{path: p}) && n.data != d && (there || !j.vanished[p]) {
+		if below.sees(change{path: p}) && n.data != d && d != unknown && (there || !j.vanished[p]) {
 			j.fault("%s listed at %#x: %s is %x of %#x, want %x", t.name, s.after, p, n.data, n.mzxid, d)
 			return
 		}

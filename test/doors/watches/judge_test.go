@@ -207,3 +207,33 @@ func TestTheJudgeKnowsWatchesThatAreOverAfterOneChange(t *testing.T) {
 		t.Errorf("the judge finds %q", faults)
 	}
 }
+
+// What is told without its data may be one of several writes in doubt; a change that nobody asked for is none of them.
+func TestTheJudgeKnowsWritesInDoubtToldWithoutData(t *testing.T) {
+	for name, c := range map[string]struct {
+		doubt []digest // of writes of one znode, one of which happened
+		fault bool
+	}{
+		"it is one of two": {[]digest{21, 23}, false},
+		"it is the one":    {[]digest{21}, false},
+		"nobody asked":     {nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			writes, later := hidden()
+			later.stranger = false
+			writes = append(writes, write{changes: []change{{kind: client.DataChanged, path: "/w/p", data: 9}}, zxid: 13})
+			for _, d := range c.doubt {
+				writes = append(writes, write{changes: []change{{kind: client.DataChanged, path: "/w/p", data: d}}})
+			}
+			later.stretches = []stretch{{after: 11, upTo: 13, told: []change{
+				{kind: client.DataChanged, path: "/w/p", zxid: 12}, {kind: client.DataChanged, path: "/w/p", zxid: 13, data: 9, previous: 23},
+			}}}
+			if len(c.doubt) == 1 {
+				later.stretches[0].told[1].previous = c.doubt[0]
+			}
+			if faults, _ := judge(writes, []told{later}, 99); c.fault != (len(faults) > 0) {
+				t.Errorf("%q", faults)
+			}
+		})
+	}
+}
