@@ -11,9 +11,10 @@ import (
 // lookout sees changes of single znodes for calls that wait, by the watches of one guest of the server. That may see everything:
 // whether the caller may is judged by what the caller reads itself.
 type lookout struct {
-	mu    sync.Mutex // guards the fields below
-	line  *line
-	spots map[spot]*post // of line
+	mu     sync.Mutex // guards the fields below
+	line   *line
+	spots  map[spot]*post // of line
+	closed bool
 }
 
 // spot is what is looked at: a znode, or its children.
@@ -37,6 +38,10 @@ type spy struct {
 func (o *lookout) send(ctx context.Context, h request.Handler, at spot) (s *spy, rep zk.Reply, err error) {
 	s = &spy{lookout: o, spot: at, fired: make(chan struct{})}
 	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return nil, rep, closedBy(request.CloseShutdown)
+	}
 	if o.line == nil || o.line.gone() {
 		o.spots = map[spot]*post{}
 		l := &line{}
@@ -128,10 +133,11 @@ func (o *lookout) forget(l *line, at spot, p *post) {
 	}
 }
 
-// close ends the guest; who looks is told by its line.
+// close ends the guest; who looks is told by its line, and who comes later at once.
 func (o *lookout) close() {
 	o.mu.Lock()
 	l := o.line
+	o.closed = true
 	o.mu.Unlock()
 	if l != nil {
 		l.close(request.CloseShutdown)
