@@ -54,14 +54,14 @@ func UnderJava(t testing.TB, settings ...string) (leader *Server, followers []*S
 		s.Run(t)
 		s.Ready(t)
 		if i == 0 { // they are a quorum
-			wait(t, leader, func() error { return leads(leader) })
+			wait(t, leader, leader.Leads)
 		}
 	}
 	return leader, followers
 }
 
-// leads tells whether a server says that it leads.
-func leads(s *Server) error {
+// Leads returns why the server does not say that it leads; nil if it does.
+func (s *Server) Leads() error {
 	conn, err := net.DialTimeout("tcp", s.Jute, time.Second)
 	if err != nil {
 		return err

@@ -74,10 +74,16 @@ var doors = map[string]door{"jute": juteDoor{}, "gRPC": grpcDoor{}, "REST": rest
 // names are those of the doors with sessions, jute first.
 func names() []string { return []string{"jute", "gRPC", "REST"} }
 
-// run asks all steps on a new server through one door. Sessions are opened when they are first named, and closed by a step "close".
+// run asks all steps on a new server through one door.
 func run(t *testing.T, d door, steps []step, settings ...string) []answer {
 	t.Helper()
-	s := rig.Start(t, settings...)
+	return play(t, d, rig.Start(t, settings...), steps)
+}
+
+// play asks all steps at a server through one door. Sessions are opened when they are first named, and closed by a step "close", whose
+// answer is the zero one.
+func play(t *testing.T, d door, s *rig.Server, steps []step) []answer {
+	t.Helper()
 	var callers []caller
 	var out []answer
 	began := time.Now().Add(-time.Minute).UnixMilli()

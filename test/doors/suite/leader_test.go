@@ -236,29 +236,15 @@ func relative(a answer, base uint64) answer {
 // that of the first znode.
 func relatively(t *testing.T, d door, member *rig.Server, steps []step) (got []string) {
 	t.Helper()
-	var callers []caller // sessions at the member, opened when they are first named
-	began := time.Now().Add(-time.Minute).UnixMilli()
 	base := uint64(0)
-	for i := range steps {
-		st := &steps[i]
-		for st.by >= len(callers) {
-			callers = append(callers, d.open(t, member, 30*time.Second))
-		}
-		if st.op == "close" {
-			callers[st.by].close(t)
+	for i, a := range play(t, d, member, steps) {
+		if steps[i].op == "close" {
 			continue
-		}
-		a, err := callers[st.by].ask(st)
-		if err == nil {
-			err = neutral(&a, callers, began)
-		}
-		if err != nil {
-			t.Fatalf("%s: %v", st.name, err)
 		}
 		if base == 0 {
 			base = uint64(a.Stat.Czxid) // of the first znode
 		}
-		got = append(got, st.name+": "+relative(a, base).String())
+		got = append(got, steps[i].name+": "+relative(a, base).String())
 	}
 	return got
 }

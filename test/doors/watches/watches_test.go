@@ -3,14 +3,10 @@
 package watches
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -168,15 +164,7 @@ func (u *test) disturb(t *testing.T, servers []*rig.Server, roots []string) {
 // leader is the server that leads; another if none says so.
 func leader(servers []*rig.Server, another *rig.Server) *rig.Server {
 	for _, s := range servers {
-		conn, err := net.DialTimeout("tcp", s.Jute, time.Second)
-		if err != nil {
-			continue
-		}
-		_ = conn.SetDeadline(time.Now().Add(time.Second))
-		_, err = conn.Write([]byte("srvr"))
-		answer, err2 := io.ReadAll(conn)
-		_ = conn.Close()
-		if errors.Join(err, err2) == nil && bytes.Contains(answer, []byte("Mode: leader")) {
+		if s.Leads() == nil {
 			return s
 		}
 	}
