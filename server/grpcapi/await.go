@@ -14,8 +14,11 @@ import (
 // the claim: whoever asks again, here or through another server, takes up its place.
 func (q *queues) await(ctx context.Context, a *asker, c *claim, data []byte, now bool) (held, error) {
 	for first := true; ; first = false {
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return held{}, contextStatus(ctx)
+		case c.isRevoked():
+			return held{}, givenUp(c.key.path)
 		}
 		// What is begun is finished: only then is it known what is to be taken back.
 		queue, err := q.enter(context.WithoutCancel(ctx), a, c, data, now && first)
@@ -27,6 +30,8 @@ func (q *queues) await(ctx context.Context, a *asker, c *claim, data []byte, now
 		c.mu.Unlock()
 		place := slices.Index(queue, name)
 		switch {
+		case c.isRevoked():
+			return held{}, givenUp(c.key.path)
 		case place == 0:
 			return got, nil
 		case now:
@@ -56,7 +61,7 @@ func (q *queues) watch(ctx context.Context, a *asker, c *claim, before string) e
 	case <-s.line.over:
 		return closedBy(s.line.why)
 	case <-c.revoked:
-		return fault(codes.Aborted, "GIVEN_UP", c.key.path+": the session has given it up by another call", about{path: c.key.path})
+		return givenUp(c.key.path)
 	case <-ctx.Done():
 		return contextStatus(ctx)
 	}

@@ -132,6 +132,7 @@ type claim struct {
 	key     claimKey
 	mark    string
 	revoked chan struct{} // closed when the session has given it up by another call
+	over    chan struct{} // closed when the last call has left
 
 	// Guarded by queues.mu.
 	calls   int
@@ -199,7 +200,7 @@ func (q *queues) join(key claimKey, mark string) *claim {
 	defer q.mu.Unlock()
 	c := q.claims[key]
 	if c == nil {
-		c = &claim{key: key, mark: mark, revoked: make(chan struct{})}
+		c = &claim{key: key, mark: mark, revoked: make(chan struct{}), over: make(chan struct{})}
 		q.claims[key] = c
 	}
 	c.calls++
@@ -212,8 +213,11 @@ func (q *queues) leave(a *asker, c *claim, granted, gaveUp bool) {
 	c.calls--
 	c.granted = c.granted || granted
 	last := c.calls == 0
-	if last && q.claims[c.key] == c {
-		delete(q.claims, c.key)
+	if last {
+		close(c.over) // nobody joins it any more
+		if q.claims[c.key] == c {
+			delete(q.claims, c.key)
+		}
 	}
 	back := last && gaveUp && !c.granted && !q.closed
 	if back {
@@ -247,14 +251,40 @@ func (q *queues) leave(a *asker, c *claim, granted, gaveUp bool) {
 	}()
 }
 
-// revoke ends the calls that wait for a session's claim, since it is given up.
-func (q *queues) revoke(key claimKey) {
+// revoke ends the calls that wait for a session's claim, since it is given up, and waits until they have ended: none of them makes
+// the claim after that.
+func (q *queues) revoke(ctx context.Context, key claimKey) error {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	if c := q.claims[key]; c != nil {
+	c := q.claims[key]
+	if c != nil {
 		delete(q.claims, key)
 		close(c.revoked)
 	}
+	q.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	select {
+	case <-c.over:
+		return nil
+	case <-ctx.Done():
+		return contextStatus(ctx)
+	}
+}
+
+// isRevoked tells whether the session has given the claim up.
+func (c *claim) isRevoked() bool {
+	select {
+	case <-c.revoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// givenUp is the failure of a call whose claim was revoked.
+func givenUp(path string) error {
+	return fault(codes.Aborted, "GIVEN_UP", path+": the session has given it up by another call", about{path: path})
 }
 
 // takeBack deletes the znode of a claim unless another server has taken the claim up, by the door's own session: the claim's may have

@@ -96,7 +96,7 @@ func (s *electionServer) GetLeader(ctx context.Context, in *paddockv1.GetLeaderR
 	if err != nil {
 		return nil, err
 	}
-	list, zxid, err := a.claimsOn(ctx, in.GetPath(), 1)
+	list, zxid, err := a.claimsOn(ctx, in.GetPath(), 1, in.GetRead())
 	if err != nil {
 		return nil, err
 	}
@@ -121,12 +121,14 @@ func (s *electionServer) Observe(in *paddockv1.ObserveRequest, stream grpc.Serve
 		return err
 	}
 	defer q.give()
+	opt := in.GetRead()
 	var told *claimFound // the leader that the client knows
 	for first := true; ; first = false {
-		list, zxid, err := a.claimsOn(ctx, in.GetPath(), 1)
+		list, zxid, err := a.claimsOn(ctx, in.GetPath(), 1, opt)
 		if err != nil {
 			return err
 		}
+		opt = nil // this server does not go back
 		if first || changed(told, list) {
 			if err := stream.Send(&paddockv1.ObserveResponse{Leader: leaderOf(list), Zxid: uint64(zxid)}); err != nil {
 				return err

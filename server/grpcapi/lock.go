@@ -63,7 +63,9 @@ func (d *door) giveUp(ctx context.Context, path string) (zk.Zxid, error) {
 	if err != nil {
 		return 0, err
 	}
-	d.queues.revoke(claimKey{a.session.id, path})
+	if err := d.queues.revoke(ctx, claimKey{a.session.id, path}); err != nil {
+		return 0, err
+	}
 	own, zxid, err := a.ownClaims(ctx, path)
 	if err != nil {
 		return 0, err
@@ -133,7 +135,7 @@ func (s *lockServer) GetLock(ctx context.Context, in *paddockv1.GetLockRequest) 
 	if err != nil {
 		return nil, err
 	}
-	list, zxid, err := a.claimsOn(ctx, in.GetPath(), claimsShownMax)
+	list, zxid, err := a.claimsOn(ctx, in.GetPath(), claimsShownMax, in.GetRead())
 	if err != nil {
 		return nil, err
 	}
@@ -148,17 +150,18 @@ func (s *lockServer) GetLock(ctx context.Context, in *paddockv1.GetLockRequest) 
 }
 
 // claimsOn are the first claims of a queue, in order, all as they are at one zxid. There are none where there is no znode.
-func (a *asker) claimsOn(ctx context.Context, path string, most int) (list []claimFound, zxid zk.Zxid, err error) {
+func (a *asker) claimsOn(ctx context.Context, path string, most int, opt *paddockv1.ReadOptions) (list []claimFound, zxid zk.Zxid, err error) {
 	var names []string
 	for range attemptsToEnter {
 		ops := []zk.Request{{Op: zk.OpGetChildren, Path: path}}
 		for _, name := range names {
 			ops = append(ops, zk.Request{Op: zk.OpGetData, Path: below(path, name)})
 		}
-		rep, err := a.do(ctx, &zk.Request{Op: zk.OpMultiRead, Ops: ops})
-		if err := judged(&rep, err, path, nil); err != nil {
+		rep, err := a.read(ctx, &zk.Request{Op: zk.OpMultiRead, Path: path, Ops: ops}, opt)
+		if err != nil {
 			return nil, 0, err
 		}
+		opt = nil // this server does not go back
 		all := rep.Results[0]
 		if err := judged(&all, nil, path, []zk.Code{zk.NoNode}); err != nil {
 			return nil, 0, err

@@ -465,3 +465,32 @@ func (r *rig) play(rnd *rand.Rand, g *register) error {
 		return err
 	}
 }
+
+// TestNoClaimComesAfterUnlock gives up calls while they make their claim: once Unlock has answered there is none, and none comes.
+func TestNoClaimComesAfterUnlock(t *testing.T) {
+	r := newRig(t)
+	locks := paddockv1.NewLockServiceClient(r.conn)
+	var wg sync.WaitGroup
+	for player := range 20 {
+		who, _ := r.open(30_000)
+		path := fmt.Sprint("/l", player)
+		rng := rand.New(rand.NewPCG(1, uint64(player)))
+		wg.Go(func() {
+			for range 100 {
+				ctx, cancel := context.WithTimeout(who, time.Duration(rng.IntN(10_000))*time.Microsecond)
+				_, _ = locks.Lock(ctx, &paddockv1.LockRequest{Path: path})
+				cancel()
+				if _, err := locks.Unlock(who, &paddockv1.UnlockRequest{Path: path}); err != nil && status.Code(err) != codes.NotFound {
+					t.Error(err)
+					return
+				}
+				out, err := locks.GetLock(who, &paddockv1.GetLockRequest{Path: path})
+				if err != nil || len(out.GetClaims()) > 0 {
+					t.Errorf("left behind: %v, %v", out.GetClaims(), err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -73,6 +73,21 @@ func TestEveryErrorHasItsCodeAndReason(t *testing.T) {
 			_, err := r.znodes.Get(ctx, &paddockv1.GetRequest{Path: "/a", Read: &paddockv1.ReadOptions{MinZxid: 1 << 40}})
 			return err
 		}, codes.FailedPrecondition, "ZXID_AHEAD"},
+		{"a lock of the future", func() error {
+			_, err := paddockv1.NewLockServiceClient(r.conn).GetLock(ctx, &paddockv1.GetLockRequest{Path: "/a", Read: &paddockv1.ReadOptions{MinZxid: 1 << 40}})
+			return err
+		}, codes.FailedPrecondition, "ZXID_AHEAD"},
+		{"a leader of the future", func() error {
+			_, err := paddockv1.NewElectionServiceClient(r.conn).GetLeader(ctx, &paddockv1.GetLeaderRequest{Path: "/a", Read: &paddockv1.ReadOptions{MinZxid: 1 << 40}})
+			return err
+		}, codes.FailedPrecondition, "ZXID_AHEAD"},
+		{"an election of the future", func() error {
+			s, err := paddockv1.NewElectionServiceClient(r.conn).Observe(ctx, &paddockv1.ObserveRequest{Path: "/a", Read: &paddockv1.ReadOptions{MinZxid: 1 << 40}})
+			if err == nil {
+				_, err = s.Recv()
+			}
+			return err
+		}, codes.FailedPrecondition, "ZXID_AHEAD"},
 		{"a write that waits for a zxid of the future", func() error {
 			_, err := r.znodes.Set(ctx, &paddockv1.SetRequest{Path: "/a", Options: &paddockv1.WriteOptions{MinZxid: 1 << 40}})
 			return err

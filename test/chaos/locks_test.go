@@ -203,7 +203,8 @@ func contend(t *testing.T, e *ensemble, players, rounds int, more func()) {
 	wg.Wait()
 	var left *paddockv1.GetLockResponse
 	err = p.try(t.Context(), func(ctx context.Context, conn *grpc.ClientConn) (err error) {
-		left, err = paddockv1.NewLockServiceClient(conn).GetLock(ctx, &paddockv1.GetLockRequest{Path: claimsPath})
+		left, err = paddockv1.NewLockServiceClient(conn).GetLock(ctx, &paddockv1.GetLockRequest{Path: claimsPath,
+			Read: &paddockv1.ReadOptions{Level: paddockv1.ReadLevel_READ_LEVEL_SYNCED}})
 		return err
 	})
 	if err != nil || len(left.GetClaims()) > 0 {

@@ -329,7 +329,9 @@ func (x *ResignResponse) GetZxid() uint64 {
 type GetLeaderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its znode.
-	Path          string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// See ReadOptions.
+	Read          *ReadOptions `protobuf:"bytes,2,opt,name=read,proto3" json:"read,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -369,6 +371,13 @@ func (x *GetLeaderRequest) GetPath() string {
 		return x.Path
 	}
 	return ""
+}
+
+func (x *GetLeaderRequest) GetRead() *ReadOptions {
+	if x != nil {
+		return x.Read
+	}
+	return nil
 }
 
 // ElectionLeader is who leads.
@@ -503,7 +512,9 @@ func (x *GetLeaderResponse) GetZxid() uint64 {
 type ObserveRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its znode.
-	Path          string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// See ReadOptions; of the first answer.
+	Read          *ReadOptions `protobuf:"bytes,2,opt,name=read,proto3" json:"read,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -543,6 +554,13 @@ func (x *ObserveRequest) GetPath() string {
 		return x.Path
 	}
 	return ""
+}
+
+func (x *ObserveRequest) GetRead() *ReadOptions {
+	if x != nil {
+		return x.Read
+	}
+	return nil
 }
 
 // ObserveResponse tells who leads.
@@ -605,7 +623,7 @@ var File_paddock_v1_election_proto protoreflect.FileDescriptor
 const file_paddock_v1_election_proto_rawDesc = "" +
 	"\n" +
 	"\x19paddock/v1/election.proto\x12\n" +
-	"paddock.v1\x1a\x1cgoogle/api/annotations.proto\";\n" +
+	"paddock.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x16paddock/v1/types.proto\";\n" +
 	"\x0fCampaignRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value\"^\n" +
@@ -620,9 +638,10 @@ const file_paddock_v1_election_proto_rawDesc = "" +
 	"\rResignRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\"$\n" +
 	"\x0eResignResponse\x12\x12\n" +
-	"\x04zxid\x18\x01 \x01(\x04R\x04zxid\"&\n" +
+	"\x04zxid\x18\x01 \x01(\x04R\x04zxid\"S\n" +
 	"\x10GetLeaderRequest\x12\x12\n" +
-	"\x04path\x18\x01 \x01(\tR\x04path\"\x91\x01\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12+\n" +
+	"\x04read\x18\x02 \x01(\v2\x17.paddock.v1.ReadOptionsR\x04read\"\x91\x01\n" +
 	"\x0eElectionLeader\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x1d\n" +
 	"\n" +
@@ -631,9 +650,10 @@ const file_paddock_v1_election_proto_rawDesc = "" +
 	"\x0ecandidate_path\x18\x04 \x01(\tR\rcandidatePath\"[\n" +
 	"\x11GetLeaderResponse\x122\n" +
 	"\x06leader\x18\x01 \x01(\v2\x1a.paddock.v1.ElectionLeaderR\x06leader\x12\x12\n" +
-	"\x04zxid\x18\x02 \x01(\x04R\x04zxid\"$\n" +
+	"\x04zxid\x18\x02 \x01(\x04R\x04zxid\"Q\n" +
 	"\x0eObserveRequest\x12\x12\n" +
-	"\x04path\x18\x01 \x01(\tR\x04path\"Y\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12+\n" +
+	"\x04read\x18\x02 \x01(\v2\x17.paddock.v1.ReadOptionsR\x04read\"Y\n" +
 	"\x0fObserveResponse\x122\n" +
 	"\x06leader\x18\x01 \x01(\v2\x1a.paddock.v1.ElectionLeaderR\x06leader\x12\x12\n" +
 	"\x04zxid\x18\x02 \x01(\x04R\x04zxid2\xd6\x03\n" +
@@ -669,25 +689,28 @@ var file_paddock_v1_election_proto_goTypes = []any{
 	(*GetLeaderResponse)(nil), // 8: paddock.v1.GetLeaderResponse
 	(*ObserveRequest)(nil),    // 9: paddock.v1.ObserveRequest
 	(*ObserveResponse)(nil),   // 10: paddock.v1.ObserveResponse
+	(*ReadOptions)(nil),       // 11: paddock.v1.ReadOptions
 }
 var file_paddock_v1_election_proto_depIdxs = []int32{
-	7,  // 0: paddock.v1.GetLeaderResponse.leader:type_name -> paddock.v1.ElectionLeader
-	7,  // 1: paddock.v1.ObserveResponse.leader:type_name -> paddock.v1.ElectionLeader
-	0,  // 2: paddock.v1.ElectionService.Campaign:input_type -> paddock.v1.CampaignRequest
-	2,  // 3: paddock.v1.ElectionService.Proclaim:input_type -> paddock.v1.ProclaimRequest
-	4,  // 4: paddock.v1.ElectionService.Resign:input_type -> paddock.v1.ResignRequest
-	6,  // 5: paddock.v1.ElectionService.GetLeader:input_type -> paddock.v1.GetLeaderRequest
-	9,  // 6: paddock.v1.ElectionService.Observe:input_type -> paddock.v1.ObserveRequest
-	1,  // 7: paddock.v1.ElectionService.Campaign:output_type -> paddock.v1.CampaignResponse
-	3,  // 8: paddock.v1.ElectionService.Proclaim:output_type -> paddock.v1.ProclaimResponse
-	5,  // 9: paddock.v1.ElectionService.Resign:output_type -> paddock.v1.ResignResponse
-	8,  // 10: paddock.v1.ElectionService.GetLeader:output_type -> paddock.v1.GetLeaderResponse
-	10, // 11: paddock.v1.ElectionService.Observe:output_type -> paddock.v1.ObserveResponse
-	7,  // [7:12] is the sub-list for method output_type
-	2,  // [2:7] is the sub-list for method input_type
-	2,  // [2:2] is the sub-list for extension type_name
-	2,  // [2:2] is the sub-list for extension extendee
-	0,  // [0:2] is the sub-list for field type_name
+	11, // 0: paddock.v1.GetLeaderRequest.read:type_name -> paddock.v1.ReadOptions
+	7,  // 1: paddock.v1.GetLeaderResponse.leader:type_name -> paddock.v1.ElectionLeader
+	11, // 2: paddock.v1.ObserveRequest.read:type_name -> paddock.v1.ReadOptions
+	7,  // 3: paddock.v1.ObserveResponse.leader:type_name -> paddock.v1.ElectionLeader
+	0,  // 4: paddock.v1.ElectionService.Campaign:input_type -> paddock.v1.CampaignRequest
+	2,  // 5: paddock.v1.ElectionService.Proclaim:input_type -> paddock.v1.ProclaimRequest
+	4,  // 6: paddock.v1.ElectionService.Resign:input_type -> paddock.v1.ResignRequest
+	6,  // 7: paddock.v1.ElectionService.GetLeader:input_type -> paddock.v1.GetLeaderRequest
+	9,  // 8: paddock.v1.ElectionService.Observe:input_type -> paddock.v1.ObserveRequest
+	1,  // 9: paddock.v1.ElectionService.Campaign:output_type -> paddock.v1.CampaignResponse
+	3,  // 10: paddock.v1.ElectionService.Proclaim:output_type -> paddock.v1.ProclaimResponse
+	5,  // 11: paddock.v1.ElectionService.Resign:output_type -> paddock.v1.ResignResponse
+	8,  // 12: paddock.v1.ElectionService.GetLeader:output_type -> paddock.v1.GetLeaderResponse
+	10, // 13: paddock.v1.ElectionService.Observe:output_type -> paddock.v1.ObserveResponse
+	9,  // [9:14] is the sub-list for method output_type
+	4,  // [4:9] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_paddock_v1_election_proto_init() }
@@ -695,6 +718,7 @@ func file_paddock_v1_election_proto_init() {
 	if File_paddock_v1_election_proto != nil {
 		return
 	}
+	file_paddock_v1_types_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -238,7 +238,9 @@ func (x *UnlockResponse) GetZxid() uint64 {
 type GetLockRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its znode.
-	Path          string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// See ReadOptions.
+	Read          *ReadOptions `protobuf:"bytes,2,opt,name=read,proto3" json:"read,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -278,6 +280,13 @@ func (x *GetLockRequest) GetPath() string {
 		return x.Path
 	}
 	return ""
+}
+
+func (x *GetLockRequest) GetRead() *ReadOptions {
+	if x != nil {
+		return x.Read
+	}
+	return nil
 }
 
 // LockClaim is one who holds or awaits a lock.
@@ -413,7 +422,7 @@ var File_paddock_v1_lock_proto protoreflect.FileDescriptor
 const file_paddock_v1_lock_proto_rawDesc = "" +
 	"\n" +
 	"\x15paddock/v1/lock.proto\x12\n" +
-	"paddock.v1\x1a\x1cgoogle/api/annotations.proto\"P\n" +
+	"paddock.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x16paddock/v1/types.proto\"P\n" +
 	"\vLockRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x17\n" +
 	"\await_ms\x18\x02 \x01(\x03R\x06waitMs\x12\x14\n" +
@@ -424,9 +433,10 @@ const file_paddock_v1_lock_proto_rawDesc = "" +
 	"\rUnlockRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\"$\n" +
 	"\x0eUnlockResponse\x12\x12\n" +
-	"\x04zxid\x18\x01 \x01(\x04R\x04zxid\"$\n" +
+	"\x04zxid\x18\x01 \x01(\x04R\x04zxid\"Q\n" +
 	"\x0eGetLockRequest\x12\x12\n" +
-	"\x04path\x18\x01 \x01(\tR\x04path\"\x82\x01\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12+\n" +
+	"\x04read\x18\x02 \x01(\v2\x17.paddock.v1.ReadOptionsR\x04read\"\x82\x01\n" +
 	"\tLockClaim\x12\x1b\n" +
 	"\tlock_path\x18\x01 \x01(\tR\blockPath\x12\x1d\n" +
 	"\n" +
@@ -462,20 +472,22 @@ var file_paddock_v1_lock_proto_goTypes = []any{
 	(*GetLockRequest)(nil),  // 4: paddock.v1.GetLockRequest
 	(*LockClaim)(nil),       // 5: paddock.v1.LockClaim
 	(*GetLockResponse)(nil), // 6: paddock.v1.GetLockResponse
+	(*ReadOptions)(nil),     // 7: paddock.v1.ReadOptions
 }
 var file_paddock_v1_lock_proto_depIdxs = []int32{
-	5, // 0: paddock.v1.GetLockResponse.claims:type_name -> paddock.v1.LockClaim
-	0, // 1: paddock.v1.LockService.Lock:input_type -> paddock.v1.LockRequest
-	2, // 2: paddock.v1.LockService.Unlock:input_type -> paddock.v1.UnlockRequest
-	4, // 3: paddock.v1.LockService.GetLock:input_type -> paddock.v1.GetLockRequest
-	1, // 4: paddock.v1.LockService.Lock:output_type -> paddock.v1.LockResponse
-	3, // 5: paddock.v1.LockService.Unlock:output_type -> paddock.v1.UnlockResponse
-	6, // 6: paddock.v1.LockService.GetLock:output_type -> paddock.v1.GetLockResponse
-	4, // [4:7] is the sub-list for method output_type
-	1, // [1:4] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	7, // 0: paddock.v1.GetLockRequest.read:type_name -> paddock.v1.ReadOptions
+	5, // 1: paddock.v1.GetLockResponse.claims:type_name -> paddock.v1.LockClaim
+	0, // 2: paddock.v1.LockService.Lock:input_type -> paddock.v1.LockRequest
+	2, // 3: paddock.v1.LockService.Unlock:input_type -> paddock.v1.UnlockRequest
+	4, // 4: paddock.v1.LockService.GetLock:input_type -> paddock.v1.GetLockRequest
+	1, // 5: paddock.v1.LockService.Lock:output_type -> paddock.v1.LockResponse
+	3, // 6: paddock.v1.LockService.Unlock:output_type -> paddock.v1.UnlockResponse
+	6, // 7: paddock.v1.LockService.GetLock:output_type -> paddock.v1.GetLockResponse
+	5, // [5:8] is the sub-list for method output_type
+	2, // [2:5] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_paddock_v1_lock_proto_init() }
@@ -483,6 +495,7 @@ func file_paddock_v1_lock_proto_init() {
 	if File_paddock_v1_lock_proto != nil {
 		return
 	}
+	file_paddock_v1_types_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
