@@ -88,6 +88,11 @@ func TestEveryErrorHasItsCodeAndReason(t *testing.T) {
 			}
 			return err
 		}, codes.FailedPrecondition, "ZXID_AHEAD"},
+		{"ephemerals of the future", func() error {
+			who, _ := r.open(30_000)
+			_, err := r.sess.ListEphemerals(who, &paddockv1.ListEphemeralsRequest{Read: &paddockv1.ReadOptions{MinZxid: 1 << 40}})
+			return err
+		}, codes.FailedPrecondition, "ZXID_AHEAD"},
 		{"a write that waits for a zxid of the future", func() error {
 			_, err := r.znodes.Set(ctx, &paddockv1.SetRequest{Path: "/a", Options: &paddockv1.WriteOptions{MinZxid: 1 << 40}})
 			return err

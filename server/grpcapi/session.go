@@ -200,7 +200,7 @@ func (s *sessionServer) ListEphemerals(ctx context.Context, in *paddockv1.ListEp
 	if len(in.GetPrefix()) > pathBytesMax {
 		return nil, invalid("", "the prefix has %d bytes; there may be %d", len(in.GetPrefix()), pathBytesMax)
 	}
-	rep, err := a.read(ctx, &zk.Request{Op: zk.OpGetEphemerals, Path: in.GetPrefix()}, nil)
+	rep, err := a.read(ctx, &zk.Request{Op: zk.OpGetEphemerals, Path: in.GetPrefix()}, in.GetRead())
 	if err != nil {
 		return nil, err
 	}

@@ -588,7 +588,9 @@ func (x *WhoAmIResponse) GetIdentities() []*Identity {
 type ListEphemeralsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Paths that begin so; empty for all.
-	Prefix        string `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	Prefix string `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// See ReadOptions.
+	Read          *ReadOptions `protobuf:"bytes,2,opt,name=read,proto3" json:"read,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -628,6 +630,13 @@ func (x *ListEphemeralsRequest) GetPrefix() string {
 		return x.Prefix
 	}
 	return ""
+}
+
+func (x *ListEphemeralsRequest) GetRead() *ReadOptions {
+	if x != nil {
+		return x.Read
+	}
+	return nil
 }
 
 // ListEphemeralsResponse has them.
@@ -724,9 +733,10 @@ const file_paddock_v1_session_proto_rawDesc = "" +
 	"\x0eWhoAmIResponse\x124\n" +
 	"\n" +
 	"identities\x18\x01 \x03(\v2\x14.paddock.v1.IdentityR\n" +
-	"identities\"/\n" +
+	"identities\"\\\n" +
 	"\x15ListEphemeralsRequest\x12\x16\n" +
-	"\x06prefix\x18\x01 \x01(\tR\x06prefix\"B\n" +
+	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12+\n" +
+	"\x04read\x18\x02 \x01(\v2\x17.paddock.v1.ReadOptionsR\x04read\"B\n" +
 	"\x16ListEphemeralsResponse\x12\x14\n" +
 	"\x05paths\x18\x01 \x03(\tR\x05paths\x12\x12\n" +
 	"\x04zxid\x18\x02 \x01(\x04R\x04zxid2\x9d\x05\n" +
@@ -769,28 +779,30 @@ var file_paddock_v1_session_proto_goTypes = []any{
 	(*ListEphemeralsRequest)(nil),  // 12: paddock.v1.ListEphemeralsRequest
 	(*ListEphemeralsResponse)(nil), // 13: paddock.v1.ListEphemeralsResponse
 	(*Identity)(nil),               // 14: paddock.v1.Identity
+	(*ReadOptions)(nil),            // 15: paddock.v1.ReadOptions
 }
 var file_paddock_v1_session_proto_depIdxs = []int32{
 	14, // 0: paddock.v1.WhoAmIResponse.identities:type_name -> paddock.v1.Identity
-	0,  // 1: paddock.v1.SessionService.OpenSession:input_type -> paddock.v1.OpenSessionRequest
-	2,  // 2: paddock.v1.SessionService.KeepAlive:input_type -> paddock.v1.KeepAliveRequest
-	4,  // 3: paddock.v1.SessionService.Touch:input_type -> paddock.v1.TouchRequest
-	6,  // 4: paddock.v1.SessionService.CloseSession:input_type -> paddock.v1.CloseSessionRequest
-	8,  // 5: paddock.v1.SessionService.AddAuth:input_type -> paddock.v1.AddAuthRequest
-	10, // 6: paddock.v1.SessionService.WhoAmI:input_type -> paddock.v1.WhoAmIRequest
-	12, // 7: paddock.v1.SessionService.ListEphemerals:input_type -> paddock.v1.ListEphemeralsRequest
-	1,  // 8: paddock.v1.SessionService.OpenSession:output_type -> paddock.v1.OpenSessionResponse
-	3,  // 9: paddock.v1.SessionService.KeepAlive:output_type -> paddock.v1.KeepAliveResponse
-	5,  // 10: paddock.v1.SessionService.Touch:output_type -> paddock.v1.TouchResponse
-	7,  // 11: paddock.v1.SessionService.CloseSession:output_type -> paddock.v1.CloseSessionResponse
-	9,  // 12: paddock.v1.SessionService.AddAuth:output_type -> paddock.v1.AddAuthResponse
-	11, // 13: paddock.v1.SessionService.WhoAmI:output_type -> paddock.v1.WhoAmIResponse
-	13, // 14: paddock.v1.SessionService.ListEphemerals:output_type -> paddock.v1.ListEphemeralsResponse
-	8,  // [8:15] is the sub-list for method output_type
-	1,  // [1:8] is the sub-list for method input_type
-	1,  // [1:1] is the sub-list for extension type_name
-	1,  // [1:1] is the sub-list for extension extendee
-	0,  // [0:1] is the sub-list for field type_name
+	15, // 1: paddock.v1.ListEphemeralsRequest.read:type_name -> paddock.v1.ReadOptions
+	0,  // 2: paddock.v1.SessionService.OpenSession:input_type -> paddock.v1.OpenSessionRequest
+	2,  // 3: paddock.v1.SessionService.KeepAlive:input_type -> paddock.v1.KeepAliveRequest
+	4,  // 4: paddock.v1.SessionService.Touch:input_type -> paddock.v1.TouchRequest
+	6,  // 5: paddock.v1.SessionService.CloseSession:input_type -> paddock.v1.CloseSessionRequest
+	8,  // 6: paddock.v1.SessionService.AddAuth:input_type -> paddock.v1.AddAuthRequest
+	10, // 7: paddock.v1.SessionService.WhoAmI:input_type -> paddock.v1.WhoAmIRequest
+	12, // 8: paddock.v1.SessionService.ListEphemerals:input_type -> paddock.v1.ListEphemeralsRequest
+	1,  // 9: paddock.v1.SessionService.OpenSession:output_type -> paddock.v1.OpenSessionResponse
+	3,  // 10: paddock.v1.SessionService.KeepAlive:output_type -> paddock.v1.KeepAliveResponse
+	5,  // 11: paddock.v1.SessionService.Touch:output_type -> paddock.v1.TouchResponse
+	7,  // 12: paddock.v1.SessionService.CloseSession:output_type -> paddock.v1.CloseSessionResponse
+	9,  // 13: paddock.v1.SessionService.AddAuth:output_type -> paddock.v1.AddAuthResponse
+	11, // 14: paddock.v1.SessionService.WhoAmI:output_type -> paddock.v1.WhoAmIResponse
+	13, // 15: paddock.v1.SessionService.ListEphemerals:output_type -> paddock.v1.ListEphemeralsResponse
+	9,  // [9:16] is the sub-list for method output_type
+	2,  // [2:9] is the sub-list for method input_type
+	2,  // [2:2] is the sub-list for extension type_name
+	2,  // [2:2] is the sub-list for extension extendee
+	0,  // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_paddock_v1_session_proto_init() }
