@@ -9,8 +9,8 @@
 //
 // It does not write stores, and does not look at who signed what.
 //
-// Sources: PEM as ZooKeeper's PemReader accepts it (RFC 7468, with encrypted keys of RFC 5958), and beyond that keys of
-// PKCS#1 and SEC 1; PKCS12 is RFC 7292 with Java's attribute for trusted certificates; JKS is sun.security.provider.JavaKeyStore.
-// As in Java, a file that is said to be JKS may be PKCS12, and the other way round: keytool writes PKCS12 whatever
-// the name of the file.
+// Sources: PEM as ZooKeeper's PemReader accepts it (RFC 7468, with encrypted keys of RFC 5958 by PBES1 and PBES2 of RFC 8018),
+// and beyond that keys of PKCS#1 and SEC 1; PKCS12 is RFC 7292 with Java's attribute for trusted certificates; JKS is
+// sun.security.provider.JavaKeyStore. As in Java, a file that is said to be JKS may be PKCS12, and the other way round:
+// keytool writes PKCS12 whatever the name of the file.
 package keystore

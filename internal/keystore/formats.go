@@ -55,14 +55,7 @@ func (s *Store) pemKey(block *pem.Block, password string) (key any, err error) {
 	case block.Headers["DEK-Info"] != "":
 		return nil, s.fault("location", "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc", "the private key in %s is encrypted in a way older than PKCS#8", s.Path)
 	case block.Type == "ENCRYPTED PRIVATE KEY":
-		key, _, err = pkcs8.ParsePrivateKey(block.Bytes, []byte(password))
-		if err != nil && (strings.Contains(err.Error(), "unsupported") || strings.Contains(err.Error(), "only PBES2")) {
-			return nil, s.fault("location", "encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc", "the private key in %s cannot be decrypted: %v", s.Path, err)
-		}
-		if err != nil {
-			return nil, s.wrongPassword(password)
-		}
-		return key, nil
+		return s.encryptedKey(block.Bytes, password)
 	case block.Type == "RSA PRIVATE KEY":
 		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
 	case block.Type == "EC PRIVATE KEY":
@@ -72,6 +65,30 @@ func (s *Store) pemKey(block *pem.Block, password string) (key any, err error) {
 	}
 	if err != nil {
 		return nil, s.damaged(err)
+	}
+	return key, nil
+}
+
+// encryptedKey decrypts a key of PKCS#8: of PBES1, as Java reads them, or of PBES2, as openssl writes them.
+func (s *Store) encryptedKey(der []byte, password string) (any, error) {
+	if password == "" {
+		return nil, s.wrongPassword(password)
+	}
+	key, err := openPBES1(der, password)
+	switch {
+	case err == nil:
+		return key, nil
+	case errors.Is(err, errLocked):
+		return nil, s.wrongPassword(password)
+	case !errors.Is(err, errScheme):
+		return nil, s.damaged(err)
+	}
+	key, _, err = pkcs8.ParsePrivateKey(der, []byte(password))
+	if err != nil && (strings.Contains(err.Error(), "unsupported") || strings.Contains(err.Error(), "only PBES2")) {
+		return nil, s.fault("location", "encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc", "the private key in %s is encrypted by a scheme that cannot be read", s.Path)
+	}
+	if err != nil {
+		return nil, s.wrongPassword(password)
 	}
 	return key, nil
 }

@@ -12,6 +12,8 @@ import (
 // The stores in testdata are made by openssl and keytool (testdata/make.sh).
 const password = "old-secret"
 
+var longPassword = "pässword-" + strings.Repeat("0", 79) + "1"
+
 func in(name string) string { return filepath.Join("testdata", name) }
 
 func TestEveryKindOfKeyStoreIsRead(t *testing.T) {
@@ -27,6 +29,10 @@ func TestEveryKindOfKeyStoreIsRead(t *testing.T) {
 		{"PEM with an elliptic key", Store{Path: in("curve.pem")}, "curve", 2},
 		{"PEM with an elliptic key of SEC 1", Store{Path: in("curve-sec1.pem")}, "curve", 1},
 		{"PEM with an encrypted key", Store{Path: in("server-encrypted.pem"), Password: password}, "server", 2},
+		{"PEM with a key encrypted as by Java's pbeWithMD5AndDES-CBC", Store{Path: in("server-MD5-DES.pem"), Password: password}, "server", 1},
+		{"PEM with a key encrypted by pbeWithSHA1AndDES-CBC", Store{Path: in("server-SHA1-DES.pem"), Password: password}, "server", 1},
+		{"PEM with a key encrypted by pbeWithSHA1And3-KeyTripleDES-CBC", Store{Path: in("server-SHA1-3DES.pem"), Password: password}, "server", 1},
+		{"PEM with a key encrypted with a password of several blocks", Store{Path: in("server-long-password.pem"), Password: longPassword}, "server", 1},
 		{"PEM by its type, whatever its name", Store{Path: in("server.pem"), Type: "pem"}, "server", 2},
 		{"PKCS12 of openssl", Store{Path: in("server.p12"), Password: password}, "server", 2},
 		{"PKCS12 of keytool", Store{Path: in("server-keytool.p12"), Password: password}, "server", 2},
@@ -103,7 +109,9 @@ func TestWhatIsWrongNamesSettingFileAndRemedy(t *testing.T) {
 		{"a password file that is not there", Store{Path: in("server.jks"), PasswordPath: "nowhere.txt"}, "passwordPath", "nowhere.txt cannot be read"},
 		{"a key with a password of its own", Store{Path: in("server-keypass.jks"), Password: password}, "password", "another password than the store"},
 		{"a key encrypted as before PKCS#8", Store{Path: in("server-dek.pem"), Password: password}, "location", "older than PKCS#8"},
-		{"a key encrypted by a scheme of PKCS#5 v1", Store{Path: in("server-pbes1.pem"), Password: password}, "location", "cannot be decrypted"},
+		{"a key encrypted with RC2", Store{Path: in("server-SHA1-RC2-40.pem"), Password: password}, "location", "by a scheme that cannot be read"},
+		{"a wrong password of a key of PBES1", Store{Path: in("server-MD5-DES.pem"), Password: "guess"}, "password", "does not open with this password"},
+		{"no password for a key of PBES1", Store{Path: in("server-SHA1-3DES.pem")}, "password", "needs a password"},
 		{"a certificate that has expired", Store{Path: in("expired.pem")}, "location", "expired at 2020-01-0"},
 		{"a certificate of PKCS12 that has expired", Store{Path: in("expired.p12"), Password: password}, "location", "expired at 2020-01-0"},
 		{"a key of another certificate", Store{Path: in("mismatched.pem")}, "location", "does not belong to its certificate"},

@@ -7,6 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 rm -f ./*.pem ./*.p12 ./*.jks ./*.der password.txt
 password=old-secret
+longer="pässword-$(printf %080d 1)" # of more than one block of a hash
 echo "$password" >password.txt
 days=36500
 quietly() { "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }; }
@@ -32,7 +33,11 @@ cat ca.pem "$work/server.crt" "$work/server.key" >server-backwards.pem
 { openssl rsa -in "$work/server.key" -traditional 2>/dev/null; cat "$work/server.crt"; } >server-pkcs1.pem
 { openssl ec -in "$work/curve.key" 2>/dev/null; cat "$work/curve.crt"; } >curve-sec1.pem
 { openssl pkcs8 -topk8 -in "$work/server.key" -v2 aes-256-cbc -passout "pass:$password"; cat "$work/server.crt" ca.pem; } >server-encrypted.pem
-{ openssl pkcs8 -topk8 -in "$work/server.key" -v1 PBE-SHA1-3DES -passout "pass:$password"; cat "$work/server.crt"; } >server-pbes1.pem
+# PBES1, as Java writes and reads it. RC2 stands for what is not read.
+for scheme in MD5-DES SHA1-DES SHA1-3DES SHA1-RC2-40; do
+	{ openssl pkcs8 -topk8 -in "$work/server.key" -v1 "PBE-$scheme" -provider legacy -provider default -passout "pass:$password"; cat "$work/server.crt"; } >"server-$scheme.pem"
+done
+{ openssl pkcs8 -topk8 -in "$work/server.key" -v1 PBE-SHA1-3DES -iter 3 -passout "pass:$longer"; cat "$work/server.crt"; } >server-long-password.pem
 { openssl rsa -in "$work/server.key" -aes128 -traditional -passout "pass:$password" 2>/dev/null; cat "$work/server.crt"; } >server-dek.pem
 cat "$work/server.key" "$work/client.crt" >mismatched.pem
 cat "$work/server.key" >keyonly.pem
