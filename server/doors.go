@@ -101,7 +101,6 @@ func (s *server) grpcOptions() (grpcapi.Options, error) {
 			}
 			return nil
 		},
-		MayRead: func(acl []zk.ACL, ids []zk.ID) bool { return authority.Check(acl, zk.PermRead, ids) },
 		SyncConfirmed: func() (yes bool) {
 			if l := s.live.Load(); l != nil {
 				l.inspect(func(r *replica.Replica, _ *driver.Stats) { yes = r.SyncConfirms() })

@@ -27,7 +27,8 @@ type fed struct {
 // served, nor told of changes, by a server with such a history.
 func (f *feedRules) interrupt() { f.begun, f.told = false, nil }
 
-var fedKinds = map[tree.ChangeKind]zk.EventType{tree.Created: zk.NodeCreated, tree.Deleted: zk.NodeDeleted, tree.DataChanged: zk.NodeDataChanged}
+var fedKinds = map[tree.ChangeKind]zk.EventType{tree.Created: zk.NodeCreated, tree.Deleted: zk.NodeDeleted, tree.DataChanged: zk.NodeDataChanged,
+	tree.ACLChanged: zk.NodeACLChanged}
 
 // applied takes what a server tells. It counts once there is anybody to be told: one that has just been elected applies the history it
 // has, which may turn out not to be the one.

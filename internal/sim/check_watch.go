@@ -41,6 +41,9 @@ func (r *watchRules) advance(z zk.Zxid) {
 }
 
 func (c *watcher) fire(z zk.Zxid, ch change) {
+	if ch.what == zk.NodeACLChanged {
+		return // which ZooKeeper's watches are not told
+	}
 	tell := func(what zk.EventType, path string) {
 		c.due = append(c.due, zk.Event{Zxid: z, Type: what, Path: path})
 	}

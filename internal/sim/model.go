@@ -265,6 +265,7 @@ func (d *draft) one(req *zk.Request) (res zk.Reply) {
 		fresh.acl = req.ACL
 		fresh.stat.Aversion++
 		d.put(req.Path, &fresh)
+		d.changes = append(d.changes, change{zk.NodeACLChanged, req.Path})
 		res.Stat = fresh.wire()
 	case zk.OpDelete:
 		if n.children > 0 {

@@ -4,10 +4,10 @@ import "paddock/internal/zk"
 
 // Change is what a txn does to one znode.
 type Change struct {
-	Event zk.EventType // NodeCreated, NodeDeleted or NodeDataChanged; 0 where the access list alone is another
+	Event zk.EventType // NodeCreated, NodeDeleted, NodeDataChanged or NodeACLChanged
 	Path  string
 	Data  []byte   // created and changed: what the znode holds then
-	ACL   []zk.ACL // created, and of Event 0: its access list then
+	ACL   []zk.ACL // created, or its access list is another: that list
 	Zxid  zk.Zxid
 	// Inferred tells of a deletion that the txn leaves to the tree: a closeSession that does not list what it deletes has a
 	// single change, whose Path is "" and which stands for all ephemerals of Session.
@@ -38,7 +38,7 @@ func (r *Record) changes(t *Txn, yield func(Change) bool) bool {
 	case t.Type.IsCreate():
 		c.Event, c.Data, c.ACL = zk.NodeCreated, t.Data, t.ACL
 	case t.Type == zk.OpSetACL:
-		c.ACL = t.ACL
+		c.Event, c.ACL = zk.NodeACLChanged, t.ACL
 	case t.Type == zk.OpDelete || t.Type == zk.OpDeleteContainer:
 		c.Event = zk.NodeDeleted
 	case t.Type == zk.OpSetData || t.Type == zk.OpReconfig:

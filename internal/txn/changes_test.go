@@ -23,7 +23,7 @@ func TestWhatATxnChanges(t *testing.T) {
 		"a container whose time came":  {txn.Txn{Type: zk.OpDeleteContainer, Path: "/c"}, []string{`NodeDeleted /c ""`}},
 		"a write":                      {set, []string{`NodeDataChanged /a "1"`}},
 		"a reconfiguration":            {txn.Txn{Type: zk.OpReconfig, Path: zk.ConfigPath, Data: []byte("v")}, []string{`NodeDataChanged /zookeeper/config "v"`}},
-		"a new access list":            {txn.Txn{Type: zk.OpSetACL, Path: "/a", ACL: zk.ReadOnlyACL}, []string{`acl /a "" r`}},
+		"a new access list":            {txn.Txn{Type: zk.OpSetACL, Path: "/a", ACL: zk.ReadOnlyACL}, []string{`NodeACLChanged /a "" r`}},
 		"a check":                      {txn.Txn{Type: zk.OpCheck, Path: "/a"}, nil},
 		"a session that begins":        {txn.Txn{Type: zk.OpCreateSession, TimeoutMS: 1}, nil},
 		"a session that ends":          {txn.Txn{Type: zk.OpCloseSession, Paths: []string{"/e", "/f"}}, []string{`NodeDeleted /e ""`, `NodeDeleted /f ""`}},
@@ -37,9 +37,6 @@ func TestWhatATxnChanges(t *testing.T) {
 		var got []string
 		for ch := range rec.Changes {
 			text := fmt.Sprintf("%v %s %q", ch.Event, ch.Path, ch.Data)
-			if ch.Event == 0 {
-				text = fmt.Sprintf("acl %s %q", ch.Path, ch.Data)
-			}
 			for _, a := range ch.ACL {
 				text += fmt.Sprint(" ", a.Perms)
 			}

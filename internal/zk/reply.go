@@ -123,6 +123,9 @@ const (
 	NodeChildrenChanged EventType = 4
 )
 
+// NodeACLChanged is what no ZooKeeper tells, and is never sent as an event: a znode has got another access list.
+const NodeACLChanged EventType = -2
+
 // String is ZooKeeper's name of the event.
 func (t EventType) String() string {
 	switch t {
@@ -134,6 +137,8 @@ func (t EventType) String() string {
 		return "NodeDataChanged"
 	case NodeChildrenChanged:
 		return "NodeChildrenChanged"
+	case NodeACLChanged:
+		return "NodeACLChanged"
 	default:
 		return "EventType(" + itoa(int64(t)) + ")"
 	}

@@ -58,7 +58,7 @@ type feedTxn struct {
 // feedChunk is a run of txns. Changes lie in buf one behind the other, without pointers:
 //
 //	session of the txn: 8 bytes; then for each of its changes
-//	kind, flags: 1 byte each; indices of ACL and ParentACL in acls: 4 bytes each;
+//	kind, flags: 1 byte each; indices of ACL and of ParentACL, or of PreviousACL where the list is another, in acls: 4 bytes each;
 //	lengths of path, data and previous data: 4 bytes each; then these.
 type feedChunk struct {
 	buf    []byte
@@ -107,7 +107,7 @@ func (f *feed) interrupt() {
 // begin knows that the tree is at z, and nothing of how it got there.
 func (f *feed) begin(z zk.Zxid) { f.begun, f.oldest, f.applied = true, z, z }
 
-var feedKinds = [...]zk.EventType{tree.Created: zk.NodeCreated, tree.Deleted: zk.NodeDeleted, tree.DataChanged: zk.NodeDataChanged}
+var feedKinds = [...]zk.EventType{tree.Created: zk.NodeCreated, tree.Deleted: zk.NodeDeleted, tree.DataChanged: zk.NodeDataChanged, tree.ACLChanged: zk.NodeACLChanged}
 
 // add takes a txn that was applied.
 func (f *feed) add(a *replica.Applied) {
@@ -159,7 +159,11 @@ func (c *feedChunk) add(ch *tree.Change) {
 		flags |= feedKnown
 	}
 	c.buf = append(c.buf, byte(ch.Kind), flags)
-	for _, n := range [...]int{c.aclOf(ch.ACL), c.aclOf(ch.ParentACL), len(ch.Path), len(ch.Data), len(ch.Previous)} {
+	other := ch.ParentACL
+	if ch.Kind == tree.ACLChanged {
+		other = ch.OldACL
+	}
+	for _, n := range [...]int{c.aclOf(ch.ACL), c.aclOf(other), len(ch.Path), len(ch.Data), len(ch.Previous)} {
 		c.buf = binary.LittleEndian.AppendUint32(c.buf, uint32(n))
 	}
 	c.buf = append(append(append(c.buf, ch.Path...), ch.Data...), ch.Previous...)
@@ -291,6 +295,9 @@ func (c *feedChunk) decode(list []request.Change, t *feedTxn) []request.Change {
 		p = p[feedChangeHead:]
 		ch := request.Change{Kind: feedKinds[kind], Zxid: t.zxid, Session: session, ACL: c.acl(n[0]), ParentACL: c.acl(n[1]),
 			Path: unsafe.String(unsafe.SliceData(p), n[2]), PreviousKnown: flags&feedKnown != 0}
+		if ch.Kind == zk.NodeACLChanged {
+			ch.PreviousACL, ch.ParentACL = ch.ParentACL, nil
+		}
 		p = p[n[2]:]
 		if flags&feedData != 0 {
 			ch.Data = p[:n[3]:n[3]]

@@ -27,13 +27,16 @@ func applied(z zk.Zxid) (*replica.Applied, []request.Change) {
 	var want []request.Change
 	for i := range int(z) % 4 {
 		path, data := fmt.Sprint("/n", z, "/", i), []byte(fmt.Sprint("data of ", z))
-		switch (int(z) + i) % 3 {
+		switch (int(z) + i) % 4 {
 		case 0:
 			a.Changes = append(a.Changes, tree.Change{Kind: tree.Created, Path: path, Zxid: z, ACL: listA, ParentACL: listB, Data: data})
 			want = append(want, request.Change{Kind: zk.NodeCreated, Path: path, Zxid: z, Session: a.Session, ACL: listA, ParentACL: listB, Data: data})
 		case 1:
 			a.Changes = append(a.Changes, tree.Change{Kind: tree.DataChanged, Path: path, Zxid: z, ACL: listB, Data: nil, Previous: data})
 			want = append(want, request.Change{Kind: zk.NodeDataChanged, Path: path, Zxid: z, Session: a.Session, ACL: listB, Previous: data, PreviousKnown: true})
+		case 2:
+			a.Changes = append(a.Changes, tree.Change{Kind: tree.ACLChanged, Path: path, Zxid: z, ACL: listB, OldACL: listA})
+			want = append(want, request.Change{Kind: zk.NodeACLChanged, Path: path, Zxid: z, Session: a.Session, ACL: listB, PreviousACL: listA, PreviousKnown: true})
 		default:
 			a.Changes = append(a.Changes, tree.Change{Kind: tree.Deleted, Path: path, Zxid: z, ParentACL: listA, Previous: []byte{}})
 			want = append(want, request.Change{Kind: zk.NodeDeleted, Path: path, Zxid: z, Session: a.Session, ParentACL: listA, Previous: []byte{}, PreviousKnown: true})

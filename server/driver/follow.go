@@ -112,20 +112,34 @@ func clone(b []byte) []byte {
 
 // change takes one change, or access list.
 func (l *logFollower) change(c *txn.Change) {
-	if (c.Event == 0 || c.Event == zk.NodeCreated) && l.want(zk.NodeCreated, c.Path) { // so is whatever happens to it later
+	wanted := l.want(c.Event, c.Path)
+	before, known := l.acls.of[c.Path]
+	if c.ACL == nil {
+		c.ACL = zk.OpenACL // as the tree takes it
+	}
+	if (c.Event == zk.NodeACLChanged || c.Event == zk.NodeCreated) && (wanted || l.want(zk.NodeCreated, c.Path)) { // so is whatever happens to it later
 		l.acls.set(c.Path, c.ACL)
 	}
-	if c.Event == 0 || !l.want(c.Event, c.Path) {
+	if !wanted {
 		return
 	}
 	ch := logChange{Change: request.Change{Kind: c.Event, Path: strings.Clone(c.Path), Zxid: c.Zxid, Session: c.Session, Data: clone(c.Data)}}
 	ch.ACL, ch.sure = l.acls.of[ch.Path]
+	if c.Event == zk.NodeACLChanged {
+		ch.parentSure, ch.PreviousACL, ch.PreviousKnown = true, before, known // nobody asks for the parent's
+		l.append(ch, 0)
+		return
+	}
 	ch.ParentACL, ch.parentSure = l.acls.of[zk.ParentPath(ch.Path)]
 	if c.Event == zk.NodeDeleted {
 		l.acls.forget(ch.Path)
 	}
+	l.append(ch, len(c.Data))
+}
+
+func (l *logFollower) append(ch logChange, size int) {
 	l.list = append(l.list, ch)
-	l.size += len(c.Data)
+	l.size += size
 }
 
 // flush hands over what has gathered.
@@ -167,7 +181,7 @@ func (c *logChange) judge(t *tree.Tree) {
 		c.ParentACL, _ = aclAt(t, zk.ParentPath(c.Path), c.Zxid)
 	}
 	if !c.sure {
-		c.Data, c.Withheld = nil, c.Kind != zk.NodeDeleted
+		c.Data, c.Guessed = nil, true
 	}
 }
 

@@ -33,18 +33,21 @@ func TestChangesOfTheLogAreJudgedByTheAccessListsOfThen(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		before, then []zk.Request // the watch is from between them
-		want         string       // + = - for what has happened, s or p for the list, and the data
+		want         string       // + = - ! for what has happened, s or p for the list, the one before it where it is another, and the data
 	}{
 		"a znode that was secret is gone":                         {nil, []zk.Request{secret("/n", "x"), set("/n", "y"), remove("/n")}, `+s"x" =s"y" -s`},
-		"a secret is wiped before its znode is public":            {nil, []zk.Request{secret("/n", "x"), set("/n", "y"), access("/n", publicACL), set("/n", "z")}, `+s"x" =s"y" =p"z"`},
-		"a public znode becomes secret":                           {nil, []zk.Request{public("/n", "x"), access("/n", secretACL), set("/n", "y")}, `+p"x" =s"y"`},
+		"a secret is wiped before its znode is public":            {nil, []zk.Request{secret("/n", "x"), set("/n", "y"), access("/n", publicACL), set("/n", "z")}, `+s"x" =s"y" !s>p =p"z"`},
+		"a public znode becomes secret":                           {nil, []zk.Request{public("/n", "x"), access("/n", secretACL), set("/n", "y")}, `+p"x" !p>s =s"y"`},
 		"a name is used again, for a secret":                      {nil, []zk.Request{public("/n", "x"), remove("/n"), secret("/n", "y")}, `+p"x" -p +s"y"`},
 		"a name is used again, for a public znode":                {nil, []zk.Request{secret("/n", "x"), remove("/n"), public("/n", "y")}, `+s"x" -s +p"y"`},
 		"a public znode from before is still as it was":           {[]zk.Request{public("/n", "x")}, []zk.Request{set("/n", "y")}, `=p"y"`},
 		"a secret znode from before is still as it was":           {[]zk.Request{secret("/n", "x")}, []zk.Request{set("/n", "y")}, `=s"y"`},
 		"a secret znode from before is gone":                      {[]zk.Request{secret("/n", "x")}, []zk.Request{set("/n", "y"), remove("/n")}, `=p withheld -p`},
 		"a name from before is used again":                        {[]zk.Request{secret("/n", "x")}, []zk.Request{set("/n", "y"), remove("/n"), public("/n", "z")}, `=p withheld -p +p"z"`},
-		"a secret znode from before becomes public":               {[]zk.Request{secret("/n", "x")}, []zk.Request{set("/n", "y"), access("/n", publicACL), set("/n", "z")}, `=p withheld =p"z"`},
+		"a secret znode from before becomes public":               {[]zk.Request{secret("/n", "x")}, []zk.Request{set("/n", "y"), access("/n", publicACL), set("/n", "z")}, `=p withheld !?>p =p"z"`},
+		"lists are set, and set again":                            {nil, []zk.Request{secret("/n", "x"), access("/n", publicACL), access("/n", publicACL), access("/n", secretACL)}, `+s"x" !s>p !p>p !p>s`},
+		"a list is set of a name that is used again":              {nil, []zk.Request{secret("/n", "x"), remove("/n"), public("/n", "y"), access("/n", secretACL)}, `+s"x" -s +p"y" !p>s`},
+		"a list was set before and is set again":                  {[]zk.Request{secret("/n", "x"), access("/n", publicACL)}, []zk.Request{access("/n", secretACL), access("/n", publicACL)}, `!?>s !s>p`},
 		"a znode from before whose list was set before is unsure": {[]zk.Request{secret("/n", "x"), access("/n", publicACL)}, []zk.Request{set("/n", "y")}, `=p withheld`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -84,16 +87,24 @@ func TestChangesOfTheLogAreJudgedByTheAccessListsOfThen(t *testing.T) {
 }
 
 func told(ch request.Change) string {
-	text := map[zk.EventType]string{zk.NodeCreated: "+", zk.NodeDataChanged: "=", zk.NodeDeleted: "-"}[ch.Kind]
-	if ch.ACL[0].Perms&zk.PermRead != 0 {
-		text += "p"
-	} else {
-		text += "s"
+	list := func(acl []zk.ACL) string {
+		if acl[0].Perms&zk.PermRead != 0 {
+			return "p"
+		}
+		return "s"
 	}
+	text := map[zk.EventType]string{zk.NodeCreated: "+", zk.NodeDataChanged: "=", zk.NodeDeleted: "-", zk.NodeACLChanged: "!"}[ch.Kind]
+	switch {
+	case ch.Kind == zk.NodeACLChanged && ch.PreviousKnown:
+		text += list(ch.PreviousACL) + ">"
+	case ch.Kind == zk.NodeACLChanged:
+		text += "?>"
+	}
+	text += list(ch.ACL)
 	if ch.Data != nil {
 		text += fmt.Sprintf("%q", ch.Data)
 	}
-	if ch.Withheld {
+	if ch.Guessed && ch.Kind != zk.NodeDeleted {
 		text += " withheld"
 	}
 	return text

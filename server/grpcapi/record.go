@@ -2,6 +2,7 @@ package grpcapi
 
 import (
 	"fmt"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 
@@ -35,11 +36,11 @@ var permissions = [...]zk.Perms{
 	paddockv1.Permission_PERMISSION_ADMIN: zk.PermAdmin,
 }
 
-// aclOf is an access list as messages.
+// aclOf is an access list as messages, whose strings are UTF-8.
 func aclOf(list []zk.ACL) []*paddockv1.Acl {
 	out := make([]*paddockv1.Acl, len(list))
 	for i := range list {
-		out[i] = &paddockv1.Acl{Scheme: list[i].ID.Scheme, Id: list[i].ID.ID}
+		out[i] = &paddockv1.Acl{Scheme: strings.ToValidUTF8(list[i].ID.Scheme, "\uFFFD"), Id: strings.ToValidUTF8(list[i].ID.ID, "\uFFFD")}
 		for p, bit := range permissions {
 			if bit != 0 && list[i].Perms&bit != 0 {
 				out[i].Permissions = append(out[i].Permissions, paddockv1.Permission(p))

@@ -58,7 +58,6 @@ func newRig(t testing.TB, change ...func(*Options, *replica.Config)) *rig {
 		Status:       func() Status { return Status{State: StateServing} },
 		Handler:      func() request.Handler { return r.driver },
 		Feed:         func() Feed { return r.driver.Feed() },
-		MayRead:      func(acl []zk.ACL, ids []zk.ID) bool { return authority.Check(acl, zk.PermRead, ids) },
 		Authenticate: authority.Authenticate, SyncConfirmed: func() bool { return true },
 		View: func(ctx context.Context, paths ...string) (*driver.View, []tree.Ref, error) {
 			return r.driver.View(ctx, paths...)

@@ -44,8 +44,6 @@ type Options struct {
 	Handler func() request.Handler
 	// Feed is what the server has applied; it returns nil until the state is recovered. nil if there are no watches.
 	Feed func() Feed
-	// MayRead judges who may be told of a change; without it nobody may.
-	MayRead func(acl []zk.ACL, ids []zk.ID) bool
 	// Authenticate judges the credentials of callers; nil refuses them all.
 	Authenticate Authenticate
 	// SessionTimeout is the timeout of a session that this server knows, in milliseconds. If it is nil all have 30 seconds.
@@ -55,7 +53,7 @@ type Options struct {
 	SyncConfirmed func() bool
 	// View holds the tree at one moment; see driver.View. Lists need it.
 	View func(ctx context.Context, paths ...string) (*driver.View, []tree.Ref, error)
-	// Allowed judges an access list, for what is read in a view.
+	// Allowed judges an access list, for what is read in a view and for who is told of a change; without it nobody is.
 	Allowed func(acl []zk.ACL, perm zk.Perms, ids []zk.ID) bool
 	// TxnAt is the txn of a zxid, as the log has it; the error tells that it is not known any more.
 	TxnAt func(ctx context.Context, z zk.Zxid) (*txn.Record, error)

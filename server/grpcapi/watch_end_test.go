@@ -150,6 +150,8 @@ func TestFieldNumbersAreThoseOfTheContract(t *testing.T) {
 		{&paddockv1.Change{}, "zxid", fieldChangeZxid},
 		{&paddockv1.Change{}, "data", fieldChangeData},
 		{&paddockv1.Change{}, "previous_data", fieldChangePrevious},
+		{&paddockv1.Change{}, "acl", fieldChangeACL},
+		{&paddockv1.Change{}, "previous_acl", fieldChangeOldACL},
 	} {
 		d := c.of.ProtoReflect().Descriptor()
 		if f := d.Fields().ByName(c.field); f == nil || f.Number() != c.have {

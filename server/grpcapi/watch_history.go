@@ -46,7 +46,7 @@ func (s *watchStream) catchUp() {
 		if !goOn {
 			return
 		}
-		c := &catchUp{watchStream: s, index: newWatchIndex(), group: group, fans: fanner{mayRead: s.hub.fans.mayRead}}
+		c := &catchUp{watchStream: s, index: newWatchIndex(), group: group, fans: fanner{may: s.hub.fans.may}}
 		if err := c.run(); err != nil {
 			s.end(err)
 			return

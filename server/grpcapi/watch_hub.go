@@ -58,17 +58,17 @@ type hub struct {
 
 // fanner finds the watches of an index that changes are for, and who may be told. It belongs to one goroutine.
 type fanner struct {
-	mayRead func(acl []zk.ACL, ids []zk.ID) bool
-	tell    telling
-	hits    []watchHit
+	may  func(acl []zk.ACL, perm zk.Perms, ids []zk.ID) bool
+	tell telling
+	hits []watchHit
 }
 
 func newHub(o *Options) *hub {
-	may := o.MayRead
+	may := o.Allowed
 	if may == nil {
-		may = func([]zk.ACL, []zk.ID) bool { return false }
+		may = func([]zk.ACL, zk.Perms, []zk.ID) bool { return false }
 	}
-	return &hub{feed: o.Feed, fans: fanner{mayRead: may}, quit: make(chan struct{}), slots: make(chan struct{}, watchCatchUps),
+	return &hub{feed: o.Feed, fans: fanner{may: may}, quit: make(chan struct{}), slots: make(chan struct{}, watchCatchUps),
 		streams: map[*watchStream]struct{}{}, index: newWatchIndex()}
 }
 
@@ -199,7 +199,7 @@ func (n *fanner) fan(x *watchIndex, changes []request.Change, f func(*watching, 
 		n.hits = x.match(n.hits[:0], c.Kind, c.Path)
 		for j := range n.hits {
 			w := n.hits[j].watching
-			if c.Zxid <= w.after || w.once() && t.of[w] != nil {
+			if c.Zxid <= w.after || w.once() && t.of[w] != nil || c.Kind == zk.NodeACLChanged && !w.ofLists() {
 				continue
 			}
 			d, may := n.judge(&n.hits[j], c)
@@ -219,16 +219,55 @@ func (n *fanner) fan(x *watchIndex, changes []request.Change, f func(*watching, 
 // judge tells whether a watch may be told of a change, and with what: the data of a child needs more than to know of it.
 func (n *fanner) judge(hit *watchHit, c *request.Change) (d watchDetail, may bool) {
 	ids, acl := hit.stream.ids, c.ACL
+	if c.Kind == zk.NodeACLChanged {
+		return n.judgeList(hit, c)
+	}
 	if hit.ofParent {
 		acl = c.ParentACL
 	}
-	if !n.mayRead(acl, ids) {
+	if !n.may(acl, zk.PermRead, ids) {
 		return 0, false
 	}
-	if hit.detail != 0 && (!hit.ofParent || n.mayRead(c.ACL, ids)) {
-		d = hit.detail
+	if hit.detail != 0 && (!hit.ofParent || n.may(c.ACL, zk.PermRead, ids)) {
+		d = hit.detail & (detailData | detailPrevious)
+	}
+	if hit.detail&detailACL == 0 || c.Guessed {
+		return d, true
+	}
+	switch c.Kind {
+	case zk.NodeCreated:
+		d |= n.sees(c.ACL, ids)
+	case zk.NodeDeleted:
+		if hit.detail&detailPrevious != 0 {
+			d |= n.sees(c.ACL, ids) << oldACL
+		}
 	}
 	return d, true
+}
+
+// judgeList does so of a change of an access list. Who may see the list before or the one after may know that it is another.
+func (n *fanner) judgeList(hit *watchHit, c *request.Change) (d watchDetail, may bool) {
+	d = n.sees(c.ACL, hit.stream.ids)
+	if c.PreviousKnown {
+		d |= n.sees(c.PreviousACL, hit.stream.ids) << oldACL
+	}
+	may = d != 0
+	if hit.detail&detailPrevious == 0 {
+		d &= detailACL | detailHashes
+	}
+	return d, may
+}
+
+// sees tells what somebody sees of an access list: nothing, as getACL, unless he may read or administer the znode, and all only if the
+// latter.
+func (n *fanner) sees(acl []zk.ACL, ids []zk.ID) watchDetail {
+	switch {
+	case n.may(acl, zk.PermAdmin, ids):
+		return detailACL | detailHashes
+	case n.may(acl, zk.PermRead, ids):
+		return detailACL
+	}
+	return 0
 }
 
 // join lets the watches of an index that has caught up to pos go on with the hub, and tells them what the hub has told meanwhile.

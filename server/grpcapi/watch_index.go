@@ -31,6 +31,7 @@ type watchPlace struct {
 type watchIndex struct {
 	at    map[watchPlace][]*watching
 	below int // watches with sideBelow
+	lists int // watches that are told of access lists
 	size  int
 }
 
@@ -45,6 +46,9 @@ func (x *watchIndex) add(w *watching) {
 		if side == sideBelow {
 			x.below++
 		}
+	}
+	if w.ofLists() {
+		x.lists++
 	}
 	w.index = x
 	x.size++
@@ -73,6 +77,9 @@ func (x *watchIndex) remove(w *watching) {
 			x.below--
 		}
 	}
+	if w.ofLists() {
+		x.lists--
+	}
 	w.index = nil
 	x.size--
 }
@@ -86,12 +93,15 @@ type watchHit struct {
 
 // match appends the watches that a change is for, each once.
 func (x *watchIndex) match(hits []watchHit, kind zk.EventType, path string) []watchHit {
+	if kind == zk.NodeACLChanged && x.lists == 0 {
+		return hits
+	}
 	for _, w := range x.at[watchPlace{path, sideSelf}] {
 		if kind == zk.NodeDeleted || w.kind != paddockv1.WatchKind_WATCH_KIND_CHILDREN_ONCE {
 			hits = append(hits, watchHit{w, false})
 		}
 	}
-	if kind != zk.NodeDataChanged {
+	if comesOrGoes(kind) {
 		for _, w := range x.at[watchPlace{parentOf(path), sideChild}] {
 			hits = append(hits, watchHit{w, true})
 		}
@@ -112,9 +122,11 @@ func (x *watchIndex) match(hits []watchHit, kind zk.EventType, path string) []wa
 // wants tells whether a change is for any watch.
 func (x *watchIndex) wants(kind zk.EventType, path string) bool {
 	switch {
+	case kind == zk.NodeACLChanged && x.lists == 0:
+		return false
 	case len(x.at[watchPlace{path, sideSelf}]) > 0:
 		return true
-	case kind != zk.NodeDataChanged && len(x.at[watchPlace{parentOf(path), sideChild}]) > 0:
+	case comesOrGoes(kind) && len(x.at[watchPlace{parentOf(path), sideChild}]) > 0:
 		return true
 	case x.below == 0:
 		return false
@@ -128,6 +140,9 @@ func (x *watchIndex) wants(kind zk.EventType, path string) bool {
 		}
 	}
 }
+
+// comesOrGoes tells whether a change is one of the parent's children too.
+func comesOrGoes(kind zk.EventType) bool { return kind == zk.NodeCreated || kind == zk.NodeDeleted }
 
 // parentOf is the path of the parent; that of the root is the root.
 func parentOf(path string) string {

@@ -58,7 +58,7 @@ func TestAWatchThatJoinsInTheMomentOfAChangeIsToldItOnce(t *testing.T) {
 		{"there is too much between", persistent, 5, 5 + joinTxns + 1, 5 + joinTxns + 1, 0, false, false, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			h := newHub(&Options{MayRead: func([]zk.ACL, []zk.ID) bool { return true }})
+			h := newHub(&Options{Allowed: func([]zk.ACL, zk.Perms, []zk.ID) bool { return true }})
 			s := &watchStream{hub: h, feed: &scriptedFeed{last: row.feed, oldest: row.oldest}, wake: make(chan struct{}, 1),
 				ended: make(chan struct{}), watches: map[int64]*watching{}}
 			w := &watching{stream: s, id: 1, path: "/a", kind: row.kind, after: 3}
@@ -69,7 +69,7 @@ func TestAWatchThatJoinsInTheMomentOfAChangeIsToldItOnce(t *testing.T) {
 			if row.gone {
 				s.remove(w)
 			}
-			fans := &fanner{mayRead: h.fans.mayRead}
+			fans := &fanner{may: h.fans.may}
 			if got := h.join(s, own, []*watching{w}, row.caught, fans); got != row.joins {
 				t.Fatalf("joins: %v, want %v", got, row.joins)
 			}

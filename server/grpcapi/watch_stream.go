@@ -40,6 +40,9 @@ func (w *watching) once() bool {
 	return w.kind == paddockv1.WatchKind_WATCH_KIND_DATA_ONCE || w.kind == paddockv1.WatchKind_WATCH_KIND_CHILDREN_ONCE
 }
 
+// ofLists tells whether the watch is told when an access list is set.
+func (w *watching) ofLists() bool { return w.detail&detailACL != 0 && !w.once() }
+
 // saying is what an item tells beside events.
 type saying uint8
 
@@ -299,6 +302,9 @@ func (s *watchStream) create(in *paddockv1.CreateWatch) error {
 	}
 	if in.GetWithPrevious() {
 		w.detail |= detailPrevious
+	}
+	if in.GetWithAcl() {
+		w.detail |= detailACL
 	}
 	h := s.hub
 	h.mu.Lock()

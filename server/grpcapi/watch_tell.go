@@ -6,9 +6,11 @@ import (
 
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	paddockv1 "paddock/gen/paddock/v1"
 	"paddock/internal/zk"
+	"paddock/server/auth"
 	"paddock/server/request"
 )
 
@@ -23,6 +25,8 @@ const (
 	fieldChangeZxid     = 3
 	fieldChangeData     = 4
 	fieldChangePrevious = 5
+	fieldChangeACL      = 6
+	fieldChangeOldACL   = 7
 )
 
 // watchDetail is what is told of a change beside that it has happened.
@@ -31,7 +35,16 @@ type watchDetail uint8
 const (
 	detailData watchDetail = 1 << iota
 	detailPrevious
+	detailACL    // the access list
+	detailHashes // of the digests in it
+	detailOldACL // the list before
+	detailOldHashes
+)
+
+// details are as many as there are without access lists, and oldACL is how far those of the list before are from those of the list.
+const (
 	details = 4
+	oldACL  = 2
 )
 
 // bundle is the changes of one txn that a watch is told, encoded. Many watches share one where they are told the same. It never
@@ -44,7 +57,8 @@ type bundle struct {
 	holders atomic.Int64 // queues that it is in
 }
 
-// telling encodes the changes of one txn, each at most once for each detail, and lets watches share what comes out.
+// telling encodes the changes of one txn, each at most once for each detail, and lets watches share what comes out. What has access
+// lists is encoded for each watch: they seldom change, few ask, and not all see the same.
 type telling struct {
 	changes []request.Change
 	encoded [][details][]byte
@@ -66,6 +80,10 @@ func (t *telling) begin(changes []request.Change) {
 
 // one is the bundle of a txn's only change.
 func (t *telling) one(d watchDetail) *bundle {
+	if d >= details {
+		raw := t.encode(0, d)
+		return &bundle{zxid: t.changes[0].Zxid, changes: [][]byte{raw}, bytes: len(raw)}
+	}
 	if t.single[d] == nil {
 		raw := t.encode(0, d)
 		events := make([]byte, 0, protowire.SizeTag(fieldResponseEvents)+protowire.SizeBytes(len(raw)))
@@ -106,20 +124,22 @@ var changeTypes = map[zk.EventType]paddockv1.ChangeType{
 	zk.NodeCreated:     paddockv1.ChangeType_CHANGE_TYPE_CREATED,
 	zk.NodeDeleted:     paddockv1.ChangeType_CHANGE_TYPE_DELETED,
 	zk.NodeDataChanged: paddockv1.ChangeType_CHANGE_TYPE_DATA_CHANGED,
+	zk.NodeACLChanged:  paddockv1.ChangeType_CHANGE_TYPE_ACL_CHANGED,
 }
 
 // encode is change i as a field of WatchEvents.
 func (t *telling) encode(i int, d watchDetail) []byte {
 	c := &t.changes[i]
-	if c.Kind == zk.NodeDeleted || c.Withheld {
+	if c.Kind == zk.NodeDeleted || c.Guessed {
 		d &^= detailData
 	}
 	if !c.PreviousKnown {
 		d &^= detailPrevious
 	}
-	if raw := t.encoded[i][d]; raw != nil {
-		return raw
+	if d < details && t.encoded[i][d] != nil {
+		return t.encoded[i][d]
 	}
+	now, old := t.lists(c, d)
 	path := strings.ToValidUTF8(c.Path, "\uFFFD")
 	size := protowire.SizeTag(fieldChangeType) + 1 + protowire.SizeTag(fieldChangePath) + protowire.SizeBytes(len(path)) +
 		protowire.SizeTag(fieldChangeZxid) + protowire.SizeVarint(uint64(c.Zxid))
@@ -129,6 +149,7 @@ func (t *telling) encode(i int, d watchDetail) []byte {
 	if d&detailPrevious != 0 {
 		size += protowire.SizeTag(fieldChangePrevious) + protowire.SizeBytes(len(c.Previous))
 	}
+	size += len(now) + len(old)
 	b := make([]byte, 0, protowire.SizeTag(fieldEventsChanges)+protowire.SizeBytes(size))
 	b = protowire.AppendTag(b, fieldEventsChanges, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(size))
@@ -146,8 +167,35 @@ func (t *telling) encode(i int, d watchDetail) []byte {
 		b = protowire.AppendTag(b, fieldChangePrevious, protowire.BytesType)
 		b = protowire.AppendBytes(b, c.Previous)
 	}
-	t.encoded[i][d] = b
+	b = append(append(b, now...), old...)
+	if d < details {
+		t.encoded[i][d] = b
+	}
 	return b
+}
+
+// lists are the access lists of a change as fields of Change.
+func (t *telling) lists(c *request.Change, d watchDetail) (now, old []byte) {
+	if d&detailACL != 0 {
+		now = listField(fieldChangeACL, c.ACL, d&detailHashes != 0)
+	}
+	if d&detailOldACL != 0 {
+		before := c.PreviousACL
+		if c.Kind == zk.NodeDeleted {
+			before = c.ACL
+		}
+		old = listField(fieldChangeOldACL, before, d&detailOldHashes != 0)
+	}
+	return now, old
+}
+
+// listField is an access list as a field of Change, with or without the hashes of digests.
+func listField(field protowire.Number, list []zk.ACL, hashes bool) []byte {
+	if !hashes {
+		list = auth.Redact(list)
+	}
+	raw, _ := proto.Marshal(&paddockv1.AccessList{Acl: aclOf(list)}) // it is UTF-8, and there is no other error
+	return protowire.AppendBytes(protowire.AppendTag(nil, field, protowire.BytesType), raw)
 }
 
 // eventsMessage is a message with events.

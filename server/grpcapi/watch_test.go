@@ -84,12 +84,18 @@ func (w *watcher) expect(want ...string) {
 }
 
 func render(c *paddockv1.Change) string {
-	text := map[paddockv1.ChangeType]string{1: "+", 2: "-", 3: "="}[c.GetType()] + c.GetPath()
+	text := map[paddockv1.ChangeType]string{1: "+", 2: "-", 3: "=", 4: "!"}[c.GetType()] + c.GetPath()
 	if c.Data != nil {
 		text += fmt.Sprintf(" %q", c.GetData())
 	}
 	if c.PreviousData != nil {
 		text += fmt.Sprintf(" was %q", c.GetPreviousData())
+	}
+	if c.Acl != nil {
+		text += " list " + renderList(c.GetAcl().GetAcl())
+	}
+	if c.PreviousAcl != nil {
+		text += " list was " + renderList(c.GetPreviousAcl().GetAcl())
 	}
 	return text
 }

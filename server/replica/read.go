@@ -374,5 +374,5 @@ func each(list []string, f func(path string)) bool {
 
 // changeEvents are the watch table's words for what happens to a znode.
 var changeEvents = [...]zk.EventType{
-	tree.Created: zk.NodeCreated, tree.Deleted: zk.NodeDeleted, tree.DataChanged: zk.NodeDataChanged,
+	tree.Created: zk.NodeCreated, tree.Deleted: zk.NodeDeleted, tree.DataChanged: zk.NodeDataChanged, tree.ACLChanged: zk.NodeACLChanged,
 }

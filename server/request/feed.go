@@ -9,19 +9,21 @@ import (
 // Change is what a committed txn has done to one znode. Nothing it refers to ever changes, and all may be kept; but it may share
 // memory with much else, so who keeps it for long makes copies.
 type Change struct {
-	Kind    zk.EventType // NodeCreated, NodeDeleted or NodeDataChanged
+	Kind    zk.EventType // NodeCreated, NodeDeleted, NodeDataChanged or NodeACLChanged
 	Path    string
 	Zxid    zk.Zxid
 	Session zk.SessionID // that the txn was of; 0 for the server's own
 	Data    []byte       // what a created or changed znode holds then
-	// Previous is what a changed or deleted znode held before, if PreviousKnown.
+	// Previous is what a changed or deleted znode held before, and PreviousACL the list before another, if PreviousKnown.
 	Previous      []byte
+	PreviousACL   []zk.ACL
 	PreviousKnown bool
-	// ACL is that of the znode, of a deleted one as it was, and ParentACL that of its parent. Of a change that comes from the log they
-	// are what the tree has now where the log does not tell: that of the nearest ancestor where a znode is gone.
+	// ACL is that of the znode, of a deleted one as it was, and ParentACL that of its parent; where the list alone is another, ParentACL
+	// is not set. Of a change that comes from the log they are what the tree has now where the log does not tell: that of the nearest
+	// ancestor where a znode is gone.
 	ACL, ParentACL []zk.ACL
-	// Withheld: Data is not here, since it is not known who might read it then.
-	Withheld bool
+	// Guessed: ACL need not be the list of then. Data is not here, since it is not known who might read it.
+	Guessed bool
 }
 
 // FeedState is how far the feed of changes is.

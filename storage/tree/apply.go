@@ -13,6 +13,7 @@ const (
 	Created ChangeKind = iota
 	Deleted
 	DataChanged
+	ACLChanged // which no watch of ZooKeeper's is told
 )
 
 // Change is what watches have to know of one znode that changed. Created and Deleted also mean that the
@@ -22,6 +23,7 @@ type Change struct {
 	Path       string
 	Zxid       zk.Zxid
 	ACL        []zk.ACL // of the znode; of a deleted one as it was
+	OldACL     []zk.ACL // where the list is another: the one before
 	ParentPath string   // "/" for the root; "" if it is the root that changed
 	ParentACL  []zk.ACL
 	Data       []byte // what a created or changed znode holds now; aliases the txn
@@ -133,7 +135,7 @@ func (t *Tree) one(h *txn.Header, b *txn.Txn, out *Outcome) Result {
 	case zk.OpSetData, zk.OpReconfig:
 		t.setData(h, b, out, &res)
 	case zk.OpSetACL:
-		t.setACL(b, &res)
+		t.setACL(h.Zxid, b, out, &res)
 	case zk.OpCheck:
 	case zk.OpError:
 		res.Err = b.Err
@@ -265,15 +267,17 @@ func (t *Tree) setData(h *txn.Header, b *txn.Txn, out *Outcome, res *Result) {
 	t.quotaAfter(b.Path, 0, int64(len(b.Data))-before)
 }
 
-func (t *Tree) setACL(b *txn.Txn, res *Result) {
+func (t *Tree) setACL(z zk.Zxid, b *txn.Txn, out *Outcome, res *Result) {
 	r, ok := t.Find(b.Path)
 	if !ok {
 		res.Err = zk.NoNode
 		return
 	}
+	before := t.ACL(r)
 	t.changeACL(r, b.ACL)
 	t.restat(r, b.Path, func(n *node) { n.aversion = b.Version })
 	res.Stat = t.Stat(r)
+	out.Changes = append(out.Changes, Change{Kind: ACLChanged, Path: b.Path, Zxid: z, ACL: t.ACL(r), OldACL: before})
 }
 
 func (t *Tree) changeACL(r Ref, list []zk.ACL) {

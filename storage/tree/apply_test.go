@@ -230,11 +230,15 @@ func TestSetACLChangesTheAversionAndNothingElse(t *testing.T) {
 	acl := []zk.ACL{{Perms: 1, ID: zk.AnyoneID}, {Perms: 2, ID: zk.ID{Scheme: "ip", ID: "::1"}}}
 	out := do(tr, 8, txn.Txn{Type: zk.OpSetACL, Path: "/a", ACL: acl, Version: 4})
 	r, _ := tr.Find("/a")
-	if tr.Stored(r) != want || !reflect.DeepEqual(tr.ACL(r), acl) || out.Results[0].Stat != want.Wire(1, 0) || len(out.Changes) != 0 {
+	if tr.Stored(r) != want || !reflect.DeepEqual(tr.ACL(r), acl) || out.Results[0].Stat != want.Wire(1, 0) {
 		t.Fatalf("%+v %v %+v", tr.Stored(r), tr.ACL(r), out)
 	}
+	told := []Change{{Kind: ACLChanged, Path: "/a", Zxid: 8, ACL: acl, OldACL: zk.OpenACL}}
+	if !reflect.DeepEqual(out.Changes, told) {
+		t.Fatalf("tells %+v, want %+v", out.Changes, told)
+	}
 	checkTree(t, tr)
-	if out := do(tr, 9, txn.Txn{Type: zk.OpSetACL, Path: "/b", ACL: acl}); out.Results[0].Err != zk.NoNode {
+	if out := do(tr, 9, txn.Txn{Type: zk.OpSetACL, Path: "/b", ACL: acl}); out.Results[0].Err != zk.NoNode || len(out.Changes) != 0 {
 		t.Fatalf("%+v", out)
 	}
 	checkTree(t, tr)
@@ -304,12 +308,12 @@ func TestChangesSayWhatWatchesNeed(t *testing.T) {
 	toNull, longer := txn.Txn{Type: zk.OpSetData, Path: "/a/b"}, txn.Txn{Type: zk.OpSetData, Path: "/a/b", Data: []byte("a longer one")}
 	out := do(tr, 4, txn.Txn{Type: zk.OpMulti, Ops: []txn.Txn{a, create("/a/b", "first", 1), toNull, longer, remove("/a/b"), remove("/a")}})
 	want := []Change{
-		{Created, "/a", 4, acl, "/", zk.OpenACL, []byte("0"), nil},
-		{Created, "/a/b", 4, zk.OpenACL, "/a", acl, []byte("first"), nil},
-		{DataChanged, "/a/b", 4, zk.OpenACL, "/a", acl, nil, []byte("first")},
-		{DataChanged, "/a/b", 4, zk.OpenACL, "/a", acl, []byte("a longer one"), nil},
-		{Deleted, "/a/b", 4, zk.OpenACL, "/a", acl, nil, []byte("a longer one")},
-		{Deleted, "/a", 4, acl, "/", zk.OpenACL, nil, []byte("0")},
+		{Created, "/a", 4, acl, nil, "/", zk.OpenACL, []byte("0"), nil},
+		{Created, "/a/b", 4, zk.OpenACL, nil, "/a", acl, []byte("first"), nil},
+		{DataChanged, "/a/b", 4, zk.OpenACL, nil, "/a", acl, nil, []byte("first")},
+		{DataChanged, "/a/b", 4, zk.OpenACL, nil, "/a", acl, []byte("a longer one"), nil},
+		{Deleted, "/a/b", 4, zk.OpenACL, nil, "/a", acl, nil, []byte("a longer one")},
+		{Deleted, "/a", 4, acl, nil, "/", zk.OpenACL, nil, []byte("0")},
 	}
 	if !reflect.DeepEqual(out.Changes, want) {
 		t.Fatalf("%+v", out.Changes)

@@ -94,6 +94,8 @@ const (
 	ChangeType_CHANGE_TYPE_DELETED ChangeType = 2
 	// Its data was set.
 	ChangeType_CHANGE_TYPE_DATA_CHANGED ChangeType = 3
+	// Its access list was set. Told to watches with access lists alone.
+	ChangeType_CHANGE_TYPE_ACL_CHANGED ChangeType = 4
 )
 
 // Enum value maps for ChangeType.
@@ -103,12 +105,14 @@ var (
 		1: "CHANGE_TYPE_CREATED",
 		2: "CHANGE_TYPE_DELETED",
 		3: "CHANGE_TYPE_DATA_CHANGED",
+		4: "CHANGE_TYPE_ACL_CHANGED",
 	}
 	ChangeType_value = map[string]int32{
 		"CHANGE_TYPE_UNSPECIFIED":  0,
 		"CHANGE_TYPE_CREATED":      1,
 		"CHANGE_TYPE_DELETED":      2,
 		"CHANGE_TYPE_DATA_CHANGED": 3,
+		"CHANGE_TYPE_ACL_CHANGED":  4,
 	}
 )
 
@@ -324,7 +328,10 @@ type CreateWatch struct {
 	// With the data before a change or deletion, where it is known.
 	WithPrevious bool `protobuf:"varint,6,opt,name=with_previous,json=withPrevious,proto3" json:"with_previous,omitempty"`
 	// A progress mark at least so often, in milliseconds, if nothing else is told; 0 for none, at least 100.
-	ProgressMs    int32 `protobuf:"varint,7,opt,name=progress_ms,json=progressMs,proto3" json:"progress_ms,omitempty"`
+	ProgressMs int32 `protobuf:"varint,7,opt,name=progress_ms,json=progressMs,proto3" json:"progress_ms,omitempty"`
+	// With access lists: persistent and recursive watches are told when one is set, and creations, changes of lists and deletions carry
+	// them, to those who may see them.
+	WithAcl       bool `protobuf:"varint,8,opt,name=with_acl,json=withAcl,proto3" json:"with_acl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -406,6 +413,13 @@ func (x *CreateWatch) GetProgressMs() int32 {
 		return x.ProgressMs
 	}
 	return 0
+}
+
+func (x *CreateWatch) GetWithAcl() bool {
+	if x != nil {
+		return x.WithAcl
+	}
+	return false
 }
 
 // CancelWatch ends a watch.
@@ -725,7 +739,13 @@ type Change struct {
 	// The data it has now, if asked for; not set for a deletion, nor where the log does not tell who might read it then.
 	Data []byte `protobuf:"bytes,4,opt,name=data,proto3,oneof" json:"data,omitempty"`
 	// The data it had before, if asked for and known: changes that come from the log on disk do not carry it.
-	PreviousData  []byte `protobuf:"bytes,5,opt,name=previous_data,json=previousData,proto3,oneof" json:"previous_data,omitempty"`
+	PreviousData []byte `protobuf:"bytes,5,opt,name=previous_data,json=previousData,proto3,oneof" json:"previous_data,omitempty"`
+	// The access list that it was created with or has got, if asked for. As in GetAcl it takes READ or ADMIN by this list to see it, and
+	// without ADMIN hashes of digests are hidden.
+	Acl *AccessList `protobuf:"bytes,6,opt,name=acl,proto3" json:"acl,omitempty"`
+	// The access list that it had before it got another, or when it was deleted, if asked for as well as what was before, and known: a
+	// log does not tell of lists from before start_after_zxid. Judged as acl is, by itself.
+	PreviousAcl   *AccessList `protobuf:"bytes,7,opt,name=previous_acl,json=previousAcl,proto3" json:"previous_acl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -795,6 +815,66 @@ func (x *Change) GetPreviousData() []byte {
 	return nil
 }
 
+func (x *Change) GetAcl() *AccessList {
+	if x != nil {
+		return x.Acl
+	}
+	return nil
+}
+
+func (x *Change) GetPreviousAcl() *AccessList {
+	if x != nil {
+		return x.PreviousAcl
+	}
+	return nil
+}
+
+// AccessList is who might do what to a znode.
+type AccessList struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The list.
+	Acl           []*Acl `protobuf:"bytes,1,rep,name=acl,proto3" json:"acl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessList) Reset() {
+	*x = AccessList{}
+	mi := &file_paddock_v1_watch_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessList) ProtoMessage() {}
+
+func (x *AccessList) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_watch_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessList.ProtoReflect.Descriptor instead.
+func (*AccessList) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_watch_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AccessList) GetAcl() []*Acl {
+	if x != nil {
+		return x.Acl
+	}
+	return nil
+}
+
 // WatchEvents are changes.
 type WatchEvents struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -808,7 +888,7 @@ type WatchEvents struct {
 
 func (x *WatchEvents) Reset() {
 	*x = WatchEvents{}
-	mi := &file_paddock_v1_watch_proto_msgTypes[8]
+	mi := &file_paddock_v1_watch_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +900,7 @@ func (x *WatchEvents) String() string {
 func (*WatchEvents) ProtoMessage() {}
 
 func (x *WatchEvents) ProtoReflect() protoreflect.Message {
-	mi := &file_paddock_v1_watch_proto_msgTypes[8]
+	mi := &file_paddock_v1_watch_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +913,7 @@ func (x *WatchEvents) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEvents.ProtoReflect.Descriptor instead.
 func (*WatchEvents) Descriptor() ([]byte, []int) {
-	return file_paddock_v1_watch_proto_rawDescGZIP(), []int{8}
+	return file_paddock_v1_watch_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *WatchEvents) GetChanges() []*Change {
@@ -865,7 +945,7 @@ type WatchCancelled struct {
 
 func (x *WatchCancelled) Reset() {
 	*x = WatchCancelled{}
-	mi := &file_paddock_v1_watch_proto_msgTypes[9]
+	mi := &file_paddock_v1_watch_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +957,7 @@ func (x *WatchCancelled) String() string {
 func (*WatchCancelled) ProtoMessage() {}
 
 func (x *WatchCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_paddock_v1_watch_proto_msgTypes[9]
+	mi := &file_paddock_v1_watch_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +970,7 @@ func (x *WatchCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchCancelled.ProtoReflect.Descriptor instead.
 func (*WatchCancelled) Descriptor() ([]byte, []int) {
-	return file_paddock_v1_watch_proto_rawDescGZIP(), []int{9}
+	return file_paddock_v1_watch_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WatchCancelled) GetReason() WatchCancelReason {
@@ -919,12 +999,12 @@ var File_paddock_v1_watch_proto protoreflect.FileDescriptor
 const file_paddock_v1_watch_proto_rawDesc = "" +
 	"\n" +
 	"\x16paddock/v1/watch.proto\x12\n" +
-	"paddock.v1\"\xba\x01\n" +
+	"paddock.v1\x1a\x16paddock/v1/types.proto\"\xba\x01\n" +
 	"\fWatchRequest\x121\n" +
 	"\x06create\x18\x01 \x01(\v2\x17.paddock.v1.CreateWatchH\x00R\x06create\x121\n" +
 	"\x06cancel\x18\x02 \x01(\v2\x17.paddock.v1.CancelWatchH\x00R\x06cancel\x129\n" +
 	"\bprogress\x18\x03 \x01(\v2\x1b.paddock.v1.ProgressRequestH\x00R\bprogressB\t\n" +
-	"\arequest\"\xf4\x01\n" +
+	"\arequest\"\x8f\x02\n" +
 	"\vCreateWatch\x12\x19\n" +
 	"\bwatch_id\x18\x01 \x01(\x03R\awatchId\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12)\n" +
@@ -933,7 +1013,8 @@ const file_paddock_v1_watch_proto_rawDesc = "" +
 	"\twith_data\x18\x05 \x01(\bR\bwithData\x12#\n" +
 	"\rwith_previous\x18\x06 \x01(\bR\fwithPrevious\x12\x1f\n" +
 	"\vprogress_ms\x18\a \x01(\x05R\n" +
-	"progressMs\"(\n" +
+	"progressMs\x12\x19\n" +
+	"\bwith_acl\x18\b \x01(\bR\awithAcl\"(\n" +
 	"\vCancelWatch\x12\x19\n" +
 	"\bwatch_id\x18\x01 \x01(\x03R\awatchId\"\x11\n" +
 	"\x0fProgressRequest\"\x94\x02\n" +
@@ -949,15 +1030,20 @@ const file_paddock_v1_watch_proto_rawDesc = "" +
 	"\n" +
 	"after_zxid\x18\x01 \x01(\x04R\tafterZxid\"#\n" +
 	"\rWatchProgress\x12\x12\n" +
-	"\x04zxid\x18\x01 \x01(\x04R\x04zxid\"\xba\x01\n" +
+	"\x04zxid\x18\x01 \x01(\x04R\x04zxid\"\x9f\x02\n" +
 	"\x06Change\x12*\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x16.paddock.v1.ChangeTypeR\x04type\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
 	"\x04zxid\x18\x03 \x01(\x04R\x04zxid\x12\x17\n" +
 	"\x04data\x18\x04 \x01(\fH\x00R\x04data\x88\x01\x01\x12(\n" +
-	"\rprevious_data\x18\x05 \x01(\fH\x01R\fpreviousData\x88\x01\x01B\a\n" +
+	"\rprevious_data\x18\x05 \x01(\fH\x01R\fpreviousData\x88\x01\x01\x12(\n" +
+	"\x03acl\x18\x06 \x01(\v2\x16.paddock.v1.AccessListR\x03acl\x129\n" +
+	"\fprevious_acl\x18\a \x01(\v2\x16.paddock.v1.AccessListR\vpreviousAclB\a\n" +
 	"\x05_dataB\x10\n" +
-	"\x0e_previous_data\"O\n" +
+	"\x0e_previous_data\"/\n" +
+	"\n" +
+	"AccessList\x12!\n" +
+	"\x03acl\x18\x01 \x03(\v2\x0f.paddock.v1.AclR\x03acl\"O\n" +
 	"\vWatchEvents\x12,\n" +
 	"\achanges\x18\x01 \x03(\v2\x12.paddock.v1.ChangeR\achanges\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\"u\n" +
@@ -970,13 +1056,14 @@ const file_paddock_v1_watch_proto_rawDesc = "" +
 	"\x14WATCH_KIND_DATA_ONCE\x10\x01\x12\x1c\n" +
 	"\x18WATCH_KIND_CHILDREN_ONCE\x10\x02\x12\x19\n" +
 	"\x15WATCH_KIND_PERSISTENT\x10\x03\x12\x18\n" +
-	"\x14WATCH_KIND_RECURSIVE\x10\x04*y\n" +
+	"\x14WATCH_KIND_RECURSIVE\x10\x04*\x96\x01\n" +
 	"\n" +
 	"ChangeType\x12\x1b\n" +
 	"\x17CHANGE_TYPE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13CHANGE_TYPE_CREATED\x10\x01\x12\x17\n" +
 	"\x13CHANGE_TYPE_DELETED\x10\x02\x12\x1c\n" +
-	"\x18CHANGE_TYPE_DATA_CHANGED\x10\x03*\xe1\x01\n" +
+	"\x18CHANGE_TYPE_DATA_CHANGED\x10\x03\x12\x1b\n" +
+	"\x17CHANGE_TYPE_ACL_CHANGED\x10\x04*\xe1\x01\n" +
 	"\x11WatchCancelReason\x12#\n" +
 	"\x1fWATCH_CANCEL_REASON_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19WATCH_CANCEL_REASON_ASKED\x10\x01\x12\x1d\n" +
@@ -1000,7 +1087,7 @@ func file_paddock_v1_watch_proto_rawDescGZIP() []byte {
 }
 
 var file_paddock_v1_watch_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_paddock_v1_watch_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_paddock_v1_watch_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_paddock_v1_watch_proto_goTypes = []any{
 	(WatchKind)(0),          // 0: paddock.v1.WatchKind
 	(ChangeType)(0),         // 1: paddock.v1.ChangeType
@@ -1013,8 +1100,10 @@ var file_paddock_v1_watch_proto_goTypes = []any{
 	(*WatchCreated)(nil),    // 8: paddock.v1.WatchCreated
 	(*WatchProgress)(nil),   // 9: paddock.v1.WatchProgress
 	(*Change)(nil),          // 10: paddock.v1.Change
-	(*WatchEvents)(nil),     // 11: paddock.v1.WatchEvents
-	(*WatchCancelled)(nil),  // 12: paddock.v1.WatchCancelled
+	(*AccessList)(nil),      // 11: paddock.v1.AccessList
+	(*WatchEvents)(nil),     // 12: paddock.v1.WatchEvents
+	(*WatchCancelled)(nil),  // 13: paddock.v1.WatchCancelled
+	(*Acl)(nil),             // 14: paddock.v1.Acl
 }
 var file_paddock_v1_watch_proto_depIdxs = []int32{
 	4,  // 0: paddock.v1.WatchRequest.create:type_name -> paddock.v1.CreateWatch
@@ -1022,19 +1111,22 @@ var file_paddock_v1_watch_proto_depIdxs = []int32{
 	6,  // 2: paddock.v1.WatchRequest.progress:type_name -> paddock.v1.ProgressRequest
 	0,  // 3: paddock.v1.CreateWatch.kind:type_name -> paddock.v1.WatchKind
 	8,  // 4: paddock.v1.WatchResponse.created:type_name -> paddock.v1.WatchCreated
-	11, // 5: paddock.v1.WatchResponse.events:type_name -> paddock.v1.WatchEvents
+	12, // 5: paddock.v1.WatchResponse.events:type_name -> paddock.v1.WatchEvents
 	9,  // 6: paddock.v1.WatchResponse.progress:type_name -> paddock.v1.WatchProgress
-	12, // 7: paddock.v1.WatchResponse.cancelled:type_name -> paddock.v1.WatchCancelled
+	13, // 7: paddock.v1.WatchResponse.cancelled:type_name -> paddock.v1.WatchCancelled
 	1,  // 8: paddock.v1.Change.type:type_name -> paddock.v1.ChangeType
-	10, // 9: paddock.v1.WatchEvents.changes:type_name -> paddock.v1.Change
-	2,  // 10: paddock.v1.WatchCancelled.reason:type_name -> paddock.v1.WatchCancelReason
-	3,  // 11: paddock.v1.WatchService.Watch:input_type -> paddock.v1.WatchRequest
-	7,  // 12: paddock.v1.WatchService.Watch:output_type -> paddock.v1.WatchResponse
-	12, // [12:13] is the sub-list for method output_type
-	11, // [11:12] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	11, // 9: paddock.v1.Change.acl:type_name -> paddock.v1.AccessList
+	11, // 10: paddock.v1.Change.previous_acl:type_name -> paddock.v1.AccessList
+	14, // 11: paddock.v1.AccessList.acl:type_name -> paddock.v1.Acl
+	10, // 12: paddock.v1.WatchEvents.changes:type_name -> paddock.v1.Change
+	2,  // 13: paddock.v1.WatchCancelled.reason:type_name -> paddock.v1.WatchCancelReason
+	3,  // 14: paddock.v1.WatchService.Watch:input_type -> paddock.v1.WatchRequest
+	7,  // 15: paddock.v1.WatchService.Watch:output_type -> paddock.v1.WatchResponse
+	15, // [15:16] is the sub-list for method output_type
+	14, // [14:15] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_paddock_v1_watch_proto_init() }
@@ -1042,6 +1134,7 @@ func file_paddock_v1_watch_proto_init() {
 	if File_paddock_v1_watch_proto != nil {
 		return
 	}
+	file_paddock_v1_types_proto_init()
 	file_paddock_v1_watch_proto_msgTypes[0].OneofWrappers = []any{
 		(*WatchRequest_Create)(nil),
 		(*WatchRequest_Cancel)(nil),
@@ -1060,7 +1153,7 @@ func file_paddock_v1_watch_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_paddock_v1_watch_proto_rawDesc), len(file_paddock_v1_watch_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
