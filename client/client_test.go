@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -316,6 +317,37 @@ func changed(more bool, zxids ...uint64) *paddockv1.WatchResponse {
 func gone(z uint64) *paddockv1.WatchResponse {
 	return &paddockv1.WatchResponse{Response: &paddockv1.WatchResponse_Cancelled{Cancelled: &paddockv1.WatchCancelled{
 		Reason: paddockv1.WatchCancelReason_WATCH_CANCEL_REASON_HISTORY_GONE, Zxid: z, Message: "gone"}}}
+}
+
+func TestAWatchTellsAccessListsIfAskedTo(t *testing.T) {
+	s := serve(t, &stub{})
+	s.watch = func(c *paddockv1.CreateWatch, out grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error {
+		e := &paddockv1.WatchEvents{}
+		if c.GetWithAcl() {
+			read := []paddockv1.Permission{paddockv1.Permission_PERMISSION_READ}
+			e.Changes = append(e.Changes, &paddockv1.Change{Type: paddockv1.ChangeType_CHANGE_TYPE_ACL_CHANGED, Path: "/a", Zxid: 11,
+				Acl:         &paddockv1.AccessList{Acl: []*paddockv1.Acl{{Scheme: "world", Id: "anyone", Permissions: read}}},
+				PreviousAcl: &paddockv1.AccessList{}})
+		}
+		e.Changes = append(e.Changes, &paddockv1.Change{Type: paddockv1.ChangeType_CHANGE_TYPE_DELETED, Path: "/a", Zxid: 11})
+		if err := tellAll(out, created(10), &paddockv1.WatchResponse{Response: &paddockv1.WatchResponse_Events{Events: e}}); err != nil {
+			return err
+		}
+		<-out.Context().Done()
+		return nil
+	}
+	deleted := client.Change{Type: client.Deleted, Path: "/a", Zxid: 11}
+	listed := client.Change{Type: client.ACLChanged, Path: "/a", Zxid: 11, ACL: []client.ACL{{Scheme: "world", ID: "anyone", Perms: client.PermRead}}, PreviousACL: []client.ACL{}}
+	for asks, want := range map[bool][]client.Change{false: {deleted}, true: {listed, deleted}} {
+		w, err := dial(t, client.Options{}, s).Watch(t.Context(), "/a", client.WatchOptions{ACL: asks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := <-w.C; !reflect.DeepEqual(got.Changes, want) {
+			t.Errorf("told %+v, want %+v", got.Changes, want)
+		}
+		w.Close()
+	}
 }
 
 func TestAWatchGoesOnWhereItWas(t *testing.T) {

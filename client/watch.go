@@ -19,9 +19,10 @@ const (
 	Created ChangeType = iota + 1
 	Deleted
 	DataChanged
+	ACLChanged // told if access lists are asked for
 )
 
-var changeNames = [...]string{"", "created", "deleted", "changed"}
+var changeNames = [...]string{"", "created", "deleted", "changed", "access list changed"}
 
 // String is a word for it.
 func (t ChangeType) String() string {
@@ -39,6 +40,10 @@ type Change struct {
 	// Data is what it holds since, if asked for; Previous what it held before, if asked for and known. nil otherwise; empty data is not nil.
 	// Data is not known of changes that a server has from its log, where that does not tell who might read the znode then.
 	Data, Previous []byte
+	// ACL is the access list that a znode was created with or has got, if asked for; PreviousACL the one before that, or of a deleted
+	// znode, if what was before is asked for too. nil where the caller may not see the list, or the server does not know it any more; a
+	// list that is empty is not nil.
+	ACL, PreviousACL []ACL
 }
 
 // Event is what one transaction, or several, have changed of what a watch sees.
@@ -62,6 +67,8 @@ type WatchOptions struct {
 	After uint64 // tell what changed after this zxid; 0 for what changes from now on
 	// Data and Previous ask for what znodes hold after and before.
 	Data, Previous bool
+	// ACL asks for access lists, and to be told when one is set.
+	ACL bool
 	// Progress asks for an Event without changes at least so often; 0 for none.
 	Progress time.Duration
 }
@@ -151,7 +158,7 @@ func (w *Watch) tryOpen(ctx context.Context) (watchStream, error) {
 	}
 	// An error of Send shows at Recv.
 	_ = stream.Send(&paddockv1.WatchRequest{Request: &paddockv1.WatchRequest_Create{Create: &paddockv1.CreateWatch{
-		WatchId: 1, Path: w.path, Kind: kind, StartAfterZxid: w.at, WithData: w.o.Data, WithPrevious: w.o.Previous,
+		WatchId: 1, Path: w.path, Kind: kind, StartAfterZxid: w.at, WithData: w.o.Data, WithPrevious: w.o.Previous, WithAcl: w.o.ACL,
 		ProgressMs: int32(max(progress.Milliseconds(), 100)),
 	}}})
 	m, err := stream.Recv()
@@ -247,7 +254,16 @@ func (w *Watch) tell(ctx context.Context, e Event) bool {
 func changeOf(c *paddockv1.Change) Change {
 	return Change{
 		Type: ChangeType(c.GetType()), Path: c.GetPath(), Zxid: c.GetZxid(), Data: present(c.Data != nil, c.GetData()), Previous: present(c.PreviousData != nil, c.GetPreviousData()),
+		ACL: list(c.GetAcl()), PreviousACL: list(c.GetPreviousAcl()),
 	}
+}
+
+// list is an access list that is there, which an empty one is too.
+func list(l *paddockv1.AccessList) []ACL {
+	if l == nil {
+		return nil
+	}
+	return append([]ACL{}, aclOf(l.GetAcl())...)
 }
 
 // present is data that is there, which empty data is too.

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	paddockv1 "paddock/gen/paddock/v1"
 )
@@ -47,6 +48,27 @@ type change struct {
 	Data     []byte  `json:"data,omitempty"`
 	OldText  *string `json:"previousText,omitempty"`
 	Previous []byte  `json:"previousData,omitempty"`
+	ACL      []entry `json:"acl,omitempty"`
+	OldACL   []entry `json:"previousAcl,omitempty"`
+}
+
+// entry is one of an access list, as it is in the answer to GET /v1/acls.
+type entry struct {
+	Scheme      string   `json:"scheme"`
+	ID          string   `json:"id"`
+	Permissions []string `json:"permissions"`
+}
+
+// entriesOf is an access list as JSON has it.
+func entriesOf(list *paddockv1.AccessList) (out []entry) {
+	for _, a := range list.GetAcl() {
+		e := entry{Scheme: a.GetScheme(), ID: a.GetId(), Permissions: []string{}}
+		for _, p := range a.GetPermissions() {
+			e.Permissions = append(e.Permissions, p.String())
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 // events answers GET …?watch with server-sent events, until the client leaves or the watch is over:
@@ -108,11 +130,12 @@ func watchOf(r *http.Request, path string, q query) (*paddockv1.CreateWatch, err
 		return nil, invalid("watch must be persistent, recursive, data or children")
 	}
 	c.Kind = kind
-	var err1, err2, err3 error
+	var err1, err2, err3, err4 error
 	c.WithData, err1 = q.flag("data")
 	c.WithPrevious, err2 = q.flag("previous")
 	c.StartAfterZxid, err3 = q.zxid("after")
-	if err := first(err1, err2, err3); err != nil {
+	c.WithAcl, err4 = q.flag("acl")
+	if err := first(err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
@@ -175,6 +198,7 @@ func (e *eventWriter) changes(m *paddockv1.WatchEvents) error {
 	for _, c := range m.GetChanges() {
 		out := change{
 			Type: strings.ToLower(strings.TrimPrefix(c.GetType().String(), "CHANGE_TYPE_")), Path: c.GetPath(), Zxid: strconv.FormatUint(c.GetZxid(), 10),
+			ACL: entriesOf(c.GetAcl()), OldACL: entriesOf(c.GetPreviousAcl()),
 		}
 		if c.Data != nil {
 			out.Text, out.Data = textOrData(c.GetData())
@@ -183,7 +207,7 @@ func (e *eventWriter) changes(m *paddockv1.WatchEvents) error {
 			out.OldText, out.Previous = textOrData(c.GetPreviousData())
 		}
 		e.gathered = append(e.gathered, out)
-		e.bytes += len(c.GetPath()) + len(c.GetData()) + len(c.GetPreviousData())
+		e.bytes += len(c.GetPath()) + len(c.GetData()) + len(c.GetPreviousData()) + proto.Size(c.GetAcl()) + proto.Size(c.GetPreviousAcl())
 	}
 	if e.bytes > gatheredMax {
 		return status.Errorf(codes.ResourceExhausted, "the changes of one transaction have more than %d bytes: watch over gRPC, or without data", gatheredMax)

@@ -21,7 +21,7 @@ import (
 // What a query may say of a znode, by what is done.
 var (
 	takenByGet    = []string{"level", "minZxid", "stat", "watch"}
-	takenByEvents = []string{"watch", "data", "previous", "after"}
+	takenByEvents = []string{"watch", "data", "previous", "acl", "after"}
 	takenByPut    = []string{"parents", "acl", "version", "minZxid", "idempotencyKey"}
 	takenByPost   = []string{"mode", "ttlMs", "parents", "ifAbsent", "acl", "minZxid", "idempotencyKey"}
 	takenByDelete = []string{"version", "recursive", "limit", "minZxid", "idempotencyKey"}

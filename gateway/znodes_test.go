@@ -211,7 +211,7 @@ func TestWhatARequestIsAnswered(t *testing.T) {
 		{"a parameter of another method", "PUT", "/v1/znodes/a?recursive", "x", nil, recorder{}, 400, nil},
 		{"a parameter of events without any", "GET", "/v1/znodes/a?after=3", "", nil, recorder{}, 400, nil},
 		{"a parameter that is there twice", "DELETE", "/v1/znodes/a?version=1&version=2", "", nil, recorder{}, 400, nil},
-		{"a parameter of events that nobody knows", "GET", "/v1/znodes/a?watch&previus", "", nil, recorder{}, 400, map[string]string{"": `{"type":"about:blank","title":"Bad Request","status":400,"detail":"\"previus\" is no parameter of this request, did you mean previous? It takes watch, data, previous, after"}` + "\n"}},
+		{"a parameter of events that nobody knows", "GET", "/v1/znodes/a?watch&previus", "", nil, recorder{}, 400, map[string]string{"": `{"type":"about:blank","title":"Bad Request","status":400,"detail":"\"previus\" is no parameter of this request, did you mean previous? It takes watch, data, previous, acl, after"}` + "\n"}},
 		{"a parameter of a list that nobody knows", "GET", "/v1/children/a?prefix=x", "", nil, recorder{}, 400, map[string]string{"": `{"type":"about:blank","title":"Bad Request","status":400,"detail":"\"prefix\" is no parameter of this request, did you mean filter.prefix? ` +
 			`It takes filter.prefix, filter.glob, filter.kinds, withStat, withData, pageSize, pageToken, read.level, read.minZxid"}` + "\n"}},
 		{"a path is no parameter of a list", "GET", "/v1/children/a?path=/b", "", nil, recorder{}, 400, nil},
@@ -283,14 +283,17 @@ func TestBodiesOfManyClientsAreBounded(t *testing.T) {
 
 func TestEventsAreWholeTransactionsWithTheirZxid(t *testing.T) {
 	s := &recorder{watch: func(c *paddockv1.CreateWatch, out grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error {
-		if c.GetPath() != "/a" || c.GetKind() != paddockv1.WatchKind_WATCH_KIND_RECURSIVE || c.GetStartAfterZxid() != 12 || !c.GetWithData() {
+		if c.GetPath() != "/a" || c.GetKind() != paddockv1.WatchKind_WATCH_KIND_RECURSIVE || c.GetStartAfterZxid() != 12 || !c.GetWithData() || !c.GetWithAcl() {
 			return status.Errorf(codes.Internal, "asked for %v", c)
 		}
-		created := paddockv1.ChangeType_CHANGE_TYPE_CREATED
+		created, listed := paddockv1.ChangeType_CHANGE_TYPE_CREATED, paddockv1.ChangeType_CHANGE_TYPE_ACL_CHANGED
+		everyone := &paddockv1.AccessList{Acl: []*paddockv1.Acl{{Scheme: "world", Id: "anyone", Permissions: []paddockv1.Permission{paddockv1.Permission_PERMISSION_READ}}}}
+		nobody := &paddockv1.AccessList{Acl: []*paddockv1.Acl{{Scheme: "world", Id: "anyone"}}}
 		for _, m := range []*paddockv1.WatchResponse{
 			{Response: &paddockv1.WatchResponse_Created{Created: &paddockv1.WatchCreated{AfterZxid: 12}}},
 			{Response: &paddockv1.WatchResponse_Events{Events: &paddockv1.WatchEvents{More: true, Changes: []*paddockv1.Change{{Type: created, Path: "/a/b", Zxid: 20, Data: []byte("x\ny")}}}}},
-			{Response: &paddockv1.WatchResponse_Events{Events: &paddockv1.WatchEvents{Changes: []*paddockv1.Change{{Type: created, Path: "/a/c", Zxid: 20, Data: []byte{0xff}}}}}},
+			{Response: &paddockv1.WatchResponse_Events{Events: &paddockv1.WatchEvents{Changes: []*paddockv1.Change{{Type: created, Path: "/a/c", Zxid: 20, Data: []byte{0xff}, Acl: everyone}}}}},
+			{Response: &paddockv1.WatchResponse_Events{Events: &paddockv1.WatchEvents{Changes: []*paddockv1.Change{{Type: listed, Path: "/a/c", Zxid: 21, Acl: nobody, PreviousAcl: everyone}}}}},
 			{Response: &paddockv1.WatchResponse_Cancelled{Cancelled: &paddockv1.WatchCancelled{Reason: paddockv1.WatchCancelReason_WATCH_CANCEL_REASON_ASKED, Zxid: 20}}},
 		} {
 			if err := out.Send(m); err != nil {
@@ -299,9 +302,12 @@ func TestEventsAreWholeTransactionsWithTheirZxid(t *testing.T) {
 		}
 		return nil
 	}}
-	w := send(t, gate(t, s, Options{}), "GET", "/v1/znodes/a?watch=recursive&data&after=3", "", "Last-Event-ID", "12")
+	w := send(t, gate(t, s, Options{}), "GET", "/v1/znodes/a?watch=recursive&data&acl&after=3", "", "Last-Event-ID", "12")
+	readable := `[{"scheme":"world","id":"anyone","permissions":["PERMISSION_READ"]}]` // as GetAcl's in JSON
 	want := "event: created\nid: 12\ndata: {\"zxid\":\"12\"}\n\n" +
-		"event: changes\nid: 20\ndata: {\"changes\":[{\"type\":\"created\",\"path\":\"/a/b\",\"zxid\":\"20\",\"text\":\"x\\ny\"},{\"type\":\"created\",\"path\":\"/a/c\",\"zxid\":\"20\",\"data\":\"/w==\"}]}\n\n" +
+		"event: changes\nid: 20\ndata: {\"changes\":[{\"type\":\"created\",\"path\":\"/a/b\",\"zxid\":\"20\",\"text\":\"x\\ny\"},{\"type\":\"created\",\"path\":\"/a/c\",\"zxid\":\"20\",\"data\":\"/w==\",\"acl\":" + readable + "}]}\n\n" +
+		"event: changes\nid: 21\ndata: {\"changes\":[{\"type\":\"acl_changed\",\"path\":\"/a/c\",\"zxid\":\"21\"," +
+		`"acl":[{"scheme":"world","id":"anyone","permissions":[]}],"previousAcl":` + readable + "}]}\n\n" +
 		"event: cancelled\ndata: {\"detail\":\"\",\"reason\":\"ASKED\",\"zxid\":\"20\"}\n\n"
 	if w.Code != 200 || w.Header().Get("Content-Type") != "text/event-stream" || w.Body.String() != want {
 		t.Fatalf("%d %s\n%s\nwant\n%s", w.Code, w.Header(), w.Body, want)

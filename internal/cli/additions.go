@@ -55,7 +55,7 @@ func treeAdditions() []command {
 			long: "In one transaction, which fails if something has changed since it was read. There may be no ephemerals."},
 		{name: "diff", group: groupTree, usage: "[-q] [-no-acl] [-ephemerals] host:port[/chroot]|@zxid[..zxid] [path]", short: "Compare a tree with another server's, or with what it was", run: runDiff,
 			long: "Prints - for what is only here, + for what is only there, ~ for what differs. Exit code 0 if nothing does, 1 if something\ndoes, 2 if it could not be told.\n" +
-				"With @zxid, over gRPC: - for what was deleted since, + for what was created, ~ for other data; with @zxid..zxid between the two.\nAs far back as the server's history goes; access lists are not in it.",
+				"With @zxid, over gRPC: - for what was deleted since, + for what was created, ~ for other data or access lists; with @zxid..zxid\nbetween the two. As far back as the server's history goes.",
 			options: flags("q", "tell by the exit code alone", "no-acl", "leave access lists out", "ephemerals", "ephemerals too")},
 	}
 }

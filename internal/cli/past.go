@@ -72,7 +72,7 @@ func (r *remote) Since(ctx context.Context, path string, after, upTo zk.Zxid, se
 	stream, err := r.watch.rpc.Watch(ctx)
 	if err == nil { // that it cannot be sent shows below
 		_ = stream.Send(&paddockv1.WatchRequest{Request: &paddockv1.WatchRequest_Create{Create: &paddockv1.CreateWatch{
-			WatchId: 1, Path: path, Kind: paddockv1.WatchKind_WATCH_KIND_RECURSIVE, StartAfterZxid: uint64(after), WithData: true, WithPrevious: true, ProgressMs: progressMS,
+			WatchId: 1, Path: path, Kind: paddockv1.WatchKind_WATCH_KIND_RECURSIVE, StartAfterZxid: uint64(after), WithData: true, WithPrevious: true, WithAcl: true, ProgressMs: progressMS,
 		}}})
 	}
 	for err == nil {
@@ -110,24 +110,65 @@ func past(m *paddockv1.WatchResponse, after, upTo zk.Zxid, see func(*paddockv1.C
 // pastMost is how many znodes that have changed are remembered.
 const pastMost = 1_000_000
 
-// held is what a znode held: a hash, and the beginning as text. known is false where the server does not tell.
+// held is what a znode held, or its access list: a hash, and the beginning as text. known is false where the server does not tell.
 type held struct {
 	known bool
 	sum   [sha256.Size]byte
 	text  string
+	alike bool // it need not be the same if it looks the same
 }
 
 func heldBy(data []byte) held {
 	if data == nil {
 		return held{}
 	}
-	return held{true, sha256.Sum256(data), shown(data)}
+	return held{known: true, sum: sha256.Sum256(data), text: shown(data)}
+}
+
+func listedBy(list *paddockv1.AccessList) held {
+	if list == nil {
+		return held{}
+	}
+	text := aclText(aclFrom(list.GetAcl()))
+	hidden := slices.ContainsFunc(list.GetAcl(), func(a *paddockv1.Acl) bool { return a.GetScheme() == "digest" && strings.HasSuffix(a.GetId(), ":x") })
+	return held{known: true, sum: sha256.Sum256([]byte(text)), text: text, alike: hidden}
+}
+
+// course is what became of the data of a znode, or of its access list.
+type course struct {
+	touched     bool
+	first, last held // before the first change, after the last
+}
+
+// change takes note of a change.
+func (c *course) change(before, after held) {
+	if !c.touched {
+		c.touched, c.first = true, before
+	}
+	c.last = after
+}
+
+// told is how it differs; "" if it does not.
+func (c *course) told(what string) string {
+	switch both := c.first.known && c.last.known; {
+	case !c.touched || both && c.first.sum == c.last.sum && !c.last.alike:
+		return ""
+	case both && c.first.sum == c.last.sum:
+		return fmt.Sprintf("%s %s, perhaps with other hashes, which are hidden", what, c.last.text)
+	case both:
+		return fmt.Sprintf("%s %s before, %s after", what, c.first.text, c.last.text)
+	case c.first.known:
+		return fmt.Sprintf("%s %s before", what, c.first.text)
+	case c.last.known:
+		return fmt.Sprintf("%s %s after", what, c.last.text)
+	}
+	return what
 }
 
 // passage is what became of a znode.
 type passage struct {
-	was, is     bool // there, before the first change and after the last
-	first, last held
+	was, is   bool // there, before the first change and after the last
+	data, acl course
 }
 
 // runDiffPast compares a tree with what it was at a zxid, or what it was at two: @zxid or @zxid..zxid.
@@ -143,8 +184,8 @@ func runDiffPast(c *call) error {
 		return trouble(fmt.Errorf("%s is not @zxid or @zxid..zxid, such as @0x100000a2c", c.args[1]))
 	case two && upTo < after:
 		return trouble(fmt.Errorf("%s is backwards: the older zxid comes first", c.args[1]))
-	case c.has("no-acl"), c.has("ephemerals"):
-		return trouble(errors.New("the history tells of data alone, and of all kinds of znodes: leave out -no-acl and -ephemerals"))
+	case c.has("ephemerals"):
+		return trouble(errors.New("the history tells of all kinds of znodes: leave out -ephemerals"))
 	}
 	root := "/"
 	if len(c.args) > 2 {
@@ -166,7 +207,7 @@ func runDiffPast(c *call) error {
 	if err != nil {
 		return trouble(err)
 	}
-	d := comparison{c: c}
+	d := comparison{c: c, acls: !c.has("no-acl")}
 	for _, path := range slices.Sorted(maps.Keys(all)) {
 		d.passed(path, all[path])
 		if err := c.sh.out.broken(); err != nil {
@@ -186,10 +227,16 @@ func gather(all map[string]*passage, c *paddockv1.Change) error {
 		if len(all) == pastMost {
 			return failf("more than %d znodes have changed: name a smaller tree, or a later zxid", pastMost)
 		}
-		p = &passage{was: c.GetType() != paddockv1.ChangeType_CHANGE_TYPE_CREATED, first: heldBy(c.PreviousData)}
+		p = &passage{was: c.GetType() != paddockv1.ChangeType_CHANGE_TYPE_CREATED}
 		all[c.GetPath()] = p
 	}
-	p.is, p.last = c.GetType() != paddockv1.ChangeType_CHANGE_TYPE_DELETED, heldBy(c.Data)
+	p.is = c.GetType() != paddockv1.ChangeType_CHANGE_TYPE_DELETED
+	if c.GetType() != paddockv1.ChangeType_CHANGE_TYPE_ACL_CHANGED {
+		p.data.change(heldBy(c.PreviousData), heldBy(c.Data))
+	}
+	if c.GetType() != paddockv1.ChangeType_CHANGE_TYPE_DATA_CHANGED {
+		p.acl.change(listedBy(c.GetPreviousAcl()), listedBy(c.GetAcl()))
+	}
 	return nil
 }
 
@@ -199,13 +246,13 @@ func (d *comparison) passed(path string, p *passage) {
 	case p.was && !p.is:
 		d.say("-", path, "deleted")
 	case !p.was && p.is:
-		d.say("+", path, strings.TrimSuffix("created, data "+p.last.text, ", data "))
-	case !p.was || p.first.known && p.last.known && p.first.sum == p.last.sum:
-	case p.first.known && p.last.known:
-		d.say("~", path, fmt.Sprintf("data %s before, %s after", p.first.text, p.last.text))
-	case p.last.known:
-		d.say("~", path, fmt.Sprintf("data %s after", p.last.text))
-	default:
-		d.say("~", path, "data")
+		d.say("+", path, strings.TrimSuffix("created, data "+p.data.last.text, ", data "))
+	case p.was:
+		if text := p.data.told("data"); text != "" {
+			d.say("~", path, text)
+		}
+		if text := p.acl.told("access list"); text != "" && d.acls {
+			d.say("~", path, text)
+		}
 	}
 }

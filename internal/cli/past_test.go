@@ -55,7 +55,7 @@ func TestATreeIsComparedWithWhatItWas(t *testing.T) {
 		"of times that are swapped": {[]string{"@" + last + ".." + first}, "", exitTrouble, "backwards"},
 		"of a time that is to come": {[]string{"@" + first + "..0x7fffffff"}, "", exitTrouble, "yet to come"},
 		"of what is no time":        {[]string{"@yesterday"}, "", exitTrouble, "@0x100000a2c"},
-		"with what history has not": {[]string{"-no-acl", "@" + first}, "", exitTrouble, "leave out"},
+		"with what history has not": {[]string{"-ephemerals", "@" + first}, "", exitTrouble, "leave out"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -69,5 +69,75 @@ func TestATreeIsComparedWithWhatItWas(t *testing.T) {
 	}
 	if s := run(t, "", address, "diff", "@"+first); s.code != exitTrouble || !strings.Contains(s.errs, "--grpc") {
 		t.Errorf("over ZooKeeper's protocol it ends with %d and says %q", s.code, s.errs)
+	}
+}
+
+// Access lists are compared with what they were, as far as whoever asks may see them.
+func TestAccessListsAreComparedWithWhatTheyWere(t *testing.T) {
+	address, byGRPC := servingBoth(t, true)
+	const (
+		everyone = "world:anyone:cdrwa"
+		reading  = "world:anyone:r"
+		anns     = "digest:ann:RYbu6l5aZwqon8VWmkcGvezdzfc=:cdrwa" // of ann:pw
+		others   = "digest:ann:NTeNePzLy2pGcWeYdJIzk76Syrw=:cdrwa" // of ann:other
+	)
+	at := func() string {
+		t.Helper()
+		must(t, address, "set", "/clock", "t")
+		return mzxid.FindStringSubmatch(must(t, address, "get", "-s", "/clock"))[1]
+	}
+	must(t, address, "create", "/clock", "t")
+	must(t, address, "create", "/app", "0")
+	for _, name := range []string{"opens", "closes", "same", "again", "data", "hash"} {
+		must(t, address, "create", "/app/"+name, "x")
+	}
+	must(t, address, "setAcl", "/app/opens", reading+","+anns)
+	must(t, address, "setAcl", "/app/hash", reading+","+anns)
+	first := at()
+	as := func(commands ...string) {
+		t.Helper()
+		if s := run(t, "addauth digest ann:pw\n"+strings.Join(commands, "\n")+"\n", address); s.code != 0 {
+			t.Fatalf("%v: %+v", commands, s)
+		}
+	}
+	as("setAcl /app/opens "+everyone, "setAcl /app/hash "+reading+","+others)
+	must(t, address, "setAcl", "/app/same", reading+","+anns)
+	as("setAcl /app/same " + everyone)
+	must(t, address, "setAcl", "/app/closes", anns)
+	must(t, address, "delete", "/app/again")
+	must(t, address, "create", "/app/again", "x", reading)
+	must(t, address, "set", "/app/data", "y")
+	middle := at()
+	as("setAcl /app/closes " + reading)
+	// Without ADMIN hashes are hidden.
+	seen := func(list string) string {
+		return strings.NewReplacer("RYbu6l5aZwqon8VWmkcGvezdzfc=", "x", "NTeNePzLy2pGcWeYdJIzk76Syrw=", "x").Replace(list)
+	}
+	again := "~ /app/again  access list " + everyone + " before, " + reading + " after\n"
+	data := "~ /app/data  data \"x\" before, \"y\" after\n"
+	for name, c := range map[string]struct {
+		script string
+		want   string
+	}{
+		"by one who may administer": {"addauth digest ann:pw\ndiff @" + first + ".." + middle + " /app\n", again +
+			"~ /app/closes  access list " + everyone + " before, " + anns + " after\n" + data +
+			"~ /app/hash  access list " + reading + "," + anns + " before, " + seen(reading+","+others) + " after\n" +
+			"~ /app/opens  access list " + reading + "," + anns + " before, " + everyone + " after\n"},
+		"by one who may not see all": {"diff @" + first + ".." + middle + " /app\n", again +
+			"~ /app/closes  access list " + everyone + " before\n" + data +
+			"~ /app/hash  access list " + seen(reading+","+anns) + ", perhaps with other hashes, which are hidden\n" +
+			"~ /app/opens  access list " + seen(reading+","+anns) + " before, " + everyone + " after\n"},
+		"without lists":     {"diff -no-acl @" + first + ".." + middle + " /app\n", data},
+		"of the later part": {"diff @" + middle + " /app\n", "~ /app/closes  access list " + reading + " after\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			var out, errs text
+			code := Main(ctx, []string{"--grpc", byGRPC}, Streams{strings.NewReader(c.script), &out, &errs}, "test")
+			if _, got, _ := strings.Cut(out.String(), "type:None path:null\n"); got != c.want || code != exitDiffers {
+				t.Errorf("ends with %d and prints\n%s%s\nwant\n%s", code, got, errs.String(), c.want)
+			}
+		})
 	}
 }
