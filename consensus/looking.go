@@ -12,9 +12,12 @@ import (
 //
 // What the log holds beyond what is committed may have been decided by a quorum this server was part of, so that a vote
 // for less would let a server win whose history lacks it.
-func (c *Core) look(out *Actions) {
+func (c *Core) look(out *Actions) { c.lookFor(nil, out) }
+
+// lookFor is look, by a server that has handed leadership to heir unless that is nil.
+func (c *Core) lookFor(heir *election.Vote, out *Actions) {
 	c.role = Looking
-	c.elects(election.Event{Kind: election.Start, Zxid: c.newest(), Epoch: c.currentEpoch}, out)
+	c.elects(election.Event{Kind: election.Start, Zxid: c.newest(), Epoch: c.currentEpoch, Heir: heir}, out)
 }
 
 // newest is how far the history goes that others are told of.

@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"paddock/consensus/election"
 	"paddock/consensus/quorum"
 	"paddock/internal/zk"
 )
@@ -9,7 +10,8 @@ import (
 //
 // The leader stops proposing and waits until everything is committed and the target has it. Then it proposes one txn
 // without effect to the target alone, and steps down once the target has it durably. The target's history is then
-// newer than anybody's, so that every voter, of whatever make, elects it; the txn becomes part of its initial history.
+// newer than anybody's, so that every voter, of whatever make, elects it; the old leader votes for it at once, whenever it comes
+// to look for a leader itself. The txn becomes part of its initial history.
 // The leader itself does not log the txn: should the target be lost, the others elect one another and nobody misses it.
 type handover struct {
 	target  quorum.ServerID
@@ -65,8 +67,13 @@ func (c *Core) stepHandover(h *handover, out *Actions) {
 		c.leading.handover = nil
 	case h.sent != 0:
 		// The zxid is used: nothing else may be proposed in this epoch.
-		if l == nil || l.acked >= h.sent || late {
-			c.lose("leadership is handed over", out)
+		var heir *election.Vote
+		if l != nil && l.acked >= h.sent {
+			heir = &election.Vote{Leader: h.target, Zxid: h.sent, Epoch: c.currentEpoch}
+		}
+		if heir != nil || l == nil || late {
+			c.leave("leadership is handed over", out)
+			c.lookFor(heir, out)
 		}
 	case l == nil || late:
 		c.leading.handover = nil

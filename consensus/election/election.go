@@ -48,6 +48,7 @@ type Election struct {
 	current Vote    // what was decided; meaningful unless Looking
 	last    zk.Zxid // what this server starts with, from Start
 	epoch   int64
+	heir    *Vote // from Start; see initial
 	looking looking
 	held    *Event // a notification with a newer configuration, until that is adopted or something else happens
 
@@ -122,7 +123,7 @@ func (e *Election) Step(ev Event, out *Actions) {
 	}
 	switch ev.Kind {
 	case Start:
-		e.last, e.epoch = ev.Zxid, ev.Epoch
+		e.last, e.epoch, e.heir = ev.Zxid, ev.Epoch, ev.Heir
 		e.begin(ev.NowMS, out)
 	case Notified:
 		e.receive(ev, out)
@@ -171,7 +172,9 @@ func (e *Election) considerEarly(now int64) {
 	clear(e.early)
 }
 
-// initial is the vote of a server that has heard of nobody: for itself if it votes.
+// initial is the vote of a server that has heard of nobody: for itself if it votes, or for its heir. That one has yet to find
+// that it has lost its leader, which takes one of ZooKeeper's make longer than finalizeWaitMS at times; by then the others would
+// have elected one another.
 func (e *Election) initial() Vote {
 	switch {
 	case e.observer:
@@ -179,7 +182,17 @@ func (e *Election) initial() Vote {
 	case !e.committed.IsVoter(e.self):
 		return Vote{Leader: None, Zxid: e.last, Epoch: e.epoch}
 	}
-	return Vote{Leader: e.self, Zxid: e.last, Epoch: e.epoch}
+	mine := Vote{Leader: e.self, Zxid: e.last, Epoch: e.epoch}
+	if h := e.heir; h != nil && e.isVoter(h.Leader) && e.better(*h, mine) && !e.isDown(h.Leader) {
+		return *h
+	}
+	return mine
+}
+
+// isDown tells whether a server is known not to be reached.
+func (e *Election) isDown(id quorum.ServerID) bool {
+	up, known := e.up[id]
+	return known && !up
 }
 
 // broadcast tells all voters this server's vote, and has it repeated after the interval.

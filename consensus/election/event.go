@@ -13,7 +13,8 @@ type EventKind uint8
 // The events.
 const (
 	// Start begins a new election, whatever the role so far. Zxid is the newest in this server's log, -1 if its history
-	// is empty and may not count; Epoch is its current epoch. Before the first Start or Join notifications are ignored.
+	// is empty and may not count; Epoch is its current epoch; Heir is what the server will vote that leadership was handed to, nil
+	// if it was not. Before the first Start or Join notifications are ignored.
 	Start EventKind = iota + 1
 	// Notified tells of a Notification that came From another server.
 	Notified
@@ -47,6 +48,7 @@ type Event struct {
 
 	Zxid  zk.Zxid // Start
 	Epoch int64   // Start, SetEpoch
+	Heir  *Vote   // Start
 
 	Committed, LastSeen *quorum.Config // SetConfig
 
@@ -58,7 +60,11 @@ type Event struct {
 func (e Event) String() string {
 	switch e.Kind {
 	case Start:
-		return fmt.Sprintf("start %v e%d", e.Zxid, e.Epoch)
+		text := fmt.Sprintf("start %v e%d", e.Zxid, e.Epoch)
+		if e.Heir != nil {
+			text += fmt.Sprintf(", heir %v", *e.Heir)
+		}
+		return text
 	case Notified:
 		return fmt.Sprintf("notified %d: %v", e.From, e.Notification)
 	case Tick:

@@ -150,8 +150,7 @@ func (e *Election) conclude(now int64, out *Actions) {
 // ZooKeeper's servers wait 200 ms nevertheless; a first election takes them that much longer.
 func (e *Election) allHeard(agrees func(quorum.ServerID) bool) bool {
 	for _, id := range e.voters {
-		up, known := e.up[id]
-		down := known && !up || e.bug == bugUnknownIsDown
+		down := e.isDown(id) || e.bug == bugUnknownIsDown
 		if e.weight(id) > 0 && !agrees(id) && !down {
 			return false
 		}

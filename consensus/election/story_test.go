@@ -37,7 +37,7 @@ type flying struct {
 // run carries out one command:
 //
 //	ensemble voters=1,2,3 observers=4 strangers=9 version=0x100000000 [groups=1,2;3,4;5,6 weightless=5]
-//	start ID [zxid=] [epoch=]         messages wait until they are delivered
+//	start ID [zxid=] [epoch=] [heir= heirzxid=]   messages wait until they are delivered
 //	up ID PEER.., down ID PEER..      what the server knows of connections
 //	cut ID PEER, heal                 messages from ID to PEER are lost
 //	settle, drop                      deliver all messages, and those that follow from them; lose all
@@ -52,7 +52,11 @@ func (s *story) run(c script.Command) string {
 	case "ensemble":
 		s.ensemble(c)
 	case "start":
-		s.step(s.id(c, 0), Event{Kind: Start, Zxid: zk.Zxid(c.Int("zxid", 0)), Epoch: c.Int("epoch", 0)})
+		ev := Event{Kind: Start, Zxid: zk.Zxid(c.Int("zxid", 0)), Epoch: c.Int("epoch", 0)}
+		if c.Has("heir") {
+			ev.Heir = &Vote{Leader: quorum.ServerID(c.Int("heir", 0)), Zxid: zk.Zxid(c.Int("heirzxid", 0)), Epoch: ev.Epoch}
+		}
+		s.step(s.id(c, 0), ev)
 	case "up", "down":
 		kind := map[string]EventKind{"up": PeerUp, "down": PeerDown}[c.Name]
 		for i := range c.Args[1:] {

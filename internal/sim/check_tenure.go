@@ -58,16 +58,19 @@ func (t *tenure) touch(p *process, s zk.SessionID, timeoutMS int32) {
 func (t *tenure) connecting(a *attach) {
 	if a.honest && a.asked != 0 {
 		t.touch(a.p, a.asked, a.timeout)
-		t.takenUp(a.asked, a)
+		t.takenUp(a.asked, a, a.p)
 	}
 }
 
-// takenUp notes that a leader, or a server, hears that a session is taken up by the connection by. If it is served on another
-// already, the word of an earlier connection has been on its way for long, and the session counts as moved.
-func (t *tenure) takenUp(s zk.SessionID, by *attach) {
+// takenUp notes that a leader, or a server, hears that a session is taken up by the connection by, nil if it is not known, at the
+// process there. If it is served on another already, or is about to be by another server, the word of an earlier connection has been
+// on its way for long, and the session counts as moved.
+func (t *tenure) takenUp(s zk.SessionID, by *attach, there *process) {
 	for _, u := range t.e.users {
-		if u.at != nil && u.at != by && u.at.open && u.at.session == s {
-			u.at.moved = true
+		switch a := u.at; {
+		case a == nil || a == by:
+		case a.open && a.session == s, !a.open && a.asked == s && a.p != there:
+			a.moved = true
 		}
 	}
 }
@@ -79,8 +82,8 @@ func (t *tenure) heard(a *attach) {
 	}
 }
 
-// received notes what a leader is about to be told of its learners' sessions.
-func (t *tenure) received(p *process, m *consensus.Message) {
+// received notes what a leader is about to be told by a learner of its sessions.
+func (t *tenure) received(p, learner *process, m *consensus.Message) {
 	switch m.Kind {
 	case consensus.MsgPing:
 		for _, s := range m.Touched {
@@ -89,7 +92,7 @@ func (t *tenure) received(p *process, m *consensus.Message) {
 	case consensus.MsgRevalidate:
 		if !m.Answer {
 			t.touch(p, m.Session, m.TimeoutMS)
-			t.takenUp(m.Session, nil)
+			t.takenUp(m.Session, nil, learner)
 			if w := t.of[p]; w != nil && w.live[m.Session] == nil {
 				t.strange[m.Session] = t.e.nowMS
 			}

@@ -229,7 +229,7 @@ func (a *linkEnd) arrive(k packet) {
 				return
 			}
 		}
-		a.p.tenure().received(a.p, k.m)
+		a.p.tenure().received(a.p, a.l.ends[1-a.side].p, k.m)
 		a.p.consensus(consensus.Event{Kind: consensus.Received, Link: a.id, Message: k.m}, t)
 	})
 }
