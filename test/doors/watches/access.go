@@ -81,7 +81,7 @@ func (j *judgement) may(t told, c change) verdict {
 	}
 	sure := c.zxid > j.live && !j.accesses.dark[of] || c.kind == client.Created && !t.ofParent(c)
 	switch {
-	case !t.stranger:
+	case !t.stranger || c.kind == accessSet:
 		return must
 	case !sure && j.accesses.later(of, c.seq, !secret):
 		return perhaps
@@ -98,6 +98,9 @@ func (c change) same(want change) bool {
 
 // wrong is what is wrong with what a watcher was told of a change; "" if nothing is.
 func (j *judgement) wrong(t told, got, want change, may verdict) string {
+	if wrong := j.wrongLists(t, got, want); wrong != "" || want.kind == accessSet {
+		return wrong
+	}
 	fromMemory := got.previous != 0 || want.zxid > j.live
 	dark := t.stranger && j.accesses.dark[want.path]
 	hidden := t.stranger && want.own && !dark
@@ -115,6 +118,26 @@ func (j *judgement) wrong(t told, got, want change, may verdict) string {
 		return "the data"
 	case got.data == 0 && want.data != 0 && want.data != unknown && !hidden && !dark && (fromMemory || !lists || want.kind != client.DataChanged):
 		return "without data"
+	}
+	return ""
+}
+
+// wrongLists is what is wrong with the access lists that a watcher was told.
+func (j *judgement) wrongLists(t told, got, want change) string {
+	fromMemory := got.previous != 0 || want.zxid > j.live
+	now, before := want.kind == client.Created || want.kind == accessSet, want.kind == client.Deleted || want.kind == accessSet
+	switch {
+	case !t.lists || !now && !before:
+		now, before = false, false
+	case now && got.list != want.list:
+		return "the access list"
+	case before && got.oldList == 0 && fromMemory:
+		return "without the access list before"
+	case before && got.oldList != 0 && got.oldList != want.oldList && !j.accesses.dark[want.path]:
+		return "the access list before"
+	}
+	if !now && got.list != 0 || !before && got.oldList != 0 {
+		return "an access list"
 	}
 	return ""
 }

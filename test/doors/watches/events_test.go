@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"paddock/client"
+	paddockv1 "paddock/gen/paddock/v1"
 )
 
 // goneError tells that a watcher must list.
@@ -42,13 +43,32 @@ type sent struct {
 		Type, Path, Zxid   string
 		Text, PreviousText *string
 		Data, PreviousData []byte
+		ACL, PreviousACL   []sentEntry
 	}
+}
+
+// sentEntry is one of an access list.
+type sentEntry struct {
+	Scheme, ID  string
+	Permissions []string
+}
+
+// listOf is an access list as the contract has it.
+func listOf(list []sentEntry) (out []*paddockv1.Acl) {
+	for _, e := range list {
+		m := &paddockv1.Acl{Scheme: e.Scheme, Id: e.ID}
+		for _, p := range e.Permissions {
+			m.Permissions = append(m.Permissions, paddockv1.Permission(paddockv1.Permission_value[p]))
+		}
+		out = append(out, m)
+	}
+	return out
 }
 
 // kindNames are the kinds as URLs have them.
 var kindNames = map[kind]string{node: "persistent", recursive: "recursive", dataOnce: "data", childrenOnce: "children"}
 
-var kinds = map[string]client.ChangeType{"created": client.Created, "deleted": client.Deleted, "data_changed": client.DataChanged}
+var kinds = map[string]client.ChangeType{"created": client.Created, "deleted": client.Deleted, "data_changed": client.DataChanged, "acl_changed": client.ACLChanged}
 
 // eventsOnce has it told over one connection.
 func eventsOnce(ctx context.Context, w *watcher) error {
@@ -57,6 +77,9 @@ func eventsOnce(ctx context.Context, w *watcher) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/v1/znodes%s?watch=%s&data&previous", w.http[rand.N(len(w.http))].addr(), w.path, kindNames[w.kind]), nil)
 	if err != nil {
 		return err
+	}
+	if w.lists {
+		r.URL.RawQuery += "&acl"
 	}
 	if !w.stranger {
 		r.SetBasicAuth(reader, readerPassword)
@@ -157,7 +180,9 @@ func (w *watcher) event(name, id, data string) error {
 		if err != nil {
 			return err
 		}
-		list = append(list, changeOf(kinds[c.Type], c.Path, z, bytesOf(c.Text, c.Data), bytesOf(c.PreviousText, c.PreviousData)))
+		got := changeOf(kinds[c.Type], c.Path, z, bytesOf(c.Text, c.Data), bytesOf(c.PreviousText, c.PreviousData))
+		got.list, got.oldList = listDigest(listOf(c.ACL)), listDigest(listOf(c.PreviousACL))
+		list = append(list, got)
 	}
 	w.take(list, at)
 	return nil

@@ -72,7 +72,7 @@ func rawOnce(ctx context.Context, t *test, watchers []*watcher) error {
 	}
 	create := func(id int, w *watcher) error {
 		return stream.Send(&paddockv1.WatchRequest{Request: &paddockv1.WatchRequest_Create{Create: &paddockv1.CreateWatch{
-			WatchId: int64(id), Path: w.path, Kind: watchKinds[w.kind], StartAfterZxid: w.at.Load(), WithData: true, WithPrevious: true, ProgressMs: 500,
+			WatchId: int64(id), Path: w.path, Kind: watchKinds[w.kind], StartAfterZxid: w.at.Load(), WithData: true, WithPrevious: true, WithAcl: w.lists, ProgressMs: 500,
 		}}})
 	}
 	for id, w := range watchers {
@@ -94,7 +94,9 @@ func rawOnce(ctx context.Context, t *test, watchers []*watcher) error {
 			w.take(nil, m.GetProgress().GetZxid())
 		case m.GetEvents() != nil:
 			for _, c := range m.GetEvents().GetChanges() {
-				gathered[id-1] = append(gathered[id-1], changeOf(client.ChangeType(c.GetType()), c.GetPath(), c.GetZxid(), c.Data, c.PreviousData))
+				got := changeOf(client.ChangeType(c.GetType()), c.GetPath(), c.GetZxid(), c.Data, c.PreviousData)
+				got.list, got.oldList = listDigest(c.GetAcl().GetAcl()), listDigest(c.GetPreviousAcl().GetAcl())
+				gathered[id-1] = append(gathered[id-1], got)
 			}
 			if list := gathered[id-1]; !m.GetEvents().GetMore() && len(list) > 0 {
 				w.take(list, list[len(list)-1].zxid)
@@ -128,6 +130,25 @@ func changeOf(kind client.ChangeType, path string, zxid uint64, data, previous [
 	return c
 }
 
+// contractOf is an access list of the Go client as the contract has it.
+func contractOf(list []client.ACL) (out []*paddockv1.Acl) {
+	numbers := map[client.Perms]paddockv1.Permission{
+		client.PermRead: paddockv1.Permission_PERMISSION_READ, client.PermWrite: paddockv1.Permission_PERMISSION_WRITE,
+		client.PermCreate: paddockv1.Permission_PERMISSION_CREATE, client.PermDelete: paddockv1.Permission_PERMISSION_DELETE,
+		client.PermAdmin: paddockv1.Permission_PERMISSION_ADMIN,
+	}
+	for _, a := range list {
+		m := &paddockv1.Acl{Scheme: a.Scheme, Id: a.ID}
+		for bit, number := range numbers {
+			if a.Perms&bit != 0 {
+				m.Permissions = append(m.Permissions, number)
+			}
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
 // library has a watcher told by the Go client, until ctx ends.
 func library(ctx context.Context, w *watcher) {
 	for ctx.Err() == nil {
@@ -157,7 +178,7 @@ func libraryOnce(ctx context.Context, w *watcher) error {
 	if w.kind == recursive {
 		s = client.Recursive
 	}
-	watch, err := c.Watch(ctx, w.path, client.WatchOptions{Scope: s, After: w.at.Load(), Data: true, Previous: true})
+	watch, err := c.Watch(ctx, w.path, client.WatchOptions{Scope: s, After: w.at.Load(), Data: true, Previous: true, ACL: w.lists})
 	if err != nil {
 		return err
 	}
@@ -165,7 +186,9 @@ func libraryOnce(ctx context.Context, w *watcher) error {
 	for e := range watch.C {
 		var list []change
 		for _, got := range e.Changes {
-			list = append(list, changeOf(got.Type, strings.Clone(got.Path), got.Zxid, got.Data, got.Previous))
+			c := changeOf(got.Type, strings.Clone(got.Path), got.Zxid, got.Data, got.Previous)
+			c.list, c.oldList = listDigest(contractOf(got.ACL)), listDigest(contractOf(got.PreviousACL))
+			list = append(list, c)
 		}
 		w.take(list, e.Zxid)
 		w.perhapsStall(ctx)

@@ -24,18 +24,23 @@ type change struct {
 	data     digest // of a creation or a change of data
 	previous digest // 0 where it is not known
 	secret   bool   // of a creation or accessSet: strangers may not read it from here on
+	list     digest // of a creation or accessSet: the access list; 0 where it is not told
+	oldList  digest // of a deletion or accessSet: the one before; 0 where it is not known
 	access          // of what was written, once all is known
 }
 
-// accessSet is the kind of a change that nobody is told: who may read the znode is set.
-const accessSet client.ChangeType = 100
+// accessSet is the kind of a change that is told to watchers of access lists alone: who may read the znode is set.
+const accessSet = client.ACLChanged
 
 func (c change) String() string {
-	return fmt.Sprintf("%v %s at %#x (%x, was %x)", c.kind, c.path, c.zxid, c.data, c.previous)
+	return fmt.Sprintf("%v %s at %#x (%x, was %x; list %x, was %x)", c.kind, c.path, c.zxid, c.data, c.previous, c.list, c.oldList)
 }
 
 // what is what is known of a change before its zxid is.
 func (c change) what() change {
+	if c.kind == accessSet {
+		return change{kind: c.kind, path: c.path, list: c.list}
+	}
 	return change{kind: c.kind, path: c.path, data: c.data} // which is told to all who may read it
 }
 
@@ -71,8 +76,6 @@ type scope struct {
 
 func (s scope) sees(c change) bool {
 	switch {
-	case c.kind == accessSet:
-		return false
 	case s.ofParent(c):
 		return s.kind == node || s.kind == childrenOnce
 	case s.kind == childrenOnce:
@@ -85,7 +88,7 @@ func (s scope) sees(c change) bool {
 
 // ofParent tells that the watch sees a change because a child has come or gone.
 func (s scope) ofParent(c change) bool {
-	return s.kind != recursive && path.Dir(c.path) == s.path && c.kind != client.DataChanged
+	return s.kind != recursive && path.Dir(c.path) == s.path && (c.kind == client.Created || c.kind == client.Deleted)
 }
 
 // stretch is what a watcher was told after a zxid, up to another. The first is followed by others if history was gone.
@@ -99,8 +102,14 @@ type stretch struct {
 type told struct {
 	name     string
 	stranger bool // may not read what is secret
+	lists    bool // is told access lists, which all may administer and thus see
 	scope
 	stretches []stretch
+}
+
+// sees tells whether it is to know of a change, if it may.
+func (t told) sees(c change) bool {
+	return (c.kind != accessSet || t.lists && !t.kind.once()) && t.scope.sees(c)
 }
 
 // judgement compares what watchers were told with what was written.
@@ -125,11 +134,7 @@ func judge(writes []write, all []told, live uint64) (faults []string, denied int
 		switch {
 		case w.zxid == 0:
 			for _, c := range w.changes {
-				if c.kind == accessSet {
-					j.accesses.dark[c.path] = true
-				} else {
-					j.doubt[c.what()] = w
-				}
+				j.doubt[c.what()] = w
 			}
 		case j.at[w.zxid] != nil:
 			j.fault("two writes are acknowledged with zxid %#x", w.zxid)
@@ -213,18 +218,25 @@ func (j *judgement) settleList(list map[string]znode) {
 // replay fills in zxids and what was there before.
 func (j *judgement) replay() {
 	for c, w := range j.doubt {
-		if c.kind == client.Deleted && w.zxid == 0 {
+		switch {
+		case w.zxid != 0:
+		case c.kind == client.Deleted:
 			j.accesses.gone[c.path] = true
+		case c.kind == accessSet:
+			j.accesses.dark[c.path] = true
 		}
 	}
 	for z := range j.at {
 		j.zxids = append(j.zxids, z)
 	}
 	slices.Sort(j.zxids)
-	state := map[string]digest{}
+	state, lists := map[string]digest{}, map[string]digest{}
 	for _, z := range j.zxids {
 		list := slices.Clone(j.at[z].changes)
 		for i := range list {
+			if c := &list[i]; c.kind != client.DataChanged {
+				c.oldList, lists[c.path] = lists[c.path], c.list
+			}
 			list[i].zxid, list[i].previous = z, state[list[i].path]
 			list[i].access = j.accesses.next(list[i])
 			advance(state, list[i])

@@ -237,3 +237,64 @@ func TestTheJudgeKnowsWritesInDoubtToldWithoutData(t *testing.T) {
 		})
 	}
 }
+
+// listed is a history of access lists, one of them set in doubt, and what who is told of lists is told of it from memory.
+func listed() ([]write, told) {
+	t := told{name: "lister", lists: true, scope: scope{"/w", recursive}, stretches: []stretch{{}}}
+	s := &t.stretches[0]
+	var writes []write
+	do := func(acknowledged bool, c change) {
+		s.upTo++
+		c.zxid = s.upTo
+		s.told = append(s.told, c)
+		w := write{changes: []change{c}}
+		w.changes[0].zxid, w.changes[0].oldList, w.changes[0].previous = 0, 0, 0
+		if acknowledged {
+			w.zxid = s.upTo
+		}
+		writes = append(writes, w)
+	}
+	do(true, change{kind: client.Created, path: "/w", data: 1, list: 11})
+	do(true, change{kind: accessSet, path: "/w", list: 13, oldList: 11})
+	do(false, change{kind: accessSet, path: "/w", list: 15, oldList: 13})
+	do(true, change{kind: client.DataChanged, path: "/w", data: 3, previous: 1})
+	do(true, change{kind: client.Created, path: "/w/x", data: 5, list: 17})
+	do(true, change{kind: accessSet, path: "/w/x", list: 19, oldList: 17})
+	do(true, change{kind: client.Deleted, path: "/w/x", previous: 5, oldList: 19})
+	return writes, t
+}
+
+func TestTheJudgeKnowsAccessLists(t *testing.T) {
+	for name, c := range map[string]struct {
+		plant func(w *told, told []change)
+		fault bool
+	}{
+		"all is well":                               {func(*told, []change) {}, false},
+		"a list of a creation is another":           {func(_ *told, s []change) { s[4].list++ }, true},
+		"a list of a creation is not told":          {func(_ *told, s []change) { s[4].list = 0 }, true},
+		"a list that was set is another":            {func(_ *told, s []change) { s[1].list += 2 }, true},
+		"the list before is another":                {func(_ *told, s []change) { s[2].oldList = 11 }, true},
+		"the list before is not told":               {func(_ *told, s []change) { s[2].oldList = 0 }, true},
+		"a list in doubt is not told":               {func(w *told, s []change) { w.stretches[0].told = slices.Delete(s, 2, 3) }, true},
+		"a list that was set is not told":           {func(w *told, s []change) { w.stretches[0].told = slices.Delete(s, 5, 6) }, true},
+		"the list of what is deleted is another":    {func(_ *told, s []change) { s[6].oldList = 17 }, true},
+		"the list of what is deleted is not told":   {func(_ *told, s []change) { s[6].oldList = 0 }, true},
+		"a change of data has a list":               {func(_ *told, s []change) { s[3].list = 15 }, true},
+		"who has not asked is told that one is set": {func(w *told, _ []change) { w.lists = false }, true},
+		"who has not asked is told of lists": {func(w *told, s []change) {
+			w.lists = false
+			w.stretches[0].told = slices.DeleteFunc(s, func(c change) bool { return c.kind == accessSet })
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			writes, lister := listed()
+			whole := lister
+			lister.stretches = []stretch{lister.stretches[0]}
+			lister.stretches[0].told = slices.Clone(lister.stretches[0].told)
+			c.plant(&lister, lister.stretches[0].told)
+			if faults, _ := judge(writes, []told{whole, lister}, 0); c.fault != (len(faults) > 0) {
+				t.Errorf("%q", faults)
+			}
+		})
+	}
+}

@@ -55,7 +55,7 @@ func (w *watcher) take(list []change, upTo uint64) {
 	s.told = append(s.told, list...)
 	s.upTo = max(s.upTo, upTo)
 	w.at.Store(s.upTo)
-	if slices.ContainsFunc(list, func(c change) bool { return c.kind != client.Created && c.previous == 0 }) {
+	if slices.ContainsFunc(list, func(c change) bool { return c.kind != client.Created && c.previous == 0 && c.oldList == 0 }) {
 		w.old.Add(1)
 	}
 }

@@ -91,8 +91,10 @@ func TestEveryChangeIsToldOnceAndInOrder(t *testing.T) {
 func (u *test) watch(ctx context.Context, from uint64) (all []*watcher, wait func()) {
 	var wg sync.WaitGroup
 	add := func(name string, s scope) *watcher {
-		all = append(all, newWatcher(u, name, s, from))
-		return all[len(all)-1]
+		w := newWatcher(u, name, s, from)
+		w.lists = len(all)%2 == 0
+		all = append(all, w)
+		return w
 	}
 	everything := scope{"/w", recursive}
 	for i := range 2 {
@@ -193,7 +195,7 @@ func (u *test) settle(t *testing.T, watchers []*watcher, roots []string) (newest
 	defer cancel()
 	last := map[string]uint64{}
 	for _, root := range roots {
-		u.insist(ctx, func() []*paddockv1.Operation { return []*paddockv1.Operation{setAccess(root, publicACL)} })
+		u.insist(ctx, func() []*paddockv1.Operation { return []*paddockv1.Operation{u.setAccess(root, publicACL)} })
 		last[root] = u.insist(ctx, func() []*paddockv1.Operation {
 			u.settled++
 			return []*paddockv1.Operation{u.set(root), u.create(fmt.Sprint(root, "/settled", u.settled))}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -116,9 +117,9 @@ func (r *record) insist(ctx context.Context, ops func() []*paddockv1.Operation) 
 func changeBy(op *paddockv1.Operation) change {
 	switch {
 	case op.GetCreate() != nil:
-		return change{kind: client.Created, path: op.GetCreate().GetPath(), data: digestOf(op.GetCreate().GetData()), secret: isSecret(op.GetCreate().GetAcl())}
+		return change{kind: client.Created, path: op.GetCreate().GetPath(), data: digestOf(op.GetCreate().GetData()), secret: isSecret(op.GetCreate().GetAcl()), list: listDigest(op.GetCreate().GetAcl())}
 	case op.GetSetAcl() != nil:
-		return change{kind: accessSet, path: op.GetSetAcl().GetPath(), secret: isSecret(op.GetSetAcl().GetAcl())}
+		return change{kind: accessSet, path: op.GetSetAcl().GetPath(), secret: isSecret(op.GetSetAcl().GetAcl()), list: listDigest(op.GetSetAcl().GetAcl())}
 	case op.GetSet() != nil:
 		return change{kind: client.DataChanged, path: op.GetSet().GetPath(), data: digestOf(op.GetSet().GetData())}
 	}
@@ -164,7 +165,28 @@ func someAccess() []*paddockv1.Acl {
 	return publicACL
 }
 
-func isSecret(acl []*paddockv1.Acl) bool { return len(acl) > 1 }
+func isSecret(acl []*paddockv1.Acl) bool {
+	return acl[0].GetPermissions()[0] != paddockv1.Permission_PERMISSION_READ
+}
+
+// another is an access list that means the same and is like no other.
+func (r *record) another(acl []*paddockv1.Acl) []*paddockv1.Acl {
+	n := r.number.Add(1)
+	id := fmt.Sprintf("10.%d.%d.%d", n>>16&255, n>>8&255, n&255)
+	return append(slices.Clone(acl), &paddockv1.Acl{Scheme: "ip", Id: id, Permissions: []paddockv1.Permission{paddockv1.Permission_PERMISSION_WRITE}})
+}
+
+// listDigest stands for an access list; 0 for none.
+func listDigest(acl []*paddockv1.Acl) digest {
+	if acl == nil {
+		return 0
+	}
+	var text []byte
+	for _, a := range acl {
+		text = fmt.Append(text, a.GetScheme(), ":", a.GetId(), ":", slices.Sorted(slices.Values(a.GetPermissions())), " ")
+	}
+	return digestOf(text)
+}
 
 // data is different each time; some is not UTF-8.
 func (r *record) data() []byte {
@@ -179,7 +201,7 @@ func (r *record) data() []byte {
 }
 
 func (r *record) create(path string) *paddockv1.Operation {
-	return &paddockv1.Operation{Operation: &paddockv1.Operation_Create{Create: &paddockv1.CreateRequest{Path: path, Data: r.data(), Acl: someAccess()}}}
+	return &paddockv1.Operation{Operation: &paddockv1.Operation_Create{Create: &paddockv1.CreateRequest{Path: path, Data: r.data(), Acl: r.another(someAccess())}}}
 }
 
 func (r *record) set(path string) *paddockv1.Operation {
@@ -187,8 +209,8 @@ func (r *record) set(path string) *paddockv1.Operation {
 }
 
 // setAccess sets who may read a znode.
-func setAccess(path string, acl []*paddockv1.Acl) *paddockv1.Operation {
-	return &paddockv1.Operation{Operation: &paddockv1.Operation_SetAcl{SetAcl: &paddockv1.SetAclRequest{Path: path, Acl: acl}}}
+func (r *record) setAccess(path string, acl []*paddockv1.Acl) *paddockv1.Operation {
+	return &paddockv1.Operation{Operation: &paddockv1.Operation_SetAcl{SetAcl: &paddockv1.SetAclRequest{Path: path, Acl: r.another(acl)}}}
 }
 
 func remove(path string) *paddockv1.Operation {
@@ -229,7 +251,7 @@ func (r *record) write(ctx context.Context, root string, names int) {
 			if rand.N(8) == 0 {
 				p = root
 			}
-			r.attempt(ctx, setAccess(p, someAccess()))
+			r.attempt(ctx, r.setAccess(p, someAccess()))
 		case n < 80:
 			r.attempt(ctx, remove(take()))
 		default:
