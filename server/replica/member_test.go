@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	"paddock/internal/zk"
 	"paddock/server/replica"
 	"paddock/server/request"
+	"paddock/storage/snapshot"
 	"paddock/storage/tree"
 )
 
@@ -203,6 +205,35 @@ func leaderOfThree(t *testing.T, change ...func(*replica.Config)) *member {
 		t.Fatalf("it is %v, %v", role, m.r.Consensus().Stage())
 	}
 	return m
+}
+
+// TestAStoredSnapshotKeepsAProposedConfiguration that its leader has, though an older one is in force: whoever starts with it must know
+// that both count.
+func TestAStoredSnapshotKeepsAProposedConfiguration(t *testing.T) {
+	m := lonely(t, func(c *replica.Config) { c.Core.Reconfig, c.Core.ConfigIn, c.Prep.Reconfig = true, configIn, true })
+	m.decide(2)
+	m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkUp, Link: link(2), Server: 2, Dialled: true}})
+	m.from(2, consensus.Message{Kind: consensus.MsgLeaderInfo, Zxid: 2 << 32, Protocol: consensus.ProtocolVersion})
+	const version, last = zk.Zxid(1<<32 | 5), zk.Zxid(1<<32 | 7)
+	theirs := tree.New(2)
+	theirs.SetConfig("server.1=a:1:2:participant\nserver.4=d:1:2:participant\nversion="+strconv.FormatInt(int64(version), 16), version, wallStart)
+	theirs.SetZxid(last)
+	m.step(replica.Event{Kind: replica.Consensus, Tree: theirs,
+		Core: &consensus.Event{Kind: consensus.Received, Link: link(2), Message: &consensus.Message{Kind: consensus.MsgSnap, Zxid: last}}})
+	if m.installed == nil {
+		t.Fatalf("nothing is stored: %v", m.r)
+	}
+	var file bytes.Buffer
+	if err := snapshot.WriteStream(t.Context(), &file, m.installed); err != nil {
+		t.Fatal(err)
+	}
+	stored, _, err := snapshot.ReadStream(&file, last, snapshot.StreamOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := replica.ProposedConfig(stored, m.r.Consensus().Ensemble()); got == nil || got.Version != version || !got.IsVoter(4) {
+		t.Errorf("whoever starts with it takes %v for proposed", got)
+	}
 }
 
 // TestMessagesLeaveInOrder: what is proposed while something is carried out, here by a client whose session is just decided,

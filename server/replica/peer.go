@@ -84,14 +84,20 @@ func (r *Replica) replaceTree(t *tree.Tree) {
 
 // showConfig writes the ensemble's configuration into the tree, where clients read it, unless a txn has done so. Watches of
 // the znode have been told by that txn; without one nobody is served who could have any.
+//
+// A newer one there is of a txn that may not be decided yet, when nobody is served. It stays: whoever starts with this history, or
+// with a snapshot of it, must know that both configurations count.
 func (r *Replica) showConfig() {
 	if r.cfg.Core == nil {
 		return
 	}
 	c := r.core.Ensemble()
-	ref, ok := r.tree.Find(zk.ConfigPath)
-	if ok && r.tree.Stored(ref).Mzxid == c.Version && sameConfig(r.tree.Data(ref), c) {
-		return
+	if ref, ok := r.tree.Find(zk.ConfigPath); ok {
+		at := r.tree.Stored(ref).Mzxid
+		undecided := r.cfg.Core.Reconfig && at > c.Version && at.Counter() != 0
+		if undecided || at == c.Version && sameConfig(r.tree.Data(ref), c) {
+			return
+		}
 	}
 	r.tree.SetConfig(c.String(), c.Version, r.wallMS)
 }
