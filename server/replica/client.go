@@ -137,7 +137,10 @@ func (r *Replica) connect(c *client, req *zk.ConnectRequest, eff Effects) {
 		return
 	case r.holding():
 		if password := req.Session.Password(); slices.Equal(req.Password, password[:]) {
-			r.sessions.Touch(req.Session, session.Negotiate(req.TimeoutMS, r.cfg.MinSessionMS, r.cfg.MaxSessionMS), r.nowMS)
+			timeout := session.Negotiate(req.TimeoutMS, r.cfg.MinSessionMS, r.cfg.MaxSessionMS)
+			if !r.local.Touch(req.Session, timeout, r.nowMS) {
+				r.sessions.Touch(req.Session, timeout, r.nowMS)
+			}
 		}
 		r.hold(held{client: c, connect: req})
 		return

@@ -61,6 +61,9 @@ func TestWhatWaitsKeepsItsSessionAlive(t *testing.T) {
 		{"a session is taken up and its client goes", func(*replica.Config) {}, func(m *member, s *zk.ConnectResponse, _ request.ClientID) {
 			m.gone(m.ask(zk.ConnectRequest{TimeoutMS: 2000, Session: s.Session, Password: s.Password[:]}))
 		}},
+		{"a local session is taken up and its client goes", localSessions, func(m *member, s *zk.ConnectResponse, _ request.ClientID) {
+			m.gone(m.ask(zk.ConnectRequest{TimeoutMS: 2000, Session: s.Session, Password: s.Password[:]}))
+		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			m := leaderOfThree(t, row.change)
