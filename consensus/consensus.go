@@ -71,8 +71,9 @@ type Config struct {
 	// ObserverMasters has followers serve observers, and an observer connect to a follower: observerMasterPort.
 	ObserverMasters bool
 
-	bug   bug  // a mistake planted by a test
-	plain bool // talks as ZooKeeper does even to servers of this make, for a test
+	bug      bug             // a mistake planted by a test
+	electing election.Config // with one that concerns elections
+	plain    bool            // talks as ZooKeeper does even to servers of this make, for a test
 }
 
 // setDefaults replaces what is 0.
@@ -161,11 +162,11 @@ func New(cfg Config) (*Core, error) {
 	}
 	c.configText = c.ensemble.String()
 	c.history.init(&cfg)
+	e := cfg.electing
+	e.Self, e.Committed, e.LastSeen = cfg.Self, c.ensemble, c.lastSeen
+	e.IntervalMinMS, e.IntervalMaxMS = cfg.ElectionIntervalMinMS, cfg.ElectionIntervalMaxMS
 	var err error
-	c.election, err = election.New(election.Config{
-		Self: cfg.Self, Committed: c.ensemble, LastSeen: c.lastSeen,
-		IntervalMinMS: cfg.ElectionIntervalMinMS, IntervalMaxMS: cfg.ElectionIntervalMaxMS,
-	})
+	c.election, err = election.New(e)
 	return c, err
 }
 

@@ -56,5 +56,6 @@ const (
 	bugNoAnswer
 	bugEndlessAnswers
 	bugEpochKept
+	bugNewcomersUnheard
 	bugs // how many there are
 )

@@ -30,7 +30,7 @@ func (e *Election) notified(ev Event, now int64, out *Actions) {
 	if e.role != Looking || !e.isVoter(ev.From) {
 		return
 	}
-	if n.Role == Looking && n.Vote.Leader == None {
+	if n.Role == Looking && n.Vote.Leader == None && e.bug != bugNewcomersUnheard {
 		e.catchUp(n.Vote.Round, now, out)
 	}
 	if !e.isVoter(n.Vote.Leader) {

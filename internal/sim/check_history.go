@@ -43,6 +43,9 @@ func (h *history) logged(p *process, z zk.Zxid, payload []byte) {
 		h.payloads[z] = bytes.Clone(payload)
 		if p.leading {
 			h.e.tenure.proposed(p, z, payload)
+			if text := configIn(payload); h.e.faults && text != "" {
+				h.e.upset(text)
+			}
 		}
 	case !bytes.Equal(before, payload):
 		h.e.fail("one history: server %d logs another txn %v than was logged before", p.m.id, z)

@@ -148,7 +148,7 @@ func (t *tenure) ended(p *process, st *sessionState, s zk.SessionID) {
 			}
 			timeout := int64(u.at.timeout)
 			for _, c := range u.contacts {
-				if c.server != u.at.p.m { // its last word to the leader may come late, with the timeout from there
+				if c.server != u.at.p.m || e.plan.masters { // its last word to the leader may come late, with the timeout from there
 					timeout = min(timeout, int64(c.timeoutMS))
 				}
 			}

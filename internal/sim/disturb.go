@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"syscall"
 
 	"paddock/consensus/quorum"
@@ -11,11 +12,25 @@ import (
 // disturbLater arranges for the next thing to go wrong.
 func (e *ensemble) disturbLater() {
 	e.in(e.between(e.plan.everyMS/4, e.plan.everyMS*2), func() {
-		if e.faults && e.err == nil {
-			e.disturb()
-			e.disturbLater()
+		if !e.faults || e.err != nil {
+			return
 		}
+		if e.nowMS >= e.lullMS {
+			e.disturb()
+			e.disturbMore()
+		}
+		e.disturbLater()
 	})
+}
+
+// disturbMore lets go wrong as well what some worlds are for.
+func (e *ensemble) disturbMore() {
+	if e.plan.transfers {
+		e.handOver()
+	}
+	if e.plan.stalls {
+		e.stall()
+	}
 }
 
 // disturb lets one thing go wrong, or an operator do something.
@@ -91,7 +106,11 @@ func (e *ensemble) operate(m *member) {
 			u.lose("another connection takes over") // and the server does not notice
 		}
 	case 4:
-		p.post(p.transfer)
+		p.post(func() {
+			if p.leading {
+				p.transfer(quorum.ServerID(e.rng.IntN(len(e.members) + 1)))
+			}
+		})
 	case 5:
 		m.wipe()
 	}
@@ -131,4 +150,97 @@ func (e *ensemble) partition() {
 	what := []string{"halves", "bridge", "one-way", "one cut off"}[kind]
 	e.count(what)
 	e.trace.add("%d partition: %s, bridge %d, sides %v", e.nowMS, what, bridge+1, side)
+}
+
+// upset is what goes wrong, in some worlds, when a configuration is proposed.
+func (e *ensemble) upset(text string) {
+	next, err := quorum.ParseConfig(text)
+	switch {
+	case err != nil:
+		e.fail("a configuration is proposed: %w", err)
+	case e.plan.sweeping && e.plan.crashes && !next.Met(e.history.config.IsVoter) && !e.chance(4):
+		e.surprise()
+	case e.plan.stalls:
+		e.slowDemotion()
+	}
+}
+
+// surprise is what goes wrong while so many voters are to be replaced that the new ones are needed: these hear nothing more of the old
+// ones, which then lose their power or are killed.
+func (e *ensemble) surprise() {
+	clear(e.blocked)
+	for _, m := range e.members {
+		if !e.history.config.IsVoter(m.id) {
+			continue
+		}
+		crash := func(killed bool) {
+			if e.faults {
+				m.crash(killed)
+			}
+		}
+		killed := e.chance(2)
+		e.in(e.between(5, 40), func() { crash(killed) })
+		if e.chance(3) { // and again when it has come back
+			e.in(e.between(1000, 3000), func() { crash(true) })
+		}
+		for _, other := range e.members {
+			if !e.history.config.IsVoter(other.id) {
+				e.blocked[[2]quorum.ServerID{m.id, other.id}], e.blocked[[2]quorum.ServerID{other.id, m.id}] = true, true
+			}
+		}
+	}
+	e.lullMS = e.nowMS + e.between(500, 8000)
+	e.count("cut off and crashed")
+}
+
+// stall has what a follower asks its leader come late, and breaks its other connections meanwhile.
+func (e *ensemble) stall() {
+	m := e.members[e.rng.IntN(len(e.members))]
+	if m.p == nil || !m.p.slowToLeader() || e.chance(2) {
+		return
+	}
+	e.in(e.between(1, 200), func() {
+		for _, l := range slices.Clone(e.links) {
+			if a, b := &l.ends[0], &l.ends[1]; (a.p == m.p || b.p == m.p) && a.lateMS == 0 {
+				l.reset(e)
+			}
+		}
+	})
+}
+
+// slowToLeader makes the connection to a leader slow in that direction. It is false if there is none.
+func (p *process) slowToLeader() bool {
+	for _, l := range p.e.links {
+		if a, b := &l.ends[0], &l.ends[1]; a.p == p && b.p.leading && !a.closed {
+			a.lateMS = p.e.between(300, 850)
+			return true
+		}
+	}
+	return false
+}
+
+// slowDemotion makes the connections to a leader slow that proposes another configuration.
+func (e *ensemble) slowDemotion() {
+	for _, m := range e.members {
+		if m.p != nil && e.chance(2) {
+			m.p.slowToLeader()
+		}
+	}
+}
+
+// handOver has leadership handed to a server, which the leader may lose sight of before.
+func (e *ensemble) handOver() {
+	l, m := e.newestLeader(), e.members[e.rng.IntN(len(e.members))]
+	if l == nil || l.m == m {
+		return
+	}
+	if e.chance(2) {
+		there, back := [2]quorum.ServerID{l.m.id, m.id}, [2]quorum.ServerID{m.id, l.m.id}
+		e.blocked[there], e.blocked[back] = true, true
+		e.in(e.between(200, 2000), func() {
+			delete(e.blocked, there)
+			delete(e.blocked, back)
+		})
+	}
+	l.in(e.between(0, 200), func() { l.transfer(m.id) })
 }

@@ -22,8 +22,9 @@
 // milliseconds. A network carries their messages in order, late, and not at all; clients move between servers. A server
 // loses its power at any change of its disk, stops for a while, has its clock set, is cut off from others, gets an empty disk.
 // Configurations change and leadership is handed over. Some ensembles have groups and weights, some sessions that are local to a
-// server, and some members serve reads alone while they have no leader; in some, clients seldom write and often sync (worlds.go). In the
-// end all faults cease, and everybody must serve and have the same.
+// server, and some members serve reads alone while they have no leader; in some, clients seldom write and often sync,
+// leadership is handed over all the time, or many voters are replaced at once and crash over it (worlds.go). In the end all faults
+// cease, and everybody must serve and have the same.
 //
 //   - What is decided becomes the model's, in the order of the zxids; so replies, events and trees of all servers are compared
 //     with the same model as one server's. What no server knows, such as who led which epoch, is in check_history.go and

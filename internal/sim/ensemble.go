@@ -17,7 +17,8 @@ type EnsembleOptions struct {
 	Seed  uint64
 	Plant Exhibit
 	Trace io.Writer // takes every line of the trace; may be nil
-	// Always names a setting that the world has whatever the seed says: "groups", "local", "readonly" or "reads"; "" for none.
+	// Always names settings that the world has whatever the seed says, between commas: "groups", "local", "readonly", "reads",
+	// "transfers", "reconfig", "masters"; "" for none.
 	Always string
 	// Traced has a trace written down from the start. Otherwise that is only done, by playing again, for a seed that fails:
 	// it costs a third of all time.
@@ -80,7 +81,8 @@ type ensemble struct {
 	opt    EnsembleOptions
 	plan   ensemblePlan
 	agenda agenda
-	faults bool // things go wrong
+	faults bool  // things go wrong
+	lullMS int64 // but nothing more until then
 	calmMS int64
 	quiet  bool // users do nothing more
 
@@ -227,6 +229,7 @@ func (e *ensemble) calm() {
 	e.faults = false
 	clear(e.blocked)
 	for _, l := range e.links {
+		l.ends[0].lateMS, l.ends[1].lateMS = 0, 0
 		if l.dead {
 			l.reset(e)
 		}

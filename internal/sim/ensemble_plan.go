@@ -36,6 +36,7 @@ type ensemblePlan struct {
 	partitions   bool
 	pauses       bool
 	reconfig     bool
+	reconfigIn   int // one request in so many is for another configuration
 	rollover     uint32
 	wipes        bool
 	masters      bool // followers serve observers
@@ -44,6 +45,9 @@ type ensemblePlan struct {
 	local      bool   // sessions are local to a server
 	upgrade    bool   // until they are to own an ephemeral
 	reads      bool   // clients write little, and ask for the newest often
+	stalls     bool   // what followers ask their leader is often late, and then observers leave them
+	transfers  bool   // when something has gone wrong, leadership is often handed over
+	sweeping   bool   // a reconfiguration may change any number of roles at once, and the voters may lose their power over it
 	readOnlyMS int64  // how long a member looks for a leader before it serves reads alone; 0 for never
 }
 
@@ -89,7 +93,7 @@ func makeEnsemblePlan(rng *rand.Rand) ensemblePlan {
 	}
 	switch rng.IntN(8) {
 	case 0, 1:
-		p.reconfig = true
+		p.reconfig, p.reconfigIn = true, 60
 		p.members = []string{"vvvn", "vvvnn", "vvvvo", "vvon"}[rng.IntN(4)]
 	case 2:
 		p.rollover = 60

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	alwaysFlag = flag.String("always", "", "a setting that every ensemble has: groups, local, readonly or reads")
+	alwaysFlag = flag.String("always", "", "settings that every ensemble has, between commas: groups, local, readonly, reads, transfers, reconfig, masters")
 	plantFlag  = flag.Int("exhibit", 0, "plant this mistake in an ensemble, by its number")
 )
 

@@ -1,7 +1,7 @@
 package sim
 
 // Exhibit is a mistake that a run of several servers plants: one that ZooKeeper, ClickHouse Keeper or etcd once had, or
-// that a rule of the protocol is there to prevent. Those in consensus itself need the build tag museum.
+// that a rule of the protocol is there to prevent. Those in the server itself need the build tag museum.
 type Exhibit uint8
 
 // The exhibits that are planted around the real code.
@@ -36,7 +36,7 @@ const (
 	exhibitNeverUpgrades
 	exhibitUpgradeLost
 	exhibitCountsHeads
-	// And those in consensus.
+	// And those in it.
 	exhibitJoinsBeforeDurable
 	exhibitEpochBeforeHistory
 	exhibitVotesForCommitted
@@ -52,6 +52,10 @@ const (
 	exhibitConfirmsAtOnce
 	exhibitKeepsHistoryOverSnap
 	exhibitKeepsHistoryOverTrunc
+	exhibitNewcomersUnheard
+	exhibitLocalsOutliveRelay
+	exhibitLocalsComeToMaster
+	exhibitHeldUnheard
 	exhibits
 )
 
@@ -60,8 +64,8 @@ type label struct {
 	exhibit  Exhibit
 	from     string // whose tracker tells of it, or of its family; "" for a rule that nobody is known to have broken just so
 	what     string
-	core     string // its name in consensus; "" for those planted around it
-	always   string // the setting that its worlds have, as EnsembleOptions.Always; "" for none of these
+	inside   string // its name in replica, consensus or election; "" for those planted around them
+	always   string // the settings that its worlds have, as EnsembleOptions.Always; "" for none of these
 	seedsMax int    // within so many seeds it is found
 }
 
@@ -110,6 +114,10 @@ var labels = []label{
 	{exhibitConfirmsAtOnce, "", "a leader answers a sync without asking whether it still leads", "confirms at once", worldReads, 600},
 	{exhibitKeepsHistoryOverSnap, "ZOOKEEPER-3642", "memory still holds what was logged before a snapshot was taken", "keeps history over snap", "", 60},
 	{exhibitKeepsHistoryOverTrunc, "", "memory still holds what was truncated", "keeps history over trunc", "", 60},
+	{exhibitNewcomersUnheard, "", "voters take no notice of who is to vote, has not heard of it, and is a round ahead", "newcomers unheard", worldReconfig, 60},
+	{exhibitLocalsOutliveRelay, "", "the local sessions of an observer outlive its observer master", "locals outlive relay", worldLocalMasters, 200},
+	{exhibitLocalsComeToMaster, "", "local sessions live on when their server gets an observer master", "locals come to master", worldLocalMasters, 200},
+	{exhibitHeldUnheard, "", "what waits for a leader that may not propose is no word of its session", "held unheard", worldLocalTransfers, 200},
 }
 
 // String is what is wrong.

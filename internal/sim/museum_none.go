@@ -2,7 +2,7 @@
 
 package sim
 
-import "paddock/consensus"
+import "paddock/server/replica"
 
-// plantCore has a Core made from cfg make a mistake. It is false: only builds with the tag museum have mistakes to make.
-func plantCore(*consensus.Config, string) bool { return false }
+// plantInside has a Replica made from cfg make a mistake. It is false: only builds with the tag museum have mistakes to make.
+func plantInside(*replica.Config, string) bool { return false }

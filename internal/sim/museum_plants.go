@@ -41,11 +41,11 @@ func (m *member) plantFS(f vfs.FS) vfs.FS {
 	return f
 }
 
-// plantCore has consensus make its mistakes.
-func (m *member) plantCore(cfg *consensus.Config) {
+// plantInside has the replica or consensus make their mistakes.
+func (m *member) plantInside(cfg *replica.Config) {
 	for _, l := range labels {
-		if l.core != "" && m.e.has(l.exhibit) && !plantCore(cfg, l.core) {
-			m.e.fail("consensus cannot make this mistake: %s", l.core)
+		if l.inside != "" && m.e.has(l.exhibit) && !plantInside(cfg, l.inside) {
+			m.e.fail("no server can make this mistake: %s", l.inside)
 		}
 	}
 }
@@ -107,7 +107,7 @@ func (p *process) plantClock(ev *replica.Event) {
 
 // plantConfig changes what a server is told of its ensemble and of its sessions.
 func (m *member) plantConfig(cfg *replica.Config) {
-	m.plantCore(cfg.Core)
+	m.plantInside(cfg)
 	switch {
 	case m.e.has(exhibitNeverUpgrades):
 		cfg.UpgradeSessions = false

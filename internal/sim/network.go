@@ -32,6 +32,7 @@ type linkEnd struct {
 	closed bool
 	queue  []packet
 	moving bool
+	lateMS int64 // everything sent takes so much longer
 
 	announced bool    // NEWLEADER was sent
 	given     zk.Zxid // what was decided then
@@ -100,7 +101,7 @@ func (p *process) send(id consensus.LinkID, k packet) bool {
 		return false
 	}
 	e := p.e
-	k.atMS = e.nowMS + e.between(0, 4)
+	k.atMS = e.nowMS + e.between(0, 4) + a.lateMS
 	if e.faults && e.chance(40) {
 		k.atMS += e.between(10, 200)
 	}

@@ -26,7 +26,22 @@ func (e *ensemble) reconfigure(u *user) *zk.Request {
 			roles[i] = 'v'
 		}
 	}
-	roles[e.rng.IntN(len(roles))] = "vvon"[e.rng.IntN(4)]
+	switch i := e.rng.IntN(len(roles)); {
+	case e.plan.sweeping && e.chance(2): // all are replaced
+		for i, role := range roles {
+			if roles[i] = 'v'; role == 'v' {
+				roles[i] = 'o'
+			}
+		}
+	case e.plan.sweeping:
+		for i := range roles {
+			roles[i] = "vvon"[e.rng.IntN(4)]
+		}
+	case e.plan.stalls:
+		roles[i] = "vo"[e.rng.IntN(2)]
+	default:
+		roles[i] = "vvon"[e.rng.IntN(4)]
+	}
 	if strings.Count(string(roles), "v") < 2 {
 		roles = []byte(strings.Replace(e.plan.members, "n", "v", 1))
 	}
@@ -75,8 +90,8 @@ func (h *history) setConfig(z zk.Zxid, text string) error {
 	return nil
 }
 
-// transfer asks a leader to hand leadership over.
-func (p *process) transfer() {
+// transfer asks a leader to hand leadership over, to whom it chooses if to is 0.
+func (p *process) transfer(to quorum.ServerID) {
 	if !p.leading {
 		return
 	}
@@ -85,7 +100,6 @@ func (p *process) transfer() {
 		z = epochStart(p.epoch) + 1
 	}
 	rec := txn.Record{Header: txn.Header{Zxid: z, TimeMS: p.wallMS(), Type: zk.OpError}, Txn: txn.Txn{Type: zk.OpError}}
-	to := quorum.ServerID(p.e.rng.IntN(len(p.e.members) + 1))
 	p.e.count("transfer asked")
 	p.consensus(consensus.Event{Kind: consensus.TransferTo, Server: to, Payload: rec.Append(nil)}, nil)
 }

@@ -174,7 +174,7 @@ func (u *user) submit(n int) {
 	e, a := u.e, u.at
 	for i := 0; i < n; i++ {
 		var req *zk.Request
-		if e.plan.reconfig && e.chance(60) {
+		if e.plan.reconfig && e.chance(e.plan.reconfigIn) {
 			req = e.reconfigure(u)
 		} else {
 			req = e.request(&u.caller)

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"paddock/consensus/quorum"
 	"paddock/internal/zk"
@@ -13,10 +15,16 @@ import (
 
 // What EnsembleOptions.Always takes.
 const (
-	worldGroups   = "groups"
-	worldLocal    = "local"
-	worldReadOnly = "readonly"
-	worldReads    = "reads"
+	worldGroups    = "groups"
+	worldLocal     = "local"
+	worldReadOnly  = "readonly"
+	worldReads     = "reads"
+	worldTransfers = "transfers"
+	worldReconfig  = "reconfig"
+	worldMasters   = "masters"
+
+	worldLocalMasters   = worldLocal + "," + worldMasters
+	worldLocalTransfers = worldLocal + "," + worldTransfers
 )
 
 // groupings are ensembles whose quorums are majorities of groups.
@@ -29,22 +37,39 @@ var groupings = []struct{ members, text string }{
 	{"vvvvoo", "group.1=1:2\ngroup.2=3\ngroup.3=4\n"},
 }
 
-// extend draws these settings. always is one that the world has in any case, or "".
+// extend draws these settings. always are those that the world has in any case, between commas.
 func (p *ensemblePlan) extend(rng *rand.Rand, always string) {
-	groups, local, readOnly := rng.IntN(10) == 0, rng.IntN(10) == 0, rng.IntN(10) == 0
-	if groups || always == worldGroups {
+	names := strings.Split(always, ",")
+	has := func(world string) bool { return rng.IntN(10) == 0 || slices.Contains(names, world) }
+	groups, local, readOnly := has(worldGroups), has(worldLocal), has(worldReadOnly)
+	if groups {
 		g := groupings[rng.IntN(len(groupings))]
 		p.members, p.groups = g.members, g.text
 		p.reconfig, p.wipes = false, false // ZooKeeper has no reconfiguration with groups; and one server may be a quorum
 	}
-	if local || always == worldLocal {
+	if local {
 		p.local, p.upgrade = true, rng.IntN(3) > 0
 	}
-	if readOnly || always == worldReadOnly {
+	if readOnly {
 		p.readOnlyMS = int64(200 + rng.IntN(600))
 	}
-	if rng.IntN(10) == 0 || always == worldReads {
+	if has(worldReads) {
 		p.reads, p.pauses = true, true // a leader that was paused answers at once only if nothing is in flight
+	}
+	rare := rng.IntN(20)
+	if rare == 0 || slices.Contains(names, worldTransfers) { // and sessions that do not outlast the wait
+		p.transfers, p.everyMS, p.timeoutMS = true, 150, 1000
+	}
+	if (rare == 1 || slices.Contains(names, worldReconfig)) && p.groups == "" {
+		p.sweeping, p.reconfig, p.reconfigIn, p.crashes = true, true, 12, true
+		p.rollover, p.marker, p.wipes = 0, false, false
+		p.members = []string{"vvoo", "vvvoo", "ovvo"}[rng.IntN(3)]
+		p.historyTxns, p.findBytes, p.recentTxns = 1, 1, 3 // so that who comes back is sent a snapshot
+	}
+	if slices.Contains(names, worldMasters) && p.groups == "" { // others have them one time in five
+		p.masters, p.stalls, p.members = true, true, "vvvoo"
+		p.reconfig, p.reconfigIn = true, 15
+		p.rollover, p.marker, p.wipes = 0, false, false
 	}
 }
 

@@ -136,7 +136,7 @@ func (r *Replica) connect(c *client, req *zk.ConnectRequest, eff Effects) {
 		r.close(c, request.CloseNotServing, eff)
 		return
 	case r.holding():
-		if password := req.Session.Password(); slices.Equal(req.Password, password[:]) {
+		if password := req.Session.Password(); slices.Equal(req.Password, password[:]) && r.cfg.bug != bugHeldUnheard {
 			timeout := session.Negotiate(req.TimeoutMS, r.cfg.MinSessionMS, r.cfg.MaxSessionMS)
 			if !r.local.Touch(req.Session, timeout, r.nowMS) {
 				r.sessions.Touch(req.Session, timeout, r.nowMS)

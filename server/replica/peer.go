@@ -149,7 +149,8 @@ func (r *Replica) follow(a *consensus.Action, eff Effects) {
 	}
 	r.showConfig()
 	r.learner = learner{touched: map[zk.SessionID]int32{}, asking: map[zk.SessionID]request.ClientID{}, through: map[zk.SessionID]consensus.LinkID{}}
-	if r.learner.relayed = r.core.Master() != a.Server; r.learner.relayed {
+	r.learner.relayed = r.core.Master() != a.Server
+	if r.learner.relayed && r.cfg.bug != bugLocalsOutliveRelay && r.cfg.bug != bugLocalsComeToMaster {
 		r.eachLocal(r.forgetLocal)
 	}
 	r.keepLocals()
@@ -162,7 +163,7 @@ func (r *Replica) lose(reason string, eff Effects) {
 	r.serving, r.role = false, consensus.Looking
 	r.lookingMS = r.nowMS
 	r.closeAll(request.CloseNotServing, eff)
-	if r.learner.relayed {
+	if r.learner.relayed && r.cfg.bug != bugLocalsOutliveRelay {
 		r.eachLocal(r.forgetLocal)
 	}
 	r.waiting, r.held = queue.Queue[wait]{}, queue.Queue[held]{}

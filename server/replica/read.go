@@ -18,7 +18,7 @@ import (
 // INVARIANT(session-fifo): a request is answered after every earlier request of its client.
 func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 	if r.holds(c, req) {
-		if c.state == open {
+		if c.state == open && r.cfg.bug != bugHeldUnheard {
 			r.touch(c) // it is heard of now, whenever it is answered
 		}
 		r.hold(held{client: c, req: req, at: at})

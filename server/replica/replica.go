@@ -47,6 +47,8 @@ type Config struct {
 	ContainerCheckMS     int64
 	ContainerNeverUsedMS int64 // 0 leaves containers alone that never had a child
 	ContainerPerMinute   int64
+
+	bug bug // a mistake planted by a test
 }
 
 // inflight is a txn that has been proposed and not been applied.
