@@ -181,7 +181,9 @@ func (r *Replica) claim(f *inflight) {
 		return
 	}
 	if c.state == connecting {
-		if h.Type == zk.OpCreateSession {
+		// Who takes a session up that has just become a global one waits for the leader's word nevertheless: that comes to the leader
+		// after whatever else does meanwhile, and what was asked by then would come after what the client asks elsewhere later.
+		if by, renews := r.learner.asking[h.Session]; h.Type == zk.OpCreateSession && !(renews && by == c.id) {
 			f.client = c.id
 		}
 		return

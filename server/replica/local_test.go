@@ -87,6 +87,24 @@ func TestALocalSessionBecomesGlobalWithItsFirstEphemeral(t *testing.T) {
 	}
 }
 
+// TestWhoTakesUpANewGlobalSessionWaitsForTheLeadersWord: that the session was opened, which comes earlier, is not enough. The leader's
+// word would move the session back once the client has gone on elsewhere, and what it had asked here be done after what it asks there.
+func TestWhoTakesUpANewGlobalSessionWaitsForTheLeadersWord(t *testing.T) {
+	for lost, says := range map[consensus.MessageKind][]string{0: {"connected 8000"}, consensus.MsgRevalidate: nil} {
+		tr := serversOf(t, false, trioText, upgrading)
+		_, n := tr.roles()
+		c := n.connect(0, nil)
+		s := n.sessions[c]
+		tr.lost = lost
+		n.give(replica.Event{Kind: replica.Request, Client: c, Request: &zk.Request{Xid: 1, Op: zk.OpCreate, Path: "/e", Mode: zk.Ephemeral, ACL: zk.OpenACL, TTLMS: -1}})
+		again := n.connect(s.Session, s.Password[:])
+		if _, known := n.r.Tree().Session(s.Session); !known {
+			t.Fatal("the session is still a local one")
+		}
+		n.expect(again, says...)
+	}
+}
+
 // TestALocalSessionExpires where it lives.
 func TestALocalSessionExpires(t *testing.T) {
 	m := newMember(t, localSessions)

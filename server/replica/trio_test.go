@@ -26,8 +26,9 @@ type trio struct {
 	links   consensus.LinkID
 	ends    map[consensus.LinkID]*node // who is on this side of a link; the other end is link^1
 	nowMS   int64
-	cut     *node // nothing gets from it or to it
-	deaf    *node // hears no answers to pings
+	cut     *node                 // nothing gets from it or to it
+	deaf    *node                 // hears no answers to pings
+	lost    consensus.MessageKind // gets nowhere
 }
 
 // node is one of them. It leaves what concerns clients to a world.
@@ -188,7 +189,7 @@ func (n *node) Peer(a *consensus.Action) {
 		tr.nodes[a.Server].soon(consensus.Event{Kind: consensus.LinkUp, Link: theirs, Server: n.id})
 		n.soon(consensus.Event{Kind: consensus.LinkUp, Link: mine, Server: a.Server, Dialled: true})
 	case consensus.Send:
-		if to := tr.ends[a.Link^1]; to != nil && tr.cut != n && tr.cut != to && !tr.unheard(to, a.Message) {
+		if to := tr.ends[a.Link^1]; to != nil && tr.cut != n && tr.cut != to && a.Message.Kind != tr.lost && !tr.unheard(to, a.Message) {
 			m := *a.Message
 			if tr.plain && m.Protocol != 0 {
 				m.Protocol = consensus.ProtocolVersion
