@@ -108,7 +108,7 @@ func (j *judgement) wrong(t told, got, want change, may verdict) string {
 	if t.ofParent(want) {
 		secret = t.stranger && want.parent && !j.accesses.dark[t.path]
 	}
-	lists := len(j.accesses.of[want.path]) != 1 || j.accesses.gone[want.path]
+	lists := len(j.accesses.of[want.path]) != 1 || j.accesses.gone[want.path] || j.accesses.dark[want.path] // it may have had more than one
 	switch {
 	case may == never || fromMemory && secret:
 		return "it is secret"

@@ -208,6 +208,24 @@ func TestTheJudgeKnowsWatchesThatAreOverAfterOneChange(t *testing.T) {
 	}
 }
 
+// A list that was set in doubt may have been set: a log tells the data of no change of a znode whose list may have been another.
+func TestTheJudgeKnowsListsInDoubt(t *testing.T) {
+	for doubt, fault := range map[bool]bool{false: true, true: false} {
+		writes := []write{
+			{changes: []change{{kind: client.Created, path: "/w/q", data: 5}}, zxid: 2},
+			{changes: []change{{kind: client.DataChanged, path: "/w/q", data: 6}}, zxid: 3},
+		}
+		if doubt {
+			writes = append(writes, write{changes: []change{{kind: accessSet, path: "/w/q", list: 7}}})
+		}
+		reader := told{name: "reader", scope: scope{"/w", recursive},
+			stretches: []stretch{{after: 2, upTo: 3, told: []change{{kind: client.DataChanged, path: "/w/q", zxid: 3}}}}}
+		if faults, _ := judge(writes, []told{reader}, 99); fault != (len(faults) > 0) {
+			t.Errorf("a list in doubt: %v; %q", doubt, faults)
+		}
+	}
+}
+
 // What is told without its data may be one of several writes in doubt; a change that nobody asked for is none of them.
 func TestTheJudgeKnowsWritesInDoubtToldWithoutData(t *testing.T) {
 	for name, c := range map[string]struct {
