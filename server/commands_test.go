@@ -9,11 +9,12 @@ import (
 	"testing"
 
 	"paddock/internal/client"
+	"paddock/internal/freeport"
 	"paddock/internal/zk"
 )
 
 func TestCommandsOverHTTP(t *testing.T) {
-	port := freePort(t)
+	port := freeport.Take(t)
 	r := start(t, t.TempDir(), fmt.Sprint("httpPort=", port), "httpAddress=127.0.0.1", "DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=")
 	r.await("HTTP port open")
 	c := r.dial(client.Options{})
@@ -55,7 +56,7 @@ func TestCommandsOverHTTP(t *testing.T) {
 }
 
 func TestCommandsAtAnotherPath(t *testing.T) {
-	port := freePort(t)
+	port := freeport.Take(t)
 	r := start(t, t.TempDir(), fmt.Sprint("httpPort=", port), "httpAddress=127.0.0.1", "admin.commandURL=/zk/admin/")
 	r.await("HTTP port open")
 	defer http.DefaultClient.CloseIdleConnections()

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"paddock/internal/client"
+	"paddock/internal/freeport"
 	"paddock/internal/zk"
 	"paddock/server/config"
 	"paddock/server/grpcapi"
@@ -74,22 +75,11 @@ type running struct {
 	over   bool
 }
 
-// freePort is a port that nobody listens on at the moment.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // load is the configuration of a server in dir with a free client port and no other, changed by args.
 func load(t *testing.T, dir string, args ...string) (*config.Config, []config.Notice) {
 	t.Helper()
 	all := args
-	for _, other := range []string{"dataDir=" + dir, "clientPort=" + strconv.Itoa(freePort(t)), "clientPortAddress=127.0.0.1", "grpcPort=0", "httpPort=0"} {
+	for _, other := range []string{"dataDir=" + dir, "clientPort=" + strconv.Itoa(freeport.Take(t)), "clientPortAddress=127.0.0.1", "grpcPort=0", "httpPort=0"} {
 		key, _, _ := strings.Cut(other, "=")
 		if !slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, key+"=") }) {
 			all = append(all, other)
@@ -430,7 +420,7 @@ func (r *running) fetch() grpcapi.Status {
 }
 
 func TestStatus(t *testing.T) {
-	r := start(t, t.TempDir(), fmt.Sprint("grpcPort=", freePort(t)), "snapCount=1")
+	r := start(t, t.TempDir(), fmt.Sprint("grpcPort=", freeport.Take(t)), "snapCount=1")
 	c := r.dial(client.Options{})
 	do(t, c, zk.Request{Op: zk.OpCreate, Path: "/e", Data: []byte("1234"), Mode: zk.Ephemeral})
 	zxid := do(t, c, zk.Request{Op: zk.OpExists, Path: "/e", Watch: true}).Zxid
@@ -463,7 +453,7 @@ func TestStatus(t *testing.T) {
 }
 
 func TestTheHTTPPortAnswers(t *testing.T) {
-	port := freePort(t)
+	port := freeport.Take(t)
 	r := start(t, t.TempDir(), fmt.Sprint("httpPort=", port))
 	r.await("HTTP port open")
 	for _, path := range []string{"/livez", "/readyz", "/v1/status", "/metrics"} {

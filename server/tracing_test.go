@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	paddockv1 "paddock/gen/paddock/v1"
+	"paddock/internal/freeport"
 	"paddock/server/config"
 	"paddock/server/grpcapi"
 )
@@ -119,7 +120,7 @@ func TestACollectorIsToldOfEachPartOfACall(t *testing.T) {
 	defer g.Stop()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+l.Addr().String())
 
-	port, httpPort := freePort(t), freePort(t)
+	port, httpPort := freeport.Take(t), freeport.Take(t)
 	r := start(t, t.TempDir(), fmt.Sprint("grpcPort=", port), fmt.Sprint("httpPort=", httpPort))
 	conn, err := grpcapi.Dial(fmt.Sprint("127.0.0.1:", port), nil)
 	if err != nil {
@@ -186,7 +187,7 @@ func TestACollectorThatIsNotThereHoldsUpNothing(t *testing.T) {
 	}
 	defer l.Close() // accepts nothing
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+l.Addr().String())
-	port := freePort(t)
+	port := freeport.Take(t)
 	r := start(t, t.TempDir(), fmt.Sprint("grpcPort=", port))
 	conn, err := grpcapi.Dial(fmt.Sprint("127.0.0.1:", port), nil)
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"paddock/internal/freeport"
 )
 
 // doorLoad is one goal of the doors for programs: gRPC and HTTP.
@@ -71,7 +73,7 @@ func measureDoors(t *testing.T, s settings, rep *report) {
 	var sides [2]*server
 	for i, k := range rep.sides {
 		sides[i] = newServer(t, k, fmt.Sprintf("%s/doors%d", s.dir, i), 0)
-		sides[i].grpc, sides[i].http = fmt.Sprintf("127.0.0.1:%d", freePort(t)), fmt.Sprintf("127.0.0.1:%d", freePort(t))
+		sides[i].grpc, sides[i].http = fmt.Sprintf("127.0.0.1:%d", freeport.Take(t)), fmt.Sprintf("127.0.0.1:%d", freeport.Take(t))
 		if _, err := sides[i].start(); err != nil {
 			t.Fatal(err)
 		}

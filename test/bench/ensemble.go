@@ -4,12 +4,12 @@ package bench
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"paddock/internal/bench"
+	"paddock/internal/freeport"
 )
 
 // ensembleSize is how many servers an ensemble has here.
@@ -80,7 +80,7 @@ func startEnsemble(t *testing.T, k kind, dir string) (list []*server) {
 		if err := os.WriteFile(filepath.Join(s.data(), "myid"), fmt.Appendln(nil, i+1), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		lines = append(lines, fmt.Sprintf("server.%d=127.0.0.1:%d:%d", i+1, freePort(t), freePort(t)))
+		lines = append(lines, fmt.Sprintf("server.%d=127.0.0.1:%d:%d", i+1, freeport.Take(t), freeport.Take(t)))
 		list = append(list, s)
 	}
 	for _, s := range list {
@@ -95,17 +95,6 @@ func startEnsemble(t *testing.T, k kind, dir string) (list []*server) {
 		}
 	}
 	return list
-}
-
-// freePort is a port of the loopback interface that nobody listens on.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // runEnsemble runs one load on an ensemble.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"paddock/internal/freeport"
 	"paddock/internal/zk"
 )
 
@@ -33,7 +34,7 @@ func assemble(t *testing.T, kinds []string, extra ...string) *ensemble {
 		}
 		var ports [2]int
 		for j := range ports {
-			if ports[j], err = freePort(); err != nil {
+			if ports[j], err = freeport.Find(); err != nil {
 				t.Fatal(err)
 			}
 		}

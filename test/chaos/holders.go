@@ -19,7 +19,8 @@ import (
 // holderDeadline is within what the programs in testdata/migration do what they are told, or say what is wrong.
 const holderDeadline = 4 * time.Minute
 
-// holderTimeout is the session timeout of the clients in them, in seconds.
+// holderTimeout is the session timeout of the clients in them, in seconds. It is twice the initLimit that their ensembles have: a
+// ZooKeeper that leads and whose follower has given it up, as may happen on a busy machine, notices after that.
 const holderTimeout = "20"
 
 // waitersOneIn is how many clients there are to one that waits for another's lock.

@@ -56,7 +56,7 @@ func TestImportUnderClients(t *testing.T) {
 	if testing.Short() {
 		clients = 10
 	}
-	settings := []string{"tickTime=1000", "initLimit=20", "syncLimit=10", "maxSessionTimeout=60000"}
+	settings := []string{"tickTime=1000", "initLimit=10", "syncLimit=10", "maxSessionTimeout=60000"}
 	old := assemble(t, []string{java, java, java}, settings...)
 	old.launch(t)
 	old.await(t)

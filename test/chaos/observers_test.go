@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"paddock/internal/client"
+	"paddock/internal/freeport"
 	"paddock/internal/zk"
 )
 
@@ -120,7 +121,7 @@ func TestObserverMasters(t *testing.T) {
 // assembleMasters gives each server an address of its own, since all voters serve observers on the same port.
 func assembleMasters(t *testing.T, kinds []string) *ensemble {
 	t.Helper()
-	port, err := freePort()
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"paddock/internal/freeport"
 )
 
 // The two servers.
@@ -63,7 +64,7 @@ type process struct {
 
 // newProcess describes a server with its data in data and the rest in work; it is not started.
 func newProcess(kind, data, work string, extra ...string) (*process, error) {
-	port, err := freePort()
+	port, err := freeport.Find()
 	if err != nil {
 		return nil, err
 	}
@@ -341,25 +342,4 @@ func (p *process) complaints() []string {
 func (p *process) logTail() string {
 	lines := bytes.Split(bytes.TrimSpace([]byte(p.output())), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-25):], []byte("\n")))
-}
-
-// Ports are taken below the range from which Linux gives ports to outgoing connections: whoever keeps dialling a stopped
-// server on a port of that range could be given it, connect to itself, and keep the server from listening again.
-const (
-	portFirst = 12000
-	portLast  = 31999
-	portTries = 100
-)
-
-// freePort returns a port of the loopback interface that nobody listens on.
-func freePort() (int, error) {
-	var err error
-	for range portTries {
-		port := portFirst + rand.IntN(portLast-portFirst+1)
-		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, err
 }

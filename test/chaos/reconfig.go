@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"paddock/internal/client"
+	"paddock/internal/freeport"
 	"paddock/internal/jute"
 	"paddock/internal/zk"
 )
@@ -56,7 +57,7 @@ func (e *elastic) add(kind, role string) *process {
 	}
 	var ports [2]int
 	for j := range ports {
-		if ports[j], err = freePort(); err != nil {
+		if ports[j], err = freeport.Find(); err != nil {
 			e.t.Fatal(err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"paddock/internal/client"
+	"paddock/internal/freeport"
 	"paddock/internal/zk"
 )
 
@@ -278,7 +279,7 @@ func TestReconfigMovesTheClientPort(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := p.port
-		if p.port, err = freePort(); err != nil {
+		if p.port, err = freeport.Find(); err != nil {
 			t.Fatal(err)
 		}
 		line := strings.Replace(e.lines[id-1], fmt.Sprint(";127.0.0.1:", before), fmt.Sprint(";127.0.0.1:", p.port), 1)

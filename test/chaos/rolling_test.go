@@ -26,7 +26,7 @@ func TestRollingReplacement(t *testing.T) {
 	if testing.Short() {
 		clients = 10
 	}
-	e := assemble(t, []string{java, java, java}, "tickTime=1000", "initLimit=20", "syncLimit=10", "maxSessionTimeout=60000", "snapCount=20000")
+	e := assemble(t, []string{java, java, java}, "tickTime=1000", "initLimit=10", "syncLimit=10", "maxSessionTimeout=60000", "snapCount=20000")
 	e.launch(t)
 	e.await(t)
 	r := newRoller(t, e, clients)

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"paddock/internal/client"
+	"paddock/internal/freeport"
 	"paddock/internal/zk"
 )
 
@@ -168,7 +169,7 @@ func TestStartErrors(t *testing.T) {
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	port, err := freePort()
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func TestTakeOverByConfiguration(t *testing.T) {
 	if testing.Short() {
 		clients, last = 10, 4 // one of the three
 	}
-	e := assemble(t, []string{java, java, java, paddock, paddock, paddock}, "tickTime=1000", "initLimit=20", "syncLimit=10", "maxSessionTimeout=60000")
+	e := assemble(t, []string{java, java, java, paddock, paddock, paddock}, "tickTime=1000", "initLimit=10", "syncLimit=10", "maxSessionTimeout=60000")
 	o := &takeOver{lines: map[int]string{}}
 	for _, line := range e.members[0].extra {
 		if strings.HasPrefix(line, "server.") {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"paddock/internal/freeport"
 )
 
 // podsMax is how many pods a cluster may have.
@@ -26,7 +28,7 @@ type cluster struct {
 
 func newCluster(t *testing.T) *cluster {
 	return &cluster{dir: t.TempDir(), pods: map[int]*process{},
-		quorum: freePort(t), election: freePort(t), client: freePort(t), health: freePort(t)}
+		quorum: freeport.Take(t), election: freeport.Take(t), client: freeport.Take(t), health: freeport.Take(t)}
 }
 
 // member is what stands for a name in the chart.

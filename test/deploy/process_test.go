@@ -183,20 +183,6 @@ func word(host string, port int, word string) string {
 	return string(out)
 }
 
-// freePort is a port below those that Linux gives to outgoing connections.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port := 12000 + rand.IntN(20000)
-		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
-}
-
 // text is a file of the checkout.
 func text(t *testing.T, name string) string {
 	t.Helper()

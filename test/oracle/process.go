@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"paddock/internal/freeport"
 )
 
 // javaLibraries is where Debian's packages put the jars.
@@ -44,7 +46,7 @@ type process struct {
 
 // start runs a server of the kind in dir and waits until it serves.
 func start(kind, dir string, opts options) (*process, error) {
-	port, err := freePort()
+	port, err := freeport.Find()
 	if err != nil {
 		return nil, err
 	}
@@ -184,13 +186,4 @@ func (p *process) logTail() string {
 	}
 	lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-30):], []byte("\n")))
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,12 +11,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"paddock/client"
+	"paddock/internal/freeport"
 )
 
 // startTimeout is how long a server may take until it serves.
@@ -54,34 +52,13 @@ func (s *Server) Log() string {
 	return s.log.buf.String()
 }
 
-// Ports that are given to servers. They are below those that Linux gives to connections, which could take one before its server does.
-const (
-	portFirst = 10_000
-	portCount = 22_000
-)
-
-// given counts the ports that were, so that none is twice. It begins somewhere else in each process.
-var given atomic.Uint32
-
-func init() { given.Store(rand.Uint32N(portCount)) }
-
-// FreePorts are n ports that nobody listens on at the moment.
-func FreePorts(t testing.TB, n int) []int {
-	t.Helper()
-	var ports []int
-	for try := 0; len(ports) < n; try++ {
-		port := portFirst + int(given.Add(1)%portCount)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			if try > portCount {
-				t.Fatal(err)
-			}
-			continue
-		}
-		l.Close()
-		ports = append(ports, port)
+// freePorts are n ports that nobody listens on at the moment.
+func freePorts(t testing.TB, n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = freeport.Take(t)
 	}
-	return ports
+	return list
 }
 
 // Binary is the program under test; the test fails if PADDOCK_BIN names none.
@@ -119,7 +96,7 @@ func Ensemble(t testing.TB, n int, settings ...string) []*Server {
 // members are n servers that form an ensemble once they run, and the settings that say so.
 func members(t testing.TB, n int, settings ...string) (list []*Server, common []string) {
 	t.Helper()
-	ports := FreePorts(t, 2*n)
+	ports := freePorts(t, 2*n)
 	common = []string{"initLimit=20", "syncLimit=10", "standaloneEnabled=false"}
 	for i := range n {
 		common = append(common, fmt.Sprintf("server.%d=127.0.0.1:%d:%d", i+1, ports[2*i], ports[2*i+1]))
@@ -135,7 +112,7 @@ func members(t testing.TB, n int, settings ...string) (list []*Server, common []
 }
 
 func prepare(t testing.TB, dir string, settings ...string) *Server {
-	ports := FreePorts(t, 3)
+	ports := freePorts(t, 3)
 	s := &Server{Dir: dir}
 	for i, addr := range []*string{&s.Jute, &s.GRPC, &s.HTTP} {
 		*addr = fmt.Sprintf("127.0.0.1:%d", ports[i])

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"paddock/internal/freeport"
 	"paddock/test/interop/target"
 )
 
@@ -53,7 +54,7 @@ func TestClientsOverTLS(t *testing.T) {
 
 // start starts a server and returns its secure port.
 func start(t *testing.T, kind, key, trust string) (port int) {
-	port = target.FreePort(t)
+	port = freeport.Take(t)
 	lines := []string{
 		fmt.Sprintf("secureClientPort=%d", port), "secureClientPortAddress=127.0.0.1",
 		"ssl.keyStore.location=" + key, "ssl.trustStore.location=" + trust,

@@ -9,38 +9,8 @@ import (
 	"testing"
 )
 
-// Ports are taken below the range from which Linux gives ports to outgoing connections. Inside it, a client that keeps dialling
-// a stopped server could be given the server's own port, connect to itself, and keep the server from listening again.
-const (
-	portFirst = 12000
-	portLast  = 31999
-	portTries = 100
-)
-
 // loopback returns the address of a port of the loopback interface.
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
-
-// FreePort returns a port of the loopback interface that nobody listens on.
-func FreePort(t *testing.T) int {
-	t.Helper()
-	return freePort(t)
-}
-
-// freePort returns a port of the loopback interface that nobody listens on.
-func freePort(t *testing.T) int {
-	t.Helper()
-	var err error
-	for range portTries {
-		port := portFirst + rand.IntN(portLast-portFirst+1)
-		var listener net.Listener
-		if listener, err = net.Listen("tcp", loopback(port)); err == nil {
-			_ = listener.Close() // nothing was accepted
-			return port
-		}
-	}
-	t.Fatalf("no free port in %d tries: %v", portTries, err)
-	return 0
-}
 
 // tail returns the last bytes of file, at most most of them.
 func tail(file *os.File, most int64) string {

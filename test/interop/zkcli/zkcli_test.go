@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"paddock/internal/freeport"
 	"paddock/test/interop/target"
 )
 
@@ -53,7 +54,7 @@ func TestPaddockCliOverGRPC(t *testing.T) {
 	for _, story := range stories {
 		t.Run(strings.TrimSuffix(filepath.Base(story), ".txt"), func(t *testing.T) {
 			t.Parallel()
-			port := strconv.Itoa(target.FreePort(t))
+			port := strconv.Itoa(freeport.Take(t))
 			s := target.New(t, "paddock", "grpcPort="+port)
 			playStory(t, s, program{command: []string{target.Binary(t), "cli"}, grpc: "127.0.0.1:" + port, deadline: runDeadline}, story)
 		})
