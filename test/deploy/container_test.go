@@ -14,8 +14,6 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
-
-	"paddock/internal/freeport"
 )
 
 const containerFile = "deploy/container/Dockerfile"
@@ -164,9 +162,9 @@ func TestTheImageServesAsAUserWithoutRights(t *testing.T) {
 	if uid, _ := ids(t, im.user); uid == 0 || im.stops != "SIGTERM" || im.volume != im.workdir {
 		t.Errorf("user %s, stopped by %s, volume %s, working directory %s", im.user, im.stops, im.volume, im.workdir)
 	}
-	httpPort := freeport.Take(t)
+	httpPort := freePort(t)
 	words := append(append([]string{}, im.entrypoint...), im.command...)
-	words = append(words, "clientPort="+strconv.Itoa(freeport.Take(t)), "grpcPort="+strconv.Itoa(freeport.Take(t)), "httpPort="+strconv.Itoa(httpPort))
+	words = append(words, "clientPort="+strconv.Itoa(freePort(t)), "grpcPort="+strconv.Itoa(freePort(t)), "httpPort="+strconv.Itoa(httpPort))
 	p := start(t, im.run(t, words...))
 
 	if im.health[0] != "CMD" {

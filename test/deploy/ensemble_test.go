@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"paddock/internal/freeport"
 )
 
 // podsMax is how many pods a cluster may have.
@@ -28,7 +26,7 @@ type cluster struct {
 
 func newCluster(t *testing.T) *cluster {
 	return &cluster{dir: t.TempDir(), pods: map[int]*process{},
-		quorum: freeport.Take(t), election: freeport.Take(t), client: freeport.Take(t), health: freeport.Take(t)}
+		quorum: freePort(t), election: freePort(t), client: freePort(t), health: freePort(t)}
 }
 
 // member is what stands for a name in the chart.

@@ -12,8 +12,6 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
-
-	"paddock/internal/freeport"
 )
 
 const monitoring = "deploy/monitoring"
@@ -167,7 +165,7 @@ var ofEnsembles = []string{"quorum_size", "leader_uptime", "synced_followers", "
 // summary, where a scrape has _count, _sum and quantiles.
 func listed(t *testing.T) map[string]bool {
 	t.Helper()
-	port := freeport.Take(t)
+	port := freePort(t)
 	p := start(t, exec.Command(paddockBinary(t), "serve", "dataDir="+t.TempDir(), "clientPort="+strconv.Itoa(port), "grpcPort=0", "httpPort=0",
 		"4lw.commands.whitelist=mntr"))
 	p.until(t, "serving", func() bool { return strings.Contains(word("127.0.0.1", port, "mntr"), "zk_") })

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -181,6 +182,31 @@ func word(host string, port int, word string) string {
 	io.WriteString(nc, word)
 	out, _ := io.ReadAll(nc) // a part of an answer is one that the caller does not find what it needs in
 	return string(out)
+}
+
+// Ports that are given to servers are below those that Linux gives to outgoing connections.
+const (
+	portFirst = 12000
+	portCount = 20000
+)
+
+// given counts them, so that none is given twice. It begins somewhere else in each process.
+var given atomic.Uint32
+
+func init() { given.Store(rand.Uint32N(portCount)) }
+
+// freePort is a port that nobody listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		port := portFirst + int(given.Add(1)%portCount)
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
 }
 
 // text is a file of the checkout.

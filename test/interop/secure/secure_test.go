@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"paddock/internal/freeport"
 	"paddock/test/interop/target"
 )
 
@@ -54,7 +53,7 @@ func TestClientsOverTLS(t *testing.T) {
 
 // start starts a server and returns its secure port.
 func start(t *testing.T, kind, key, trust string) (port int) {
-	port = freeport.Take(t)
+	port = target.FreePort(t)
 	lines := []string{
 		fmt.Sprintf("secureClientPort=%d", port), "secureClientPortAddress=127.0.0.1",
 		"ssl.keyStore.location=" + key, "ssl.trustStore.location=" + trust,

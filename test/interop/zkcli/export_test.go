@@ -8,13 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"paddock/internal/freeport"
 	"paddock/test/interop/target"
 )
 
 // TestExportOverGRPCKeepsKindsAndAccessLists exports a tree, imports it beside itself, and exports that: it is the same but for the path.
 func TestExportOverGRPCKeepsKindsAndAccessLists(t *testing.T) {
-	port := strconv.Itoa(freeport.Take(t))
+	port := strconv.Itoa(target.FreePort(t))
 	target.New(t, "paddock", "grpcPort="+port)
 	door := "127.0.0.1:" + port
 	cli := func(input string, words ...string) string {

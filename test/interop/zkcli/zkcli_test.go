@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"paddock/internal/freeport"
 	"paddock/test/interop/target"
 )
 
@@ -54,7 +53,7 @@ func TestPaddockCliOverGRPC(t *testing.T) {
 	for _, story := range stories {
 		t.Run(strings.TrimSuffix(filepath.Base(story), ".txt"), func(t *testing.T) {
 			t.Parallel()
-			port := strconv.Itoa(freeport.Take(t))
+			port := strconv.Itoa(target.FreePort(t))
 			s := target.New(t, "paddock", "grpcPort="+port)
 			playStory(t, s, program{command: []string{target.Binary(t), "cli"}, grpc: "127.0.0.1:" + port, deadline: runDeadline}, story)
 		})
