@@ -11,6 +11,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"hash"
 	"unicode/utf16"
 )
 
@@ -30,8 +31,8 @@ type scheme struct {
 
 // The schemes, by RFC 8018, appendix A.3, and RFC 7292, appendix C. Those with RC2 and RC4 are left out.
 var schemes = []scheme{
-	{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 3}, deriveMD5, des.NewCipher},
-	{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 10}, deriveSHA1, des.NewCipher},
+	{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 3}, pbkdf1(md5.New), des.NewCipher},
+	{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 10}, pbkdf1(sha1.New), des.NewCipher},
 	{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 1, 3}, derivePKCS12, des.NewTripleDESCipher},
 }
 
@@ -87,21 +88,17 @@ func (s *scheme) open(parameters, data []byte, password string) (any, error) {
 	return out, nil
 }
 
-// deriveMD5 and deriveSHA1 are PBKDF1 of RFC 8018, section 5.1: half of 16 bytes is the key, half the IV.
-func deriveMD5(password string, salt []byte, rounds int) (key, iv []byte) {
-	sum := md5.Sum(append([]byte(password), salt...))
-	for range rounds - 1 {
-		sum = md5.Sum(sum[:])
+// pbkdf1 is PBKDF1 of RFC 8018, section 5.1, with a hash: half of 16 bytes is the key, half the IV.
+func pbkdf1(newHash func() hash.Hash) func(password string, salt []byte, rounds int) (key, iv []byte) {
+	return func(password string, salt []byte, rounds int) (key, iv []byte) {
+		h, sum := newHash(), append([]byte(password), salt...)
+		for range rounds {
+			h.Reset()
+			h.Write(sum)
+			sum = h.Sum(sum[:0])
+		}
+		return sum[:8], sum[8:16]
 	}
-	return sum[:8], sum[8:16]
-}
-
-func deriveSHA1(password string, salt []byte, rounds int) (key, iv []byte) {
-	sum := sha1.Sum(append([]byte(password), salt...))
-	for range rounds - 1 {
-		sum = sha1.Sum(sum[:])
-	}
-	return sum[:8], sum[8:16]
 }
 
 // What derivePKCS12 makes bytes for.

@@ -127,19 +127,19 @@ func (l *logFollower) change(c *txn.Change) {
 	ch.ACL, ch.sure = l.acls.of[ch.Path]
 	if c.Event == zk.NodeACLChanged {
 		ch.parentSure, ch.PreviousACL, ch.PreviousKnown = true, before, known // nobody asks for the parent's
-		l.append(ch, 0)
+		l.append(ch)
 		return
 	}
 	ch.ParentACL, ch.parentSure = l.acls.of[zk.ParentPath(ch.Path)]
 	if c.Event == zk.NodeDeleted {
 		l.acls.forget(ch.Path)
 	}
-	l.append(ch, len(c.Data))
+	l.append(ch)
 }
 
-func (l *logFollower) append(ch logChange, size int) {
+func (l *logFollower) append(ch logChange) {
 	l.list = append(l.list, ch)
-	l.size += size
+	l.size += len(ch.Data)
 }
 
 // flush hands over what has gathered.

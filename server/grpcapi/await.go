@@ -14,11 +14,8 @@ import (
 // the claim: whoever asks again, here or through another server, takes up its place.
 func (q *queues) await(ctx context.Context, a *asker, c *claim, data []byte, now bool) (held, error) {
 	for first := true; ; first = false {
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return held{}, contextStatus(ctx)
-		case c.isRevoked():
-			return held{}, givenUp(c.key.path)
 		}
 		// What is begun is finished: only then is it known what is to be taken back.
 		queue, err := q.enter(context.WithoutCancel(ctx), a, c, data, now && first)

@@ -92,12 +92,9 @@ func (r *Replica) showConfig() {
 		return
 	}
 	c := r.core.Ensemble()
-	if ref, ok := r.tree.Find(zk.ConfigPath); ok {
-		at := r.tree.Stored(ref).Mzxid
-		undecided := r.cfg.Core.Reconfig && at > c.Version && at.Counter() != 0
-		if undecided || at == c.Version && sameConfig(r.tree.Data(ref), c) {
-			return
-		}
+	ref, ok := r.tree.Find(zk.ConfigPath)
+	if ok && r.tree.Stored(ref).Mzxid == c.Version && sameConfig(r.tree.Data(ref), c) || r.cfg.Core.Reconfig && ProposedConfig(r.tree, c) != nil {
+		return
 	}
 	r.tree.SetConfig(c.String(), c.Version, r.wallMS)
 }
