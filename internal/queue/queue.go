@@ -12,6 +12,9 @@ func (q *Queue[T]) Len() int { return len(q.items) - q.head }
 // Front is the item that waits longest; there must be one. It stays valid until the next Push or Pop.
 func (q *Queue[T]) Front() *T { return &q.items[q.head] }
 
+// At is the item that waits behind i others; there must be one. It stays valid as Front does.
+func (q *Queue[T]) At(i int) *T { return &q.items[q.head+i] }
+
 // Push adds an item at the end.
 func (q *Queue[T]) Push(v T) { q.items = append(q.items, v) }
 

@@ -27,6 +27,9 @@ type Request struct {
 	// Trace is filled in by the server as it works on the request; nil if nobody wants to know. Never on the wire.
 	Trace *Trace
 
+	// Near is where the server's tree probably has the znode at Path; 0 if that is not known. Never on the wire.
+	Near uint32
+
 	// Malformed tells that the body did not decode; the other fields mean nothing then, save Xid and Op.
 	Malformed bool
 }

@@ -40,6 +40,9 @@ func (d *Driver) fromPeer(l *letter) {
 		return
 	}
 	for i := range l.messages {
+		if i%tree.GuessMax == 0 {
+			d.opt.Replica.ExpectFrom(l.messages[i:min(i+tree.GuessMax, len(l.messages))])
+		}
 		d.core = consensus.Event{Kind: consensus.Received, Link: l.link, Message: &l.messages[i]}
 		d.step(replica.Event{Kind: replica.Consensus, Core: &d.core})
 	}

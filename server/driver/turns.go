@@ -3,6 +3,7 @@ package driver
 import (
 	"paddock/server/replica"
 	"paddock/server/request"
+	"paddock/storage/tree"
 )
 
 // A round goes once through the clients that wait, so that one which asks little does not wait behind all that another
@@ -66,7 +67,10 @@ func (d *Driver) takeTurns() {
 func (d *Driver) turn(c *conn, most, start int) bool {
 	for c.queue.Len() > 0 {
 		l := c.queue.Front()
-		for len(l.requests) > 0 {
+		for n := 0; len(l.requests) > 0; n++ {
+			if n%tree.GuessMax == 0 {
+				d.opt.Replica.Expect(l.requests[:min(tree.GuessMax, most, len(l.requests))])
+			}
 			backlog := c.sink.Backlog()
 			if backlog > request.BacklogBytesMax {
 				return false // Drained will follow

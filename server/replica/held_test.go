@@ -159,3 +159,27 @@ func TestWhatComesAfterDoesNotOvertake(t *testing.T) {
 		t.Errorf("done in the order %v", order)
 	}
 }
+
+// TestWhatCameBeforeTheSessionIsDoneFirst, also if what came later had to wait for leadership to stay.
+func TestWhatCameBeforeTheSessionIsDoneFirst(t *testing.T) {
+	m := leaderOfThree(t)
+	a := m.connect()
+	m.ack()
+	m.lagging(a, 2)
+	c := m.connect() // its session is proposed
+	m.send(c, zk.Request{Xid: 1, Op: zk.OpExists, Path: "/a"})
+	m.step(replica.Event{Kind: replica.Transfer, Server: 2})
+	if !m.r.Consensus().Transferring() {
+		t.Fatal("leadership does not move")
+	}
+	m.send(c, zk.Request{Xid: 2, Op: zk.OpCreate, Path: "/b"})
+	m.send(c, zk.Request{Xid: 3, Op: zk.OpExists, Path: "/b"})
+	m.from(3, consensus.Message{Kind: consensus.MsgAck, Zxid: m.r.Consensus().Proposed()})
+	m.expect(c, "connected 10000", "1 NoNode")
+	m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkDown, Link: link(2)}})
+	m.greet(2)
+	m.promise(2)
+	m.at(m.nowMS + 20)
+	m.ack()
+	m.expect(c, "2 OK", "3 OK")
+}

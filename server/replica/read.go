@@ -17,6 +17,10 @@ import (
 //
 // INVARIANT(session-fifo): a request is answered after every earlier request of its client.
 func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
+	if c.state == connecting { // whatever is held comes later: it would be taken up before what came first
+		c.early = append(c.early, early{req, at})
+		return
+	}
 	if r.holds(c, req) {
 		if c.state == open && r.cfg.bug != bugHeldUnheard {
 			r.touch(c) // it is heard of now, whenever it is answered
@@ -24,13 +28,8 @@ func (r *Replica) request(c *client, req *zk.Request, at int64, eff Effects) {
 		r.hold(held{client: c, req: req, at: at})
 		return
 	}
-	switch c.state {
-	case fresh:
+	if c.state == fresh {
 		return
-	case connecting:
-		c.early = append(c.early, early{req, at})
-		return
-	case open:
 	}
 	switch alive, moved := r.touch(c); {
 	case moved:
@@ -219,7 +218,7 @@ func (r *Replica) readNode(c *client, req *zk.Request, ids []zk.ID, rep *zk.Repl
 	if req.Op == zk.OpExists && strings.IndexByte(req.Path, 0) >= 0 {
 		return zk.BadArguments
 	}
-	ref, ok := r.tree.Find(req.Path)
+	ref, ok := r.tree.FindNear(tree.Ref(req.Near), req.Path)
 	if !ok {
 		if req.Op == zk.OpExists && req.Watch {
 			r.watches.Add(c.id, req.Path, watch.DataOneShot)

@@ -311,7 +311,10 @@ func (r *Replica) append(e consensus.Entry, eff Effects) {
 //
 // INVARIANT(reply-after-apply): a write is answered after the tree has it.
 func (r *Replica) commit(z zk.Zxid, eff Effects) {
-	for r.flying.Len() > 0 && r.flying.Front().rec.Header.Zxid <= z {
+	for n := 0; r.flying.Len() > 0 && r.flying.Front().rec.Header.Zxid <= z; n++ {
+		if n%tree.GuessMax == 0 {
+			r.expectTxns(z)
+		}
 		f := r.flying.Front()
 		if f.rec.Header.Zxid > r.tree.Zxid() {
 			if r.leads() {

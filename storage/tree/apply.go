@@ -245,7 +245,7 @@ func (t *Tree) deleteBelow(top Ref) {
 }
 
 func (t *Tree) setData(h *txn.Header, b *txn.Txn, out *Outcome, res *Result) {
-	r, ok := t.findNear(Ref(b.Near), b.Path)
+	r, ok := t.FindNear(Ref(b.Near), b.Path)
 	if !ok {
 		res.Err = zk.NoNode
 		return

@@ -83,25 +83,38 @@ func putBenchPath(path []byte, i int) {
 	}
 }
 
+// Znodes in random order, GuessMax at a time: each for itself, or where Guess has said.
 func BenchmarkGet(b *testing.B) {
 	for _, n := range []int{1000, 100_000, benchZnodes} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			t := benchLoad(b, benchPaths(n))
-			path := []byte(benchPath(0))
-			b.ReportAllocs()
-			sum, state := 0, uint64(1)
-			for b.Loop() {
-				state = state*6364136223846793005 + 1442695040888963407
-				putBenchPath(path, int(state>>33)%n)
-				r, ok := t.Find(unsafe.String(&path[0], len(path)))
-				if !ok {
-					b.Fatalf("%s", path)
+		t := benchLoad(b, benchPaths(n))
+		paths := make([]string, GuessMax)
+		for i := range paths {
+			paths[i] = string([]byte(benchPath(0)))
+		}
+		for how, guess := range map[string]func([]string, []Ref){"each": func([]string, []Ref) {}, "guessed": t.Guess} {
+			b.Run(fmt.Sprint(n, "/", how), func(b *testing.B) {
+				var near [GuessMax]Ref
+				b.ReportAllocs()
+				sum, state := 0, uint64(1)
+				for at := 0; b.Loop(); at++ {
+					if at%GuessMax == 0 {
+						for _, p := range paths {
+							state = state*6364136223846793005 + 1442695040888963407
+							putBenchPath(unsafe.Slice(unsafe.StringData(p), len(p)), int(state>>33)%n)
+						}
+						clear(near[:])
+						guess(paths, near[:])
+					}
+					r, ok := t.FindNear(near[at%GuessMax], paths[at%GuessMax])
+					if !ok {
+						b.Fatal(paths[at%GuessMax])
+					}
+					s := t.Stat(r)
+					sum += len(t.Data(r)) + int(s.Version)
 				}
-				s := t.Stat(r)
-				sum += len(t.Data(r)) + int(s.Version)
-			}
-			runtime.KeepAlive(sum)
-		})
+				runtime.KeepAlive(sum)
+			})
+		}
 	}
 }
 

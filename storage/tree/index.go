@@ -121,6 +121,29 @@ func (ix *index) find(s *nodes, h uint64, path string) Ref {
 	}
 }
 
+// guess returns the first znode whose path has as much of h as an entry keeps, or None.
+func (ix *index) guess(h uint64) Ref {
+	sh := ix.shard(h)
+	for i := home(uint32(h), len(sh.entries)); ; {
+		e := sh.entries[i]
+		if e.ref == None || e.hash == uint32(h) {
+			return e.ref
+		}
+		if i++; i == len(sh.entries) {
+			i = 0
+		}
+	}
+}
+
+// first is the entry where the search for a path with hash h begins.
+func (ix *index) first(h uint64) entry {
+	sh := ix.shard(h)
+	if len(sh.entries) == 0 {
+		return entry{}
+	}
+	return sh.entries[home(uint32(h), len(sh.entries))]
+}
+
 func (ix *index) bytes() (n int64) {
 	for i := range ix.shards {
 		n += int64(cap(ix.shards[i].entries)) * 8

@@ -29,6 +29,7 @@ type Tree struct {
 	dataSize int64
 
 	scratch []byte
+	glanced byte    // what Guess has looked at: what nobody keeps is not looked at
 	unheard Outcome // where Apply reports to if nobody listens
 }
 
@@ -102,8 +103,8 @@ func (t *Tree) Find(path string) (Ref, bool) {
 	return r, r != None
 }
 
-// findNear is Find that looks first where the znode was when it was last looked for; None for nowhere.
-func (t *Tree) findNear(r Ref, path string) (Ref, bool) {
+// FindNear is Find that looks first where the znode may be, by Guess or because it was there before; None for nowhere.
+func (t *Tree) FindNear(r Ref, path string) (Ref, bool) {
 	if r != None && r < t.fresh && t.pathIs(r, path) {
 		return r, true
 	}
