@@ -113,6 +113,33 @@ func TestAnElectionPortThatIsTakenIsTold(t *testing.T) {
 	}
 }
 
+// TestAServerWaitsForItsOwnName: the name service may be away when a server starts, or not know it yet, however few the
+// retries are.
+func TestAServerWaitsForItsOwnName(t *testing.T) {
+	c, err := quorum.ParseConfig("server.1=own.invalid:2888:3888")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := make(waits, 100)
+	n := start(t, 1, c, func(o *Options) { o.ElectionBindRetries = 1; o.Log = zerolog.New(log) })
+	<-log
+	<-log // both doors
+	if n.ElectionListening() {
+		t.Error("it listens nowhere")
+	}
+	n.stop()
+}
+
+// waits tells of each line that says that a server waits for its own name.
+type waits chan struct{}
+
+func (w waits) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("cannot resolve own name")) {
+		w <- struct{}{}
+	}
+	return len(b), nil
+}
+
 // signal tells of each line that says that a port cannot be had yet.
 type signal chan struct{}
 

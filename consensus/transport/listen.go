@@ -41,6 +41,8 @@ const (
 	bindPause      = time.Second
 	acceptPauseMin = 5 * time.Millisecond
 	acceptPauseMax = time.Second
+
+	unresolvedEvery = time.Minute // between two lines about a name of its own that does not resolve
 )
 
 // where is one port to listen on.
@@ -127,8 +129,10 @@ func (t *Transport) serve(ctx context.Context, w where) error {
 	}
 }
 
-// bind listens, with retries; nil without an error if ctx ends.
+// bind listens, with retries; nil without an error if ctx ends. A name of its own that does not resolve is waited for
+// without counting: the name service is away or, where addresses are handed out, does not know this server yet.
 func (t *Transport) bind(ctx context.Context, w where) (net.Listener, error) {
+	var told time.Time // when it was last said that the name does not resolve
 	for try := 1; ; try++ {
 		l, err := t.listen(ctx, w.address)
 		switch {
@@ -139,6 +143,16 @@ func (t *Transport) bind(ctx context.Context, w where) (net.Listener, error) {
 			return nil, nil
 		case err == nil:
 			return l, nil
+		case unresolved(err):
+			try--
+			if time.Since(told) >= unresolvedEvery {
+				told = time.Now()
+				t.log.Warn().Err(err).Str("door", string(w.door)).Msg("cannot resolve own name, trying again until it resolves")
+			}
+			if !sleep(ctx, bindPause) {
+				return nil, nil
+			}
+			continue
 		case t.opt.ElectionBindRetries > 0 && try >= t.opt.ElectionBindRetries:
 			return nil, &ListenError{w.door, w.address, err}
 		}
@@ -147,6 +161,12 @@ func (t *Transport) bind(ctx context.Context, w where) (net.Listener, error) {
 			return nil, nil
 		}
 	}
+}
+
+// unresolved tells that a name has no address, or that nobody could be asked.
+func unresolved(err error) bool {
+	var name *net.DNSError
+	return errors.As(err, &name)
 }
 
 // passes tells errors of accept after which the listener can go on.

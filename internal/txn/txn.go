@@ -62,7 +62,7 @@ type Txn struct {
 	TimeoutMS      int32    // createSession
 	Paths          []string // closeSession: the ephemerals it deletes, in order; nil if the txn does not say
 	Err            zk.Code  // error
-	Near           uint32   // setData: where in its tree who judged it has found the znode; 0 if that is not known. Never logged.
+	Near           uint32   // setData: where this server's tree probably has the znode; 0 if that is not known. Never logged.
 	Ops            []Txn    // multi
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,6 +58,9 @@ func (l *loader) anchor(key, path string) string {
 
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
+// longestSessionTimeout is what a ConnectResponse holds: its timeout is a signed 32-bit number of milliseconds.
+const longestSessionTimeout = math.MaxInt32 * time.Millisecond
+
 func (l *loader) checkTimes() {
 	c := l.c
 	if c.TickTime <= 0 {
@@ -68,9 +72,14 @@ func (l *loader) checkTimes() {
 	if c.MinSessionTimeout < 0 {
 		c.MinSessionTimeout = 2 * c.TickTime
 		l.derive("minSessionTimeout", millis(c.MinSessionTimeout), "2 × tickTime")
+		if c.MinSessionTimeout > longestSessionTimeout {
+			l.problem(l.at("tickTime"), fmt.Sprintf("minSessionTimeout would be %s ms (2 × tickTime), more than clients can be told (%s)",
+				millis(c.MinSessionTimeout), millis(longestSessionTimeout)), "use tickTime=2000")
+			return
+		}
 	}
 	if c.MaxSessionTimeout < 0 {
-		c.MaxSessionTimeout = 20 * c.TickTime
+		c.MaxSessionTimeout = min(20*c.TickTime, longestSessionTimeout)
 		l.derive("maxSessionTimeout", millis(c.MaxSessionTimeout), "20 × tickTime")
 	}
 	if c.MinSessionTimeout > c.MaxSessionTimeout {

@@ -96,7 +96,7 @@ func (l *loader) checkRole() {
 	if !ok || !l.c.HasServerID || m.Standalone {
 		return
 	}
-	if m.Observer != s.Observer {
+	if m.Observer != s.Observer && l.given("peerType") { // a reconfiguration takes it out of the file
 		role := "participant"
 		if s.Observer {
 			role = "observer"

@@ -42,7 +42,7 @@ var ensembleKeys = []Key{
 		bind: func(c *Config) any { return &c.Members.ElectionConnectTimeout }},
 	{Name: "quorumCnxnTimeoutMs", Property: true, Kind: KindMillis, Default: "-1", Note: "syncLimit × tickTime", Effect: "silence after which an election link is dead", Status: Ensemble,
 		bind: func(c *Config) any { return &c.Members.ElectionReadTimeout }},
-	{Name: "electionPortBindRetry", Property: true, Kind: KindInt, Default: "3", Effect: "tries to bind the election port; 0 = for ever", Status: Ensemble,
+	{Name: "electionPortBindRetry", Property: true, Kind: KindInt, Default: "3", Effect: "tries to bind the election port; 0 = for ever; an own name that does not resolve is waited for", Status: Ensemble,
 		bind: func(c *Config) any { return &c.Members.ElectionBindRetries }},
 	{Name: "tcpKeepAlive", Property: true, Kind: KindBool, Default: "true", Effect: "TCP keep-alive on election links (ZooKeeper: false)", Status: Ensemble,
 		bind: func(c *Config) any { return &c.Members.KeepAlive }},

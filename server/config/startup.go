@@ -82,16 +82,6 @@ func ObserverPortTaken(address string, pid int, process string) Problem {
 	return Problem{Problem: fmt.Sprintf("port %s for observers is taken%s", address, holder(pid, process)), Fix: "stop that process or choose another observerMasterPort", Exit: ExitUnexpected}
 }
 
-// OwnNameUnresolved is a warning, repeated once a minute while the server waits for its own name.
-func OwnNameUnresolved(host string) Notice {
-	return Notice{Level: Warn, Message: "cannot resolve own name " + host, Fix: "trying again until it resolves"}
-}
-
-// PeerNameUnresolved is a warning, given once per peer.
-func PeerNameUnresolved(id int64, host string) Notice {
-	return Notice{Level: Warn, Message: fmt.Sprintf("cannot resolve server.%d, %s", id, host), Fix: "trying again on every dial"}
-}
-
 // DataDirUnusable is for a directory that cannot be created or written; key is dataDir or dataLogDir, err says
 // what was tried, uid is the user the process runs as.
 func DataDirUnusable(key, dir string, err error, uid int) Problem {

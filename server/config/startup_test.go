@@ -49,13 +49,15 @@ func TestStartErrors(t *testing.T) {
 		{"an integer does not parse", "tickTime=abc\n" + alone, "", []string{`zoo.cfg:1: tickTime: "abc" is not an integer; write a number of milliseconds`}, nil},
 		{"an integer is too large", alone + "maxClientCnxns=3000000000\n", "", []string{`zoo.cfg:3: maxClientCnxns: "3000000000" is not a 32-bit integer; write a plain number`}, nil},
 		{"a boolean does not parse", alone + "reconfigEnabled=yes\n", "", []string{`zoo.cfg:3: reconfigEnabled: "yes" is neither true nor false; write true or false`}, nil},
+		{"twice the tick is more than a session timeout can be", alone + "tickTime=1073741824\n", "", []string{"zoo.cfg:3: minSessionTimeout would be 2147483648 ms (2 × tickTime), more than clients can be told (2147483647); use tickTime=2000"}, nil},
 		{"the session timeouts cross", alone + "minSessionTimeout=70000\n", "", []string{"zoo.cfg:3: minSessionTimeout 70000 ms (zoo.cfg:3) must not be larger than maxSessionTimeout 60000 ms (20 × tickTime); change one of them"}, nil},
 		{"a client address without a client port", "dataDir=/data\nclientPortAddress=127.0.0.1\n", "", []string{"zoo.cfg:2: clientPortAddress is set but clientPort is not set; add clientPort=2181"}, nil},
 		{"a secure client address without its port", alone + "secureClientPortAddress=127.0.0.1\n", "", []string{"zoo.cfg:3: secureClientPortAddress is set but secureClientPort is not set; add secureClientPort=2281, or remove the line"}, nil},
 		{"no client port at all", "dataDir=/data\n", "", nil, []string{"warn zoo.cfg: no client port configured: no client can connect; add clientPort=2181"}},
 		{"another election algorithm", alone + "electionAlg=1\n", "", []string{"zoo.cfg:3: electionAlg=1: only 3 exists; remove the line"}, nil},
 		{"an unknown role", alone + "peerType=foo\n", "", []string{`zoo.cfg:3: unknown peerType "foo"; write participant or observer`}, nil},
-		{"the role differs from the list", three + "server.4=d:1:2:observer\n", "4", nil, []string{"warn zoo.cfg: peerType participant does not match the server list, which says observer and wins; make them agree"}},
+		{"the role is said by the list alone", three + "server.4=d:1:2:observer\n", "4", nil, nil},
+		{"the role differs from the list", "peerType=participant\n" + three + "server.4=d:1:2:observer\n", "4", nil, []string{"warn zoo.cfg:1: peerType participant does not match the server list, which says observer and wins; make them agree"}},
 		{"servers beside a dynamic file", noList + "dynamicConfigFile=/etc/dyn.100\nserver.2=b:2888:3888\n", "1", []string{"zoo.cfg:6: server.2 must be in the dynamic file /etc/dyn.100; move the line there"}, nil},
 		{"the dynamic file holds a version", noList + "dynamicConfigFile=/etc/version.100\n", "1", []string{"/etc/version.100:4: the dynamic file must not hold its version; remove the line; the version is the end of the file's name"}, nil},
 		{"the dynamic file holds other keys", noList + "dynamicConfigFile=/etc/foreign\n", "1", []string{"/etc/foreign:4: tickTime does not belong in a dynamic file, which holds only server, group and weight lines; move the line to the main file"}, nil},
@@ -209,8 +211,6 @@ func TestWordsOfOtherPackages(t *testing.T) {
 		{"a data directory that must exist", DataDirMissing("dataDir", "/d"), 3, "dataDir /d does not exist and autocreate is off; wrong path, or create it"},
 		{"a data directory that is in use", DataDirInUse("/d", 812), 3, "/d is in use by pid 812; stop it, or give this server its own dataDir"},
 		{"a busy HTTP port", HTTPPortTaken(single, 7, "nginx"), 0, "http port 8080 is taken by pid 7 (nginx), trying again; set another httpPort"},
-		{"an own name that does not resolve", OwnNameUnresolved("zk1"), 0, "cannot resolve own name zk1; trying again until it resolves"},
-		{"a peer's name that does not resolve", PeerNameUnresolved(2, "zk2"), 0, "cannot resolve server.2, zk2; trying again on every dial"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if tc.got.String() != tc.want {

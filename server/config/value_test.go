@@ -168,3 +168,10 @@ func TestEveryFieldHasItsType(t *testing.T) {
 		}
 	}
 }
+
+func TestTheUpperSessionTimeoutFitsIntoWhatClientsAreTold(t *testing.T) {
+	c, _, problems := load(t, "dataDir=/data\nclientPort=2181\ntickTime=200000000\n", "")
+	if len(problems) != 0 || c.MaxSessionTimeout != math.MaxInt32*time.Millisecond {
+		t.Errorf("%v, %v", c.MaxSessionTimeout, problems)
+	}
+}

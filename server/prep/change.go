@@ -113,7 +113,7 @@ func (p *Prep) target(req *zk.Request, by *Asker, perm zk.Perms, n *node) zk.Cod
 		return by.State
 	case !zk.ValidPath(req.Path):
 		return zk.BadArguments
-	case !p.over.load(req.Path, n):
+	case !p.over.load(req.Path, req.Near, n):
 		return zk.NoNode
 	case !p.may(by, n.acl, perm):
 		return zk.NoAuth

@@ -50,12 +50,12 @@ func key(path string) string {
 
 // find returns the znode at path as the next txn will find it.
 func (o *overlay) find(path string) (n node, ok bool) {
-	ok = o.load(path, &n)
+	ok = o.load(path, 0, &n)
 	return n, ok
 }
 
 // load is find into n, which stays zero if there is no such znode.
-func (o *overlay) load(path string, n *node) bool {
+func (o *overlay) load(path string, near uint32, n *node) bool {
 	path = key(path)
 	if len(o.newest) > 0 {
 		if c, ok := o.newest[path]; ok {
@@ -63,7 +63,7 @@ func (o *overlay) load(path string, n *node) bool {
 			return c.exists
 		}
 	}
-	ref, ok := o.tree.Find(path)
+	ref, ok := o.tree.FindNear(tree.Ref(near), path)
 	if !ok {
 		return false
 	}

@@ -74,6 +74,9 @@ type Dir struct {
 	logs  string // dataLogDir/version-2
 	locks []io.Closer
 
+	mu        sync.Mutex // guards stretches
+	stretches map[string]wal.Stretch
+
 	// replacing guards the set of snapshot files: one that is still being written when history is truncated or replaced
 	// would come back as the newest.
 	replacing sync.Mutex
@@ -236,6 +239,17 @@ func (d *Dir) FindHistory(z, until zk.Zxid, limitBytes int64) (span wal.Span, ok
 // goroutine may call it.
 func (d *Dir) OpenHistory(after, to zk.Zxid) (*wal.Range, error) {
 	return wal.OpenRange(d.opts.FS, d.logs, after, to)
+}
+
+// HistoryBegins is the zxid that the log goes back to without a gap; ok is false if it has no record. Any goroutine may call it. It reads
+// each file of the log once.
+func (d *Dir) HistoryBegins() (z zk.Zxid, ok bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stretches == nil {
+		d.stretches = map[string]wal.Stretch{}
+	}
+	return wal.Begins(d.opts.FS, d.logs, d.stretches)
 }
 
 // NewestBefore is the zxid of the newest record of the log that is not newer than z, which must be durable; ok is false if there

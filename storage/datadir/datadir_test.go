@@ -44,11 +44,11 @@ func TestDirectoriesThatCannotBeOpened(t *testing.T) {
 		{"the log directory holds snapshots", func(t *testing.T, m *vfs.Mem) vfs.FS {
 			put(t, m, "log/version-2/snapshot.0", "")
 			return m
-		}, Options{LogDir: "log"}, "dataLogDir: log/version-2/snapshot.0 does not belong here; are dataDir and dataLogDir swapped?"},
+		}, Options{LogDir: "log"}, "dataLogDir: log/version-2/snapshot.0 does not belong here; are dataDir and dataLogDir swapped? If dataDir is new, move the snapshot.* files to its version-2"},
 		{"the snapshot directory holds logs", func(t *testing.T, m *vfs.Mem) vfs.FS {
 			put(t, m, "data/version-2/log.1", "")
 			return m
-		}, Options{LogDir: "log"}, "dataDir: data/version-2/log.1 does not belong here; are dataDir and dataLogDir swapped?"},
+		}, Options{LogDir: "log"}, "dataDir: data/version-2/log.1 does not belong here; are dataDir and dataLogDir swapped? If dataLogDir is new, move the log.* files to its version-2"},
 		{"it is from before ZooKeeper 3.0", func(t *testing.T, _ *vfs.Mem) vfs.FS { return copyOf(t, "legacy") }, Options{}, "is from before ZooKeeper 3.0"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

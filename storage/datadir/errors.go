@@ -2,6 +2,7 @@ package datadir
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"paddock/internal/zk"
@@ -53,7 +54,12 @@ type SwappedError struct {
 
 // Error names the file and the remedy.
 func (e *SwappedError) Error() string {
-	return fmt.Sprintf("%s: %s does not belong here; are dataDir and dataLogDir swapped?", e.Key, e.File)
+	other, files := "dataLogDir", "log.*"
+	if e.Key == other {
+		other, files = "dataDir", "snapshot.*"
+	}
+	return fmt.Sprintf("%s: %s does not belong here; are dataDir and dataLogDir swapped? If %s is new, move the %s files to its version-2",
+		e.Key, e.File, other, files)
 }
 
 // LegacyError says that the directory holds data of a server before ZooKeeper 3.0.
@@ -63,6 +69,9 @@ type LegacyError struct {
 
 // Error names the file and the remedy.
 func (e *LegacyError) Error() string {
+	if dir := filepath.Dir(e.File); filepath.Base(dir) == "version-2" {
+		return fmt.Sprintf("%s is what a data directory has inside; name the one above, %s", dir, filepath.Dir(dir))
+	}
 	return fmt.Sprintf("%s is from before ZooKeeper 3.0 (not in version-2); start the directory once with ZooKeeper 3.4 to convert it", e.File)
 }
 

@@ -165,6 +165,8 @@ func TestImportRefuses(t *testing.T) {
 		{name: "to read and write the same directory", dir: "modern", want: "data is not empty",
 			change: func(o *ImportOptions) { o.To = "data" }},
 		{name: "data from before version-2", dir: "legacy", want: "is from before ZooKeeper 3.0"},
+		{name: "version-2 itself", dir: "modern", want: "data/version-2 is what a data directory has inside; name the one above, data",
+			change: func(o *ImportOptions) { o.From = "data/version-2" }},
 		{name: "a directory without data", dir: "modern", want: "other/version-2 has no snapshot",
 			before: func(t *testing.T, m *vfs.Mem) { must(t, vfs.MkdirAll(m, "other")) },
 			change: func(o *ImportOptions) { o.From = "other" }},

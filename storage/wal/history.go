@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 
 	"paddock/internal/zk"
@@ -82,6 +83,70 @@ func follow(fsys vfs.FS, dir string, files []File, z, until zk.Zxid, limitBytes 
 		}
 		if limitBytes > 0 && span.Bytes > limitBytes {
 			return span, false, nil
+		}
+	}
+}
+
+// Begins is the zxid that the log goes back to without a gap: the one that its first record follows, or that of the first record itself if
+// nothing tells what that follows. ok is false if there is no record. It may be called as Find may. It reads every file but the newest to its
+// end, and remembers in known, which the caller keeps for the same directory, what it has found: those files do not change any more.
+func Begins(fsys vfs.FS, dir string, known map[string]Stretch) (begin zk.Zxid, ok bool, err error) {
+	files, err := List(fsys, dir)
+	if err != nil {
+		return 0, false, err
+	}
+	maps.DeleteFunc(known, func(name string, _ Stretch) bool {
+		return !slices.ContainsFunc(files, func(f File) bool { return f.Name == name })
+	})
+	for i := len(files) - 1; i >= 0; i-- {
+		name, newest := files[i].Name, i == len(files)-1
+		s, read := known[name]
+		if !read {
+			if s, err = stretch(fsys, dir, files[i], newest); err != nil || s.Last < 0 && newest {
+				continue // a file without records, or one that was purged this moment
+			}
+			if !newest {
+				known[name] = s
+			}
+		}
+		if ok && s.Last != begin {
+			return begin, true, nil
+		}
+		if begin, ok = s.After, true; s.Broken {
+			return begin, true, nil
+		}
+	}
+	return begin, ok, nil
+}
+
+// Stretch is what one file of a log tells of what it holds.
+type Stretch struct {
+	After  zk.Zxid // what goes up to Last without a gap begins behind it
+	Last   zk.Zxid // negative if there is no record
+	Broken bool    // After is not what the first record of the file is known to follow
+}
+
+// stretch reads a file, or only its first record: Last is that one's then.
+func stretch(fsys vfs.FS, dir string, file File, first bool) (s Stretch, err error) {
+	r := newReader(fsys, dir, ReadOptions{AnyStart: true, loose: true})
+	r.files = []File{file}
+	defer r.Close()
+	s.Last = unlinked
+	for {
+		rec, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, errEndsEarly):
+			return s, nil
+		case err != nil:
+			return s, err
+		case rec.After == unlinked:
+			s.After, s.Broken = rec.Zxid, true
+		case s.Last < 0 || rec.After != s.Last:
+			s.Broken = s.Last >= 0
+			s.After = rec.After
+		}
+		if s.Last = rec.Zxid; first {
+			return s, nil
 		}
 	}
 }

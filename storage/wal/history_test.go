@@ -69,6 +69,47 @@ func ranged(fsys vfs.FS, after, to zk.Zxid) ([]zk.Zxid, error) {
 	}
 }
 
+// Where history begins is where Find finds all of it, and nothing from before.
+func TestHistoryBeginsBehindTheLastGap(t *testing.T) {
+	two := slices.Concat(epoch(1, 1, 20), epoch(2, 1, 9))
+	for _, row := range []struct {
+		name  string
+		runs  []run
+		begin zk.Zxid
+		ok    bool
+	}{
+		{"a log with all there was", []run{{0, two, []zk.Zxid{at(1, 8), at(2, 1)}}, {at(2, 9), epoch(4, 1, 5), nil}}, 0, true},
+		{"that of a server on its own", []run{{0, epoch(0, 1, 20), []zk.Zxid{at(0, 9)}}}, 0, true},
+		{"a log that was purged", []run{{at(1, 9), slices.Concat(epoch(1, 10, 20), epoch(2, 1, 3)), []zk.Zxid{at(2, 2)}}}, at(1, 9), true},
+		{"a snapshot that begins an epoch", []run{{0, epoch(1, 1, 20), []zk.Zxid{at(1, 8)}}, {at(3, 0), epoch(3, 1, 8), []zk.Zxid{at(3, 4)}}}, at(3, 0), true},
+		{"a snapshot within an epoch", []run{{0, epoch(1, 1, 20), nil}, {at(1, 30), epoch(1, 31, 40), nil}}, at(1, 30), true},
+		{"records that follow nobody knows what", []run{{unlinked, epoch(1, 1, 20), []zk.Zxid{at(1, 8)}}}, at(1, 1), true},
+		{"no log", nil, 0, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m := written(t, row.runs...)
+			known := map[string]Stretch{}
+			for range 2 {
+				begin, ok, err := Begins(m, dir, known)
+				if err != nil || begin != row.begin || ok != row.ok {
+					t.Fatalf("it begins at %v, %v, %v; want %v, %v", begin, ok, err, row.begin, row.ok)
+				}
+			}
+			if !row.ok {
+				return
+			}
+			last := row.runs[len(row.runs)-1].zxids
+			until := last[len(last)-1]
+			if _, ok, err := Find(m, dir, row.begin, until, 0); err != nil || !ok {
+				t.Errorf("it is not all there from %v on: %v", row.begin, err)
+			}
+			if _, ok, _ := Find(m, dir, row.begin-1, until, 0); ok {
+				t.Errorf("it is there from before %v", row.begin)
+			}
+		})
+	}
+}
+
 func TestHistoryIsFoundWhereItHasNoGap(t *testing.T) {
 	two := slices.Concat(epoch(1, 1, 20), epoch(2, 1, 9))
 	whole := []run{{0, two, []zk.Zxid{at(1, 8), at(2, 1)}}, {at(2, 9), epoch(4, 1, 5), nil}}

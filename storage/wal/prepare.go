@@ -9,7 +9,8 @@ import (
 )
 
 // Why zeros are written ahead: on the disks we measured, writing a record over blocks that were written before and
-// syncing takes half as long as growing the file, and merely reserved blocks are slower than growing.
+// syncing takes half as long as growing the file, and merely reserved blocks are slower than growing. What is saved is some
+// time of each sync, what is paid grows with the bytes: where syncs cover many records none are written.
 
 var zeros [prepareStepBytes]byte
 
@@ -29,7 +30,7 @@ func (w *Writer) Prepare() (more bool, err error) {
 		return false, nil
 	}
 	c := w.cur
-	if c != nil && !c.noRoom && c.zeroed-c.pos < c.window {
+	if c != nil && !c.noRoom && !w.bulk && c.zeroed-c.pos < c.window {
 		c.filling, c.fillAt = true, c.zeroed
 		n := min(int64(len(zeros)), c.window)
 		c.zeroed += n

@@ -331,6 +331,33 @@ func TestRecordsThatOvertakeZerosStay(t *testing.T) {
 	}
 }
 
+// Zeros save some time of each sync and cost as much as the records: syncs that cover much have none.
+func TestLargeBatchesAreWrittenWithoutZeros(t *testing.T) {
+	w := NewWriter(Options{FS: newFS(t), Dir: dir, PrepareBytes: 4096}, 0)
+	z := zk.Zxid(0)
+	ahead := func(size, syncs int) int64 {
+		for range syncs {
+			z++
+			must(t, w.Append([][]byte{payload(z, size)}))
+			must(t, w.Sync())
+			for more, err := true, error(nil); more; {
+				more, err = w.Prepare()
+				must(t, err)
+			}
+		}
+		return w.cur.zeroed - w.cur.pos
+	}
+	if n := ahead(100, 50); n == 0 {
+		t.Error("small batches have no zeros ahead")
+	}
+	if n := ahead(2*bulkBytes, 50); n != 0 {
+		t.Errorf("large batches have %d bytes of zeros ahead", n)
+	}
+	if n := ahead(100, 50); n == 0 {
+		t.Error("small batches have no zeros ahead after large ones")
+	}
+}
+
 func TestALogIsReadWhileItIsWritten(t *testing.T) {
 	m := newFS(t)
 	w := NewWriter(Options{FS: m, Dir: dir, PrepareBytes: 4096}, 0)

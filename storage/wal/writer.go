@@ -39,6 +39,8 @@ const (
 	prepareBytesDefault = 1 << 20
 	prepareGrowth       = 4         // how often the first stretch the later ones are, at most
 	prepareStepBytes    = 256 << 10 // zeros written and synced at a time, so that a sync of records waits for little
+	bulkBytes           = 64 << 10  // that a sync covers on average, from where on zeros cost more than they save
+	batchesWeighed      = 8         // about as many are in that average
 )
 
 // Writer appends records to log files. It starts a new file with the first record after NewWriter and after each Roll;
@@ -49,6 +51,7 @@ type Writer struct {
 	// Owner's.
 	last      zk.Zxid
 	unsynced  int64 // bytes written since the last sync
+	batch     int64 // bytes that a sync covers, a moving average
 	dirDirty  bool  // the file's name is not durable
 	rolledOff int64 // bytes in files rolled off
 
@@ -56,6 +59,7 @@ type Writer struct {
 	idle   sync.Cond  // signalled when filling ends
 	cur    *current   // nil when the next record opens a file
 	spare  *current   // prepared for the next file, nil when there is none
+	bulk   bool       // syncs cover much: no zeros are wanted
 	err    error      // first failed write or sync
 	closed bool
 	wake   chan struct{} // Prepare has something to do
@@ -157,10 +161,21 @@ func (w *Writer) claim(n int64) int64 {
 	off := c.pos
 	c.pos += n
 	c.zeroed = max(c.zeroed, c.pos)
-	if c.zeroed-c.pos < c.window/2 {
+	if !w.bulk && c.zeroed-c.pos < c.window/2 {
 		w.poke()
 	}
 	return off
+}
+
+// weigh takes the bytes that a sync has covered into the average, and decides by it whether zeros are wanted ahead.
+func (w *Writer) weigh(n int64) {
+	w.batch += (n - w.batch) / batchesWeighed
+	if bulk := w.batch >= bulkBytes; bulk != w.bulk {
+		w.mu.Lock()
+		w.bulk = bulk
+		w.poke()
+		w.mu.Unlock()
+	}
 }
 
 // openCurrent makes sure that a file is open: the spare under its right name, or a new one.
@@ -215,6 +230,7 @@ func (w *Writer) Sync() error {
 			return w.fail(fmt.Errorf("sync %s: %w", w.cur.name, cause(err)))
 		}
 	}
+	w.weigh(w.unsynced)
 	w.unsynced = 0
 	if w.dirDirty {
 		if !w.opts.NoSync && w.opts.bug != bugNoDirSync {

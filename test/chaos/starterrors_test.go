@@ -120,7 +120,7 @@ var startErrors = []struct {
 			s.write(s.files("log.")[1], "this is not a log, whatever its name says\n")
 		}},
 	{name: "the log lies in the directory of snapshots", before: (*scene).fill, args: "serve dataDir={W}/other dataLogDir={D} clientPort=0", code: 1,
-		says: []string{"dataLogDir: {D}/version-2/snapshot.0 does not belong here; are dataDir and dataLogDir swapped?"}},
+		says: []string{"dataLogDir: {D}/version-2/snapshot.0 does not belong here; are dataDir and dataLogDir swapped? If dataDir is new, move the snapshot.* files to its version-2"}},
 }
 
 // restore is the remedy for data that are not whole.
