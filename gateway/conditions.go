@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,29 +39,55 @@ func matches(list, tag string) bool {
 	return false
 }
 
-// guarded does one operation, made by op for a version, if the znode still is what the tag names. Where the leader, a Java ZooKeeper, cannot
-// judge that, its version alone decides.
-func (z *znodes) guarded(ctx context.Context, path, tag string, op func(version *int32) *paddockv1.Operation, o *paddockv1.WriteOptions) (*paddockv1.TransactResponse, error) {
-	mzxid, version, ok := parseETag(strings.TrimSpace(tag))
-	if !ok {
-		return nil, precondition(path, "If-Match "+tag+" is no ETag of a znode")
-	}
-	in := &paddockv1.TransactRequest{
-		Guards:  []*paddockv1.Guard{{Path: path, Condition: &paddockv1.Guard_Mzxid{Mzxid: mzxid}}},
-		Then:    []*paddockv1.Operation{op(&version)},
-		Options: o,
-	}
-	out, err := z.call.Transact(ctx, in)
-	if reason(err) == "LEADER_CANNOT" {
-		in.Guards = nil
-		out, err = z.call.Transact(ctx, in)
-		return out, err
-	}
-	if err == nil && !out.GetHeld() {
-		return nil, precondition(path, "the znode is not what If-Match names any more")
-	}
-	return out, err
+// condition is a state of a znode that an If-Match names.
+type condition struct {
+	mzxid   uint64
+	version int32
 }
+
+// conditionsOf are the states that a list of tags names, the oldest first. Tags of no znode, and weak ones, match nothing.
+func conditionsOf(list string) (all []condition) {
+	for _, tag := range strings.Split(list, ",") {
+		if mzxid, version, ok := parseETag(strings.TrimSpace(tag)); ok {
+			all = append(all, condition{mzxid, version})
+		}
+	}
+	slices.SortFunc(all, func(x, y condition) int { return cmp.Compare(x.mzxid, y.mzxid) })
+	return slices.Compact(all)
+}
+
+// guarded does one operation, made by op for a version, if the znode still is what one of the tags names. A znode goes through its states in
+// their order: if it is none of them when it is looked for, one after the other, it was none at the end.
+func (z *znodes) guarded(ctx context.Context, path, tags string, op func(version *int32) *paddockv1.Operation, o *paddockv1.WriteOptions) (*paddockv1.TransactResponse, error) {
+	all := conditionsOf(tags)
+	if len(all) > conditionsMax {
+		return nil, invalid(fmt.Sprintf("If-Match has %d tags; there may be %d", len(all), conditionsMax))
+	}
+	failed := precondition(path, "If-Match "+tags+" is no ETag of a znode")
+	for i := range all {
+		in := &paddockv1.TransactRequest{
+			Guards:  []*paddockv1.Guard{{Path: path, Condition: &paddockv1.Guard_Mzxid{Mzxid: all[i].mzxid}}},
+			Then:    []*paddockv1.Operation{op(&all[i].version)},
+			Options: o,
+		}
+		out, err := z.call.Transact(ctx, in)
+		if reason(err) == "LEADER_CANNOT" { // it is a Java ZooKeeper: the version alone decides
+			in.Guards = nil
+			out, err = z.call.Transact(ctx, in)
+		} else if err == nil && !out.GetHeld() {
+			err = precondition(path, "the znode is not what If-Match names any more")
+		}
+		// A retry may have been done with another of the tags.
+		if why := reason(err); err == nil || why != "BADVERSION" && why != "KEY_REUSED" {
+			return out, err
+		}
+		failed = err
+	}
+	return nil, failed
+}
+
+// conditionsMax is how many tags an If-Match may have.
+const conditionsMax = 16
 
 // precondition is the failure of a condition.
 func precondition(path, detail string) error {

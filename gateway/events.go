@@ -110,6 +110,9 @@ func (z *znodes) events(w http.ResponseWriter, r *http.Request, path string, q q
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
 	out := &eventWriter{w: w, control: http.NewResponseController(w)}
 	for err = out.tell(head); err == nil; err = out.tell(head) {
 		if head, err = stream.Recv(); err != nil {
@@ -138,7 +141,9 @@ func watchOf(r *http.Request, path string, q query) (*paddockv1.CreateWatch, err
 	if err := first(err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
+	c.FromStart = q.Has("after")
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
+		c.FromStart = true
 		var err error
 		c.StartAfterZxid, err = parseZxid("Last-Event-ID", last)
 		return c, err

@@ -77,7 +77,6 @@ func New(conn grpc.ClientConnInterface, o Options) (http.Handler, error) {
 	tree := &znodes{mux: rest, call: paddockv1.NewZnodeServiceClient(conn), watch: paddockv1.NewWatchServiceClient(conn)}
 
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", shallow(rest))
 	mux.HandleFunc("GET /openapi.json", serveOpenAPI)
 	mux.HandleFunc("GET /livez", serveLive)
 	if o.Metrics != nil {
@@ -92,7 +91,7 @@ func New(conn grpc.ClientConnInterface, o Options) (http.Handler, error) {
 		mux.Handle("/", o.Console)
 	}
 	mux.Handle("GET /readyz", &ready{health: healthpb.NewHealthClient(conn), admin: admin})
-	all := &limits{next: route(tree, mux), budget: bodyBytesMax, room: replyBytesMax}
+	all := &limits{next: route(tree, known.routed(shallow(rest)), mux), budget: bodyBytesMax, room: replyBytesMax}
 	guarded, err := sameOrigin(all, o.CORSOrigins)
 	if err != nil {
 		return nil, err
@@ -107,11 +106,15 @@ func of[C any](client func(grpc.ClientConnInterface) C, register func(context.Co
 	}
 }
 
-// route takes znodes before the mux sees their paths, which it would clean: they are judged as they are.
-func route(tree *znodes, mux *http.ServeMux) http.Handler {
+// route takes znodes and all else under /v1 before the mux sees their paths, which it would clean: they are judged as they are.
+func route(tree *znodes, rest http.Handler, mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rest, ok := strings.CutPrefix(r.URL.Path, znodesPrefix); ok && (rest == "" || rest[0] == '/') {
 			tree.ServeHTTP(w, r)
+			return
+		}
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			rest.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)

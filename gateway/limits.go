@@ -168,12 +168,18 @@ func legible(u *url.URL) (query, error) {
 	return query{values}, nil
 }
 
-// shallow stands before the routes that are generated from the contract, which read JSON.
+// shallow stands before the routes that are generated from the contract, which read JSON, and take paths as they were sent.
 func shallow(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := legible(r.URL); err != nil {
 			fail(w, err, false)
 			return
+		}
+		u, again := *r.URL, *r
+		u.RawPath = u.EscapedPath() // or they would take a percent sign in a name for the beginning of an escape
+		again.URL = &u
+		if r = &again; r.Method == http.MethodHead {
+			r.Method = http.MethodGet // whose body the HTTP server leaves out
 		}
 		if r.ContentLength > 0 {
 			body, err := io.ReadAll(r.Body) // in memory already

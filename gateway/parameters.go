@@ -116,6 +116,55 @@ func parametersOf(files ...protoreflect.FileDescriptor) parameters {
 	return p
 }
 
+// allowed are the methods that there are for a path, in their order; none for a path that there is not.
+func (p parameters) allowed(path string) (methods []string) {
+	for route := range p {
+		method, pattern, _ := strings.Cut(route, " ")
+		if matchesPattern(pattern, path) && !slices.Contains(methods, method) {
+			methods = append(methods, method)
+		}
+	}
+	if slices.Contains(methods, http.MethodGet) {
+		methods = append(methods, http.MethodHead)
+	}
+	if methods != nil {
+		methods = append(methods, http.MethodOptions)
+	}
+	slices.Sort(methods)
+	return methods
+}
+
+// matchesPattern tells whether a path is one of a pattern, whose variables stand for one element or, at the end, for any number.
+func matchesPattern(pattern, path string) bool {
+	if i := strings.Index(pattern, "{"); i >= 0 && strings.HasSuffix(pattern, "=**}") {
+		return strings.HasPrefix(path, pattern[:i])
+	}
+	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
+	return slices.EqualFunc(want, have, func(w, h string) bool { return w == h || strings.HasPrefix(w, "{") && h != "" })
+}
+
+// trees are the routes that stand for the root where they are not followed by a path.
+var trees = []string{"/v1/children", "/v1/tree", "/v1/count", "/v1/acls"}
+
+// routed hands what is under /v1 to its routes, paths as they are, and says which methods there are for one.
+func (p parameters) routed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains(trees, r.URL.Path) {
+			again, u := *r, *r.URL
+			u.Path, u.RawPath = u.Path+"/", ""
+			again.URL, r = &u, &again
+		}
+		if methods := p.allowed(r.URL.Path); methods != nil && !slices.Contains(methods, r.Method) || r.Method == http.MethodOptions && methods != nil {
+			w.Header().Set("Allow", strings.Join(methods, ", "))
+			if r.Method == http.MethodOptions {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // verb is the method of a rule, and its pattern.
 func verb(rule *annotations.HttpRule) (method, pattern string) {
 	switch {

@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -51,18 +53,22 @@ func (z *znodes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conditional := r.Header.Get("If-Match") != "" || r.Header.Get("If-None-Match") != ""
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		serve, conditional, takes = z.get, false, takenByGet
+		serve, conditional, takes = z.get, r.Header.Get("If-Match") != "", takenByGet
 		if q.Has("watch") {
 			serve, takes = z.events, takenByEvents
 		}
 	case http.MethodPut:
 		serve, takes = z.put, takenByPut
 	case http.MethodPost:
-		serve, conditional, takes = z.post, false, takenByPost
+		serve, takes = z.post, takenByPost
 	case http.MethodDelete:
 		serve, takes = z.delete, takenByDelete
 	default:
-		w.Header().Set("Allow", "GET, HEAD, PUT, POST, DELETE")
+		w.Header().Set("Allow", "GET, HEAD, PUT, POST, DELETE, OPTIONS")
+		if r.Method == http.MethodOptions {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 		refuse(w, http.StatusMethodNotAllowed, r.Method+" is not possible on a znode")
 		return
 	}
@@ -97,6 +103,9 @@ func (z *znodes) get(w http.ResponseWriter, r *http.Request, path string, q quer
 	}
 	h := w.Header()
 	tag := etag(out.GetStat())
+	if match := r.Header.Get("If-Match"); match != "" && match != "*" && !slices.Contains(conditionsOf(match), condition{out.GetStat().GetMzxid(), out.GetStat().GetVersion()}) {
+		return precondition(path, "the znode is not what If-Match names")
+	}
 	h.Set("ETag", tag)
 	h.Set("Paddock-Zxid", strconv.FormatUint(out.GetZxid(), 10))
 	h.Set("Paddock-Version", strconv.FormatInt(int64(out.GetStat().GetVersion()), 10))
@@ -136,34 +145,49 @@ func (z *znodes) put(w http.ResponseWriter, r *http.Request, path string, q quer
 	if err := first(err1, err2, err3, err4); err != nil {
 		return err
 	}
-	match, none := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
+	return z.putIf(ctx, w, path, wanted{r.Header.Get("If-Match"), r.Header.Get("If-None-Match"), version}, &paddockv1.PutRequest{Path: path, Data: data, Acl: acl, Parents: parents, Options: options})
+}
+
+// wanted is what must be there for a change to be made.
+type wanted struct {
+	match, none string
+	version     *int32
+}
+
+// putIf creates or sets if what is there is as it must be.
+func (z *znodes) putIf(ctx context.Context, w http.ResponseWriter, path string, is wanted, in *paddockv1.PutRequest) error {
 	switch {
-	case none == "*":
-		out, err := z.call.Create(ctx, &paddockv1.CreateRequest{Path: path, Data: data, Acl: acl, Parents: parents, Options: options})
+	case is.none != "" && is.match != "", (is.none != "" || is.match != "") && is.version != nil:
+		return invalid("If-Match, If-None-Match and version say different things of what must be there: say one")
+	case (is.match != "" || is.version != nil) && (in.GetAcl() != nil || in.GetParents()):
+		return invalid("acl and parents are for a znode that is created, which If-Match and version do not allow")
+	case is.none == "*":
+		out, err := z.call.Create(ctx, &paddockv1.CreateRequest{Path: path, Data: in.GetData(), Acl: in.GetAcl(), Parents: in.GetParents(), Options: in.GetOptions()})
 		if err == nil {
+			w.Header().Set("Location", location(path))
 			written(w, out.GetStat(), http.StatusCreated, &paddockv1.PutResponse{Stat: out.GetStat(), Zxid: out.GetZxid(), Created: true})
 		}
 		return err
-	case none != "":
+	case is.none != "":
 		return invalid("If-None-Match of a PUT can only be *")
-	case match != "" && match != "*":
+	case is.match != "" && is.match != "*":
 		op := func(v *int32) *paddockv1.Operation {
-			return &paddockv1.Operation{Operation: &paddockv1.Operation_Set{Set: &paddockv1.SetRequest{Path: path, Data: data, Version: v}}}
+			return &paddockv1.Operation{Operation: &paddockv1.Operation_Set{Set: &paddockv1.SetRequest{Path: path, Data: in.GetData(), Version: v}}}
 		}
-		out, err := z.guarded(ctx, path, match, op, options)
+		out, err := z.guarded(ctx, path, is.match, op, in.GetOptions())
 		if err == nil {
 			stat := out.GetResults()[0].GetStat()
 			written(w, stat, http.StatusOK, &paddockv1.PutResponse{Stat: stat, Zxid: out.GetZxid()})
 		}
 		return err
-	case match == "*" || version != nil:
-		out, err := z.call.Set(ctx, &paddockv1.SetRequest{Path: path, Data: data, Version: version, Options: options})
+	case is.match == "*" || is.version != nil:
+		out, err := z.call.Set(ctx, &paddockv1.SetRequest{Path: path, Data: in.GetData(), Version: is.version, Options: in.GetOptions()})
 		if err == nil {
 			written(w, out.GetStat(), http.StatusOK, &paddockv1.PutResponse{Stat: out.GetStat(), Zxid: out.GetZxid()})
 		}
 		return err
 	}
-	out, err := z.call.Put(ctx, &paddockv1.PutRequest{Path: path, Data: data, Acl: acl, Parents: parents, Options: options})
+	out, err := z.call.Put(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -197,6 +221,14 @@ func (z *znodes) post(w http.ResponseWriter, r *http.Request, path string, q que
 	if err := first(errs[:]...); err != nil {
 		return err
 	}
+	switch match, none := r.Header.Get("If-Match"), r.Header.Get("If-None-Match"); {
+	case match != "":
+		return invalid("If-Match says what must be there, and POST creates what is not there: use PUT")
+	case none != "" && none != "*":
+		return invalid("If-None-Match of a POST can only be *")
+	case none != "" && in.GetIfAbsent():
+		return invalid("If-None-Match and ifAbsent say different things of what is there: say one")
+	}
 	out, err := z.call.Create(ctx, in)
 	if err != nil {
 		return err
@@ -223,7 +255,14 @@ func (z *znodes) delete(w http.ResponseWriter, r *http.Request, path string, q q
 	if err := first(err1, err2, err3, err4); err != nil {
 		return err
 	}
-	if match := r.Header.Get("If-Match"); match != "" && match != "*" {
+	match := r.Header.Get("If-Match")
+	switch {
+	case r.Header.Get("If-None-Match") != "":
+		return invalid("If-None-Match says what must not be there, and DELETE deletes what is: use If-Match")
+	case match != "" && version != nil:
+		return invalid("If-Match and version say different things of what must be there: say one")
+	}
+	if match != "" && match != "*" {
 		if recursive {
 			return invalid("If-Match says nothing of what is below; it cannot go with recursive")
 		}

@@ -33,7 +33,11 @@ func (i insight) Info() grpcapi.ServerInfo {
 		SessionMin: c.MinSessionTimeout, SessionMax: c.MaxSessionTimeout, Features: features(c),
 	}
 	if l := i.live.Load(); l != nil {
-		l.inspect(func(r *replica.Replica, _ *driver.Stats) { out.HistoryAfter = r.Oldest() })
+		if l.inspect(func(r *replica.Replica, _ *driver.Stats) { out.HistoryAfter = r.Oldest() }) {
+			if z, ok, err := l.dir.HistoryBegins(); ok && err == nil {
+				out.HistoryAfter = min(out.HistoryAfter, z)
+			}
+		}
 	}
 	return out
 }

@@ -28,6 +28,7 @@ type serverMetrics struct {
 	ahead     *metrics.Counter
 	refused   refused
 
+	received, sent                   *metrics.Counter // bytes of requests and replies
 	badHandshake, handshakesExceeded *metrics.Counter // of TLS
 
 	// Of members of an ensemble.
@@ -39,7 +40,7 @@ type serverMetrics struct {
 	leaderless                           *metrics.Timer // the same, of leaders
 	followerSync                         *metrics.Timer // from a leader to serving
 	observerSync                         *metrics.Timer
-	counting                             sync.Mutex // guards counted
+	counting                             sync.Mutex // guards counted, and what is added to received and sent
 	counted                              replica.Counts
 }
 
@@ -53,6 +54,7 @@ func newMetrics() *serverMetrics {
 		throttled: r.Counter("throttled_ops"),
 		expired:   r.Counter("stale_sessions_expired"),
 		mismatch:  r.Counter("digest_mismatches_count"), authFail: new(metrics.Counter), ahead: r.Counter("client_zxid_ahead"),
+		received: r.Counter("bytes_received_count"), sent: r.Counter("response_bytes"),
 		badHandshake: r.Counter("unsuccessful_handshake"), handshakesExceeded: r.Counter("tls_handshake_exceeded"),
 		looking: r.Counter("looking_count"), diffs: r.Counter("diff_count"), snaps: r.Counter("snap_count"),
 		proposed: r.Counter("proposal_count"), decided: r.Counter("commit_count"),
@@ -80,6 +82,14 @@ func (m *serverMetrics) catchUp(c replica.Counts) {
 	m.followed.Add(c.Followed - m.counted.Followed)
 	m.applied.Add(c.Applied - m.counted.Applied)
 	m.counted = c
+}
+
+// transferred brings the counters of bytes to what the connections tell, which srst sets to zero as it does the counters.
+func (m *serverMetrics) transferred(p juteapi.PacketStats) {
+	m.counting.Lock()
+	defer m.counting.Unlock()
+	m.received.Add(p.ReceivedBytes - m.received.Value())
+	m.sent.Add(p.ReplyBytes - m.sent.Value())
 }
 
 // count is called by the owner for every note.

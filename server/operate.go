@@ -97,8 +97,7 @@ func cannotTransfer(c *consensus.Core, to quorum.ServerID) error {
 // awaitLeader returns once another server leads this one.
 func (o operator) awaitLeader(ctx context.Context, l *live) (int64, error) {
 	for tick := time.NewTicker(transferLook); ; {
-		var leader quorum.ServerID
-		var failed bool
+		leader, failed := consensus.NoServer, false
 		if !l.driver.Inspect(ctx, func(r *replica.Replica, _ *driver.Stats) {
 			switch c := r.Consensus(); {
 			case c.Role() == consensus.Leading:
@@ -110,7 +109,7 @@ func (o operator) awaitLeader(ctx context.Context, l *live) (int64, error) {
 			tick.Stop()
 			return 0, stopped(ctx)
 		}
-		if failed || leader != 0 {
+		if failed || leader != consensus.NoServer {
 			tick.Stop()
 			if failed {
 				return 0, &grpcapi.Refusal{Reason: "the other server did not take over in time, and this one goes on to lead", Aborted: true}

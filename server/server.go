@@ -192,7 +192,6 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 		closed.Go(func() { l.peers.members.watch(peers) })
 	}
 	s.live.Store(l)
-	s.logServing(l)
 	if l.configuration != nil {
 		l.configuration.openedAt(l)
 	}
@@ -201,6 +200,7 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 	} else {
 		s.state.CompareAndSwap(uint32(grpcapi.StateStarting), uint32(grpcapi.StateLooking))
 	}
+	s.logServing(l) // after the state is told, so that who has read it finds the server ready
 	s.wg.Go(func() { s.keepUp(ctx, l) })
 	s.wg.Go(func() { s.reloads(ctx, l) })
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"path/filepath"
 	"time"
 
@@ -67,6 +68,10 @@ func (w words) Server() (admin.Server, bool) {
 		Uptime: time.Since(w.began), AuthFailed: w.metrics.authFail.Value(),
 		Refused: w.metrics.refused.list(time.Time{}), Handshakes: w.handshakes(), LastReplyBytes: -1, MinReplyBytes: -1, MaxReplyBytes: -1,
 	}
+	if total.MaxReplyBytes > 0 {
+		out.LastReplyBytes, out.MinReplyBytes, out.MaxReplyBytes = total.LastReplyBytes, total.MinReplyBytes, total.MaxReplyBytes
+	}
+	w.metrics.transferred(total)
 	if w.State() == admin.StateReadOnly {
 		out.Mode = "read-only"
 	}
@@ -257,6 +262,10 @@ func (w words) Conf() (admin.Conf, bool) {
 	}
 	if w.l.client != nil {
 		out.MaxClientCnxns = w.l.client.MaxClientCnxns()
+		out.ClientPort = portOf(w.l.client)
+	}
+	if w.l.secure != nil {
+		out.SecureClientPort = portOf(w.l.secure)
 	}
 	if w.l.peers != nil {
 		out.Member = w.memberConf()
@@ -272,6 +281,15 @@ func (w words) Conf() (admin.Conf, bool) {
 		out.DataLogBytes = out.DataDirBytes
 	}
 	return out, true
+}
+
+// portOf is where clients are served: a reconfiguration may have moved the port.
+func portOf(s *juteapi.Server) int {
+	a, _ := s.Addr().(*net.TCPAddr)
+	if a == nil {
+		return 0
+	}
+	return a.Port
 }
 
 // memberConf is what a member of an ensemble runs with.

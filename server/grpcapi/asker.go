@@ -106,7 +106,7 @@ func (a *asker) read(ctx context.Context, req *zk.Request, opt *paddockv1.ReadOp
 		}
 	}
 	rep, err := a.do(ctx, req)
-	if least := zk.Zxid(opt.GetMinZxid()); err == nil && least > rep.Zxid {
+	if least := leastOf(opt.GetMinZxid()); err == nil && least > rep.Zxid {
 		if err = a.catchUp(ctx, least); err != nil {
 			return zk.Reply{}, err
 		}
@@ -145,6 +145,9 @@ func (a *asker) freshen(ctx context.Context, opt *paddockv1.ReadOptions) error {
 	return err
 }
 
+// leastOf is min_zxid as a zxid. What is larger than any is ahead of every ensemble.
+func leastOf(minZxid uint64) zk.Zxid { return zk.Zxid(min(minZxid, uint64(maxZxid))) }
+
 // catchUp waits until this server is at a zxid, as far as the ensemble is.
 func (a *asker) catchUp(ctx context.Context, least zk.Zxid) error {
 	at, err := a.door.barriers.pass(ctx, levelSynced)
@@ -157,8 +160,9 @@ func (a *asker) catchUp(ctx context.Context, least zk.Zxid) error {
 }
 
 // reach makes sure that this server is at a zxid, before a write.
-func (a *asker) reach(ctx context.Context, least zk.Zxid) error {
-	if least <= 0 {
+func (a *asker) reach(ctx context.Context, minZxid uint64) error {
+	least := leastOf(minZxid)
+	if least == 0 {
 		return nil
 	}
 	l := a.conn.reader(a.handler, a.caller)

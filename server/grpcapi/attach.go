@@ -31,6 +31,7 @@ type session struct {
 	id       zk.SessionID
 	idText   string // as the metadata has it
 	password string
+	addr     string // of who has opened it, or taken it up here
 	line     *line
 	keys     onceKeys // idempotency keys whose records are there
 
@@ -138,7 +139,7 @@ func (d *door) attached(ctx context.Context, h request.Handler, who *caller, idT
 			if s != nil && s.line.why == request.CloseNotServing {
 				ids = s.identities() // it has not been elsewhere
 			}
-			s = &session{id: id, idText: idText, password: password, ids: ids}
+			s = &session{id: id, idText: idText, password: password, addr: who.addr, ids: ids}
 			if err = d.admit(s); err == nil {
 				s.line = openLine(h, origin(who), &hello)
 			}
@@ -175,14 +176,27 @@ func (d *door) admit(s *session) error {
 }
 
 // adopt makes a session of a line that has opened a new one.
-func (d *door) adopt(l *line, r *zk.ConnectResponse) (*session, error) {
+func (d *door) adopt(l *line, r *zk.ConnectResponse, addr string) (*session, error) {
 	s := &session{
-		id: r.Session, idText: strconv.FormatInt(int64(r.Session), 10), password: hex.EncodeToString(r.Password[:]), line: l,
+		id: r.Session, idText: strconv.FormatInt(int64(r.Session), 10), password: hex.EncodeToString(r.Password[:]), addr: addr, line: l,
 	}
 	s.keys.known = true
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return s, d.admit(s)
+}
+
+// addresses are those of who has opened or taken up the sessions that are attached.
+func (d *door) addresses() map[zk.SessionID]string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at := make(map[zk.SessionID]string, len(d.sessions))
+	for id, s := range d.sessions {
+		if !s.line.gone() {
+			at[id] = s.addr
+		}
+	}
+	return at
 }
 
 // origin is who opens a client of the server.

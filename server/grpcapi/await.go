@@ -23,12 +23,15 @@ func (q *queues) await(ctx context.Context, a *asker, c *claim, data []byte, now
 			return held{}, err
 		}
 		c.mu.Lock()
-		name, got := c.znode, held{c.path(), c.token}
+		name, got, found := c.znode, held{c.path(), c.token}, c.found
 		c.mu.Unlock()
 		place := slices.Index(queue, name)
 		switch {
 		case c.isRevoked():
 			return held{}, givenUp(c.key.path)
+		case place == 0 && first && found:
+			q.hold(c) // an earlier call may have got it
+			return got, nil
 		case place == 0:
 			return got, nil
 		case now:
@@ -138,7 +141,7 @@ func (c *claim) create(ctx context.Context, a *asker, data []byte) error {
 		return err
 	}
 	if rep.Err == zk.OK {
-		c.znode, c.token, c.version = zk.BaseName(rep.Path), rep.Stat.Czxid, 0
+		c.znode, c.token, c.version, c.found = zk.BaseName(rep.Path), rep.Stat.Czxid, 0, false
 	}
 	return nil
 }
@@ -162,7 +165,7 @@ func (c *claim) takeUp(ctx context.Context, a *asker, name string, data []byte) 
 		return false, err
 	}
 	if rep.Err == zk.OK {
-		c.znode, c.token, c.version = name, rep.Stat.Czxid, rep.Stat.Version
+		c.znode, c.token, c.version, c.found = name, rep.Stat.Czxid, rep.Stat.Version, true
 	}
 	return true, nil
 }

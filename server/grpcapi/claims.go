@@ -142,6 +142,7 @@ type claim struct {
 	znode   string     // its name below key.path; "" before it is known
 	token   zk.Zxid    // at which it was created
 	version int32      // of its data, as whoever gives up must find it: another server that has taken it up counts it on
+	found   bool       // it was there before
 	unsure  bool       // it may have been created, but its name has not come back
 }
 
@@ -249,6 +250,13 @@ func (q *queues) leave(a *asker, c *claim, granted, gaveUp bool) {
 			}
 		}
 	}()
+}
+
+// hold keeps a claim from being taken back by who gives up.
+func (q *queues) hold(c *claim) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c.granted = true
 }
 
 // revoke ends the calls that wait for a session's claim, since it is given up, and waits until they have ended: none of them makes

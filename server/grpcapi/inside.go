@@ -2,6 +2,7 @@ package grpcapi
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -80,7 +81,8 @@ func (c *Inside) Invoke(ctx context.Context, name string, in, out any, _ ...grpc
 	case err != nil:
 		return status.Errorf(codes.Internal, "the request cannot be encoded: %v", err)
 	case len(encoded) > c.server.messageMax:
-		return status.Errorf(codes.ResourceExhausted, "the request has %d bytes, the server takes %d", len(encoded), c.server.messageMax)
+		return fault(codes.ResourceExhausted, reasonOf(codeTooLarge),
+			fmt.Sprintf("the request has %d bytes, the server takes %d", len(encoded), c.server.messageMax))
 	}
 	decode := func(v any) error {
 		if err := proto.Unmarshal(encoded, v.(proto.Message)); err != nil {

@@ -59,7 +59,7 @@ func TestInsideAnswersAsAPortDoes(t *testing.T) {
 	_, err = c.Get(t.Context(), &paddockv1.GetRequest{Path: "/\xff"})
 	expect(t, err, codes.Internal, "") // as grpc says of what is no text
 	_, err = c.Set(t.Context(), &paddockv1.SetRequest{Path: "/a", Data: make([]byte, r.server.messageMax)})
-	expect(t, err, codes.ResourceExhausted, "")
+	expect(t, err, codes.ResourceExhausted, "TOO_LARGE")
 	if err := r.within().Invoke(t.Context(), "/paddock.v1.ZnodeService/None", &paddockv1.GetRequest{}, &paddockv1.GetResponse{}); status.Code(err) != codes.Unimplemented {
 		t.Error(err)
 	}

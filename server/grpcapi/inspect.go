@@ -160,7 +160,7 @@ func (a *adminServer) ListSessions(ctx context.Context, q *paddockv1.ListSession
 	if err != nil {
 		return nil, err
 	}
-	at := map[zk.SessionID]string{}
+	at := a.attached()
 	for _, c := range a.connections(in) {
 		at[c.Session] = c.Address
 	}

@@ -14,6 +14,7 @@ import (
 
 	paddockv1 "paddock/gen/paddock/v1"
 	"paddock/internal/zk"
+	"paddock/server/replica"
 )
 
 // inside is an Insight with much to tell, in no order.
@@ -258,5 +259,36 @@ func TestReconfigurationsThatMakeNoSense(t *testing.T) {
 	m, err := membersOf(&paddockv1.ReconfigureRequest{Joining: []string{"server.1=a:1:2", "server.2=b:1:2"}, Leaving: []int64{4, 5}, FromVersion: 7})
 	if err != nil || m.Joining != "server.1=a:1:2,server.2=b:1:2" || m.Leaving != "4,5" || m.Version != 7 {
 		t.Error(m, err)
+	}
+}
+
+// known is a server's insight that knows some sessions.
+type known struct {
+	inside
+	ids []zk.SessionID
+}
+
+func (k *known) Sessions(context.Context) (list []Session, ok bool) {
+	for _, id := range k.ids {
+		list = append(list, Session{ID: id})
+	}
+	return list, true
+}
+
+// A session that came without a connection of its own, as those of HTTP do, is attached all the same.
+func TestASessionIsAttachedWhetherOrNotItHasAConnection(t *testing.T) {
+	in := &known{}
+	r := newRig(t, func(o *Options, _ *replica.Config) { o.Insight = in })
+	_, first := r.open(30_000)
+	_, second := r.open(30_000) // which the connection is not said to be of
+	in.ids = []zk.SessionID{1, zk.SessionID(first.GetSessionId()), zk.SessionID(second.GetSessionId())}
+	out, err := paddockv1.NewAdminServiceClient(r.conn).ListSessions(t.Context(), &paddockv1.ListSessionsRequest{})
+	if err != nil || len(out.GetSessions()) != 3 {
+		t.Fatal(out, err)
+	}
+	for _, s := range out.GetSessions() {
+		if want := s.GetSessionId() != 1; s.GetAttached() != want || (s.GetAddress() != "") != want {
+			t.Error(s)
+		}
 	}
 }

@@ -87,7 +87,7 @@ func (l *line) ask(ctx context.Context, req *zk.Request) (reply zk.Reply, err er
 	}
 	if l.prompt {
 		<-x.done
-	} else if err := l.await(ctx, x); err != nil {
+	} else if err := l.await(ctx, x, req.Op.IsWrite()); err != nil {
 		return zk.Reply{}, err
 	}
 	reply = x.reply
@@ -100,11 +100,14 @@ func (l *line) ask(ctx context.Context, req *zk.Request) (reply zk.Reply, err er
 }
 
 // await waits for the reply as long as ctx lasts.
-func (l *line) await(ctx context.Context, x *exchange) error {
+func (l *line) await(ctx context.Context, x *exchange, write bool) error {
 	select {
 	case <-x.done:
 	case <-ctx.Done():
 		if l.leave(x) {
+			if write {
+				return doubtStatus(ctx)
+			}
 			return contextStatus(ctx)
 		}
 		<-x.done

@@ -163,6 +163,7 @@ func (a *asker) claimsOn(ctx context.Context, path string, most int, opt *paddoc
 		}
 		opt = nil // this server does not go back
 		all := rep.Results[0]
+		all.Zxid = rep.Zxid
 		if err := judged(&all, nil, path, []zk.Code{zk.NoNode}); err != nil {
 			return nil, 0, err
 		}

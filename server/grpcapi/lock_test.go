@@ -56,6 +56,35 @@ func (r *rig) lock(ctx context.Context, in *paddockv1.LockRequest) <-chan lockAn
 	return out
 }
 
+// Who asks again for what he has, and does not wait for the answer, has it still.
+func TestALockIsNotLostByACallThatIsGivenUp(t *testing.T) {
+	r := newRig(t)
+	locks, elections := paddockv1.NewLockServiceClient(r.conn), paddockv1.NewElectionServiceClient(r.conn)
+	who, _ := r.open(30_000)
+	held, err := locks.Lock(who, &paddockv1.LockRequest{Path: "/lock"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leads, err := elections.Campaign(who, &paddockv1.CampaignRequest{Path: "/leader"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 { // some of them are given up between the look at the queue and the answer
+		ctx, cancel := context.WithTimeout(who, time.Duration(i)*10*time.Microsecond)
+		_, _ = locks.Lock(ctx, &paddockv1.LockRequest{Path: "/lock"})
+		_, _ = elections.Campaign(ctx, &paddockv1.CampaignRequest{Path: "/leader"})
+		cancel()
+	}
+	again, err := locks.Lock(who, &paddockv1.LockRequest{Path: "/lock"})
+	if err != nil || again.GetFencingToken() != held.GetFencingToken() {
+		t.Errorf("the lock with token %d was lost: %v, %v", held.GetFencingToken(), again, err)
+	}
+	leader, err := elections.GetLeader(who, &paddockv1.GetLeaderRequest{Path: "/leader"})
+	if err != nil || leader.GetLeader().GetFencingToken() != leads.GetFencingToken() {
+		t.Errorf("the leadership with token %d was lost: %v, %v", leads.GetFencingToken(), leader, err)
+	}
+}
+
 func TestALockGoesFromOneToTheNext(t *testing.T) {
 	r := newRig(t)
 	locks := paddockv1.NewLockServiceClient(r.conn)

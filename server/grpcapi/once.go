@@ -106,7 +106,7 @@ func (a *asker) once(ctx context.Context, in proto.Message, opt *paddockv1.Write
 
 // prepareOnce does what comes before a write with a key.
 func (a *asker) prepareOnce(ctx context.Context, opt *paddockv1.WriteOptions) error {
-	if err := a.reach(ctx, zk.Zxid(opt.GetMinZxid())); err != nil {
+	if err := a.reach(ctx, opt.GetMinZxid()); err != nil {
 		return err
 	}
 	return a.session.keys.load(ctx, a)

@@ -17,7 +17,7 @@ const (
 	operationsMax  = 1000 // of a transaction, each of its lists
 	guardsMax      = 1000
 	batchReadsMax  = 1000
-	recordOverhead = 256 // bytes of a request beyond its path, data and access list
+	recordOverhead = 64 // bytes of what only Paddock's servers send each other, beyond its path, data and access list
 )
 
 // statOf is a Stat as a message.
@@ -167,20 +167,44 @@ func fits(req *zk.Request, most int) error {
 	return nil
 }
 
-// sizeOf is about how many bytes a request has on the wire.
+// Bytes of ZooKeeper's protocol: of a number or length, and of what stands before each operation of a multi, and behind the last.
+const (
+	wordBytes        = 4
+	multiHeaderBytes = 9
+)
+
+// overheadOf is how many bytes a request has beyond its path, data and access list.
+func overheadOf(op zk.OpCode) int {
+	switch op {
+	case zk.OpCreate, zk.OpCreate2, zk.OpCreateContainer:
+		return zk.HeaderBytes + 4*wordBytes
+	case zk.OpCreateTTL:
+		return zk.HeaderBytes + 6*wordBytes
+	case zk.OpSetData, zk.OpSetACL:
+		return zk.HeaderBytes + 3*wordBytes
+	case zk.OpDelete, zk.OpCheck:
+		return zk.HeaderBytes + 2*wordBytes
+	case zk.OpMulti:
+		return zk.HeaderBytes + multiHeaderBytes
+	default:
+		return recordOverhead
+	}
+}
+
+// sizeOf is how many bytes a request has on the wire; about how many if ZooKeeper's protocol does not have it.
 func sizeOf(req *zk.Request) int {
-	n := recordOverhead/4 + len(req.Path) + len(req.Data)
+	n := overheadOf(req.Op) + len(req.Path) + len(req.Data)
 	for i := range req.ACL {
 		n += len(req.ACL[i].ID.Scheme) + len(req.ACL[i].ID.ID) + 12
 	}
 	for i := range req.Ops {
-		n += sizeOf(&req.Ops[i])
+		n += sizeOf(&req.Ops[i]) - zk.HeaderBytes + multiHeaderBytes
 	}
 	for i := range req.Else {
 		n += sizeOf(&req.Else[i])
 	}
 	for i := range req.Guards {
-		n += recordOverhead/4 + len(req.Guards[i].Path) + len(req.Guards[i].Data)
+		n += recordOverhead + len(req.Guards[i].Path) + len(req.Guards[i].Data)
 	}
 	return n
 }

@@ -165,10 +165,16 @@ func closedBy(why request.CloseReason) error {
 	}
 }
 
-// contextStatus is the status of a call that has waited as long as it may.
-func contextStatus(ctx context.Context) error {
+// contextStatus is the status of a call that has waited as long as it may, and changed nothing by what it waited for.
+func contextStatus(ctx context.Context) error { return contextEnd(ctx, "") }
+
+// doubtStatus is contextStatus of a call that has asked for a write whose answer did not come.
+func doubtStatus(ctx context.Context) error { return contextEnd(ctx, "; the write may have been done") }
+
+// contextEnd tells how ctx ended.
+func contextEnd(ctx context.Context, more string) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return status.Error(codes.DeadlineExceeded, "the deadline has passed; a write may have been done")
+		return status.Error(codes.DeadlineExceeded, "the deadline has passed"+more)
 	}
-	return status.Error(codes.Canceled, "the call was given up; a write may have been done")
+	return status.Error(codes.Canceled, "the call was given up"+more)
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	paddockv1 "paddock/gen/paddock/v1"
+	"paddock/internal/jute"
 	"paddock/internal/zk"
 	"paddock/server/replica"
 	"paddock/server/request"
@@ -73,6 +74,10 @@ func TestEveryErrorHasItsCodeAndReason(t *testing.T) {
 			_, err := r.znodes.Get(ctx, &paddockv1.GetRequest{Path: "/a", Read: &paddockv1.ReadOptions{MinZxid: 1 << 40}})
 			return err
 		}, codes.FailedPrecondition, "ZXID_AHEAD"},
+		{"a zxid that there cannot be", func() error {
+			_, err := r.znodes.Get(ctx, &paddockv1.GetRequest{Path: "/a", Read: &paddockv1.ReadOptions{MinZxid: 1<<64 - 1}})
+			return err
+		}, codes.FailedPrecondition, "ZXID_AHEAD"},
 		{"a lock of the future", func() error {
 			_, err := paddockv1.NewLockServiceClient(r.conn).GetLock(ctx, &paddockv1.GetLockRequest{Path: "/a", Read: &paddockv1.ReadOptions{MinZxid: 1 << 40}})
 			return err
@@ -95,6 +100,10 @@ func TestEveryErrorHasItsCodeAndReason(t *testing.T) {
 		}, codes.FailedPrecondition, "ZXID_AHEAD"},
 		{"a write that waits for a zxid of the future", func() error {
 			_, err := r.znodes.Set(ctx, &paddockv1.SetRequest{Path: "/a", Options: &paddockv1.WriteOptions{MinZxid: 1 << 40}})
+			return err
+		}, codes.FailedPrecondition, "ZXID_AHEAD"},
+		{"a write that waits for a zxid that there cannot be", func() error {
+			_, err := r.znodes.Set(ctx, &paddockv1.SetRequest{Path: "/a", Options: &paddockv1.WriteOptions{MinZxid: 1<<64 - 1}})
 			return err
 		}, codes.FailedPrecondition, "ZXID_AHEAD"},
 		{"too many reads", func() error {
@@ -179,6 +188,39 @@ func TestDeadlinesAreKept(t *testing.T) {
 			t.Errorf("%s ends with %v", name, err)
 		}
 		cancel()
+	}
+}
+
+// What ZooKeeper's own clients can write, this door takes as well: to the byte.
+func TestRequestsAreAsLargeAsInZooKeepersProtocol(t *testing.T) {
+	acl := []zk.ACL{{Perms: zk.PermAll, ID: zk.ID{Scheme: "digest", ID: "ann:x"}}, zk.OpenACL[0]}
+	ops := []zk.Request{
+		{Op: zk.OpCreate2, Path: "/a", Data: []byte("data"), ACL: acl},
+		{Op: zk.OpCreateContainer, Path: "/a", Data: []byte("data"), ACL: acl, Mode: zk.Container},
+		{Op: zk.OpCreateTTL, Path: "/a", Data: []byte("data"), ACL: acl, Mode: zk.PersistentTTL, TTLMS: 5},
+		{Op: zk.OpSetData, Path: "/a", Data: []byte("data")},
+		{Op: zk.OpDelete, Path: "/a"},
+		{Op: zk.OpCheck, Path: "/a"},
+	}
+	for _, req := range append(ops, zk.Request{Op: zk.OpSetACL, Path: "/a", ACL: acl}, zk.Request{Op: zk.OpMulti, Ops: ops}) {
+		c := jute.Writer(nil)
+		req.Jute(c)
+		if got, want := sizeOf(&req), len(c.Bytes()); c.Err() != nil || got != want {
+			t.Errorf("%v counts as %d bytes, and has %d, %v", req.Op, got, want, c.Err())
+		}
+	}
+}
+
+// Who gives up is told of a write that may have been done if there was one, and only then.
+func TestADeadlineTellsOfWritesAlone(t *testing.T) {
+	l := openLine(deaf{}, request.Origin{}, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for op, write := range map[zk.OpCode]bool{zk.OpGetData: false, zk.OpSync: false, zk.OpPing: false, zk.OpSetData: true, zk.OpMulti: true, zk.OpCloseSession: true} {
+		_, err := l.ask(ctx, &zk.Request{Op: op, Path: "/"})
+		if got := status.Convert(err); got.Code() != codes.Canceled || strings.Contains(got.Message(), "write") != write {
+			t.Errorf("%v ends with %v", op, err)
+		}
 	}
 }
 

@@ -117,7 +117,7 @@ func New(o Options) *Server {
 	options = append(options, grpc.ChainStreamInterceptor(counted))
 	s.Server = grpc.NewServer(options...)
 	paddockv1.RegisterAdminServiceServer(s, &adminServer{
-		source: o.Status, operator: o.Operator, insight: o.Insight, authenticate: o.Authenticate, handler: o.Handler, open: transport.open,
+		source: o.Status, operator: o.Operator, insight: o.Insight, authenticate: o.Authenticate, handler: o.Handler, open: transport.open, attached: s.door.addresses,
 	})
 	paddockv1.RegisterZnodeServiceServer(s, &znodeServer{door: s.door})
 	paddockv1.RegisterSessionServiceServer(s, &sessionServer{door: s.door})
@@ -142,7 +142,8 @@ type adminServer struct {
 	insight      Insight
 	authenticate Authenticate
 	handler      func() request.Handler
-	open         *connections // of this door
+	open         *connections                   // of this door
+	attached     func() map[zk.SessionID]string // sessions of this door, and who has them
 }
 
 // GetStatus answers with the state of this server.

@@ -45,7 +45,7 @@ func (s *sessionServer) OpenSession(ctx context.Context, in *paddockv1.OpenSessi
 		l.close(0)
 		return nil, err
 	}
-	session, err := s.door.adopt(l, &opened)
+	session, err := s.door.adopt(l, &opened, who.addr)
 	if err == nil {
 		var rep zk.Reply
 		if rep, err = l.ask(ctx, &zk.Request{Op: zk.OpPing}); err == nil {

@@ -53,7 +53,7 @@ func (a *asker) transact(ctx context.Context, in *paddockv1.TransactRequest, req
 		if in.GetOptions().GetIdempotencyKey() != 0 {
 			return a.once(ctx, in, in.GetOptions(), req.Ops)
 		}
-		if err := a.reach(ctx, zk.Zxid(in.GetOptions().GetMinZxid())); err != nil {
+		if err := a.reach(ctx, in.GetOptions().GetMinZxid()); err != nil {
 			return outcome{}, err
 		}
 		return a.multi(ctx, req.Ops)
@@ -61,7 +61,7 @@ func (a *asker) transact(ctx context.Context, in *paddockv1.TransactRequest, req
 	if in.GetOptions().GetIdempotencyKey() != 0 {
 		return a.guardedOnce(ctx, in, req)
 	}
-	if err := a.reach(ctx, zk.Zxid(in.GetOptions().GetMinZxid())); err != nil {
+	if err := a.reach(ctx, in.GetOptions().GetMinZxid()); err != nil {
 		return outcome{}, err
 	}
 	return a.guarded(ctx, req)
@@ -86,6 +86,9 @@ func (a *asker) guarded(ctx context.Context, req *zk.Request) (outcome, error) {
 		ops = req.Else
 	}
 	out := multiOutcome(&rep, ops)
+	if out.code == zk.NoAuth && out.path == "" && len(req.Guards) == 1 {
+		out.path = req.Guards[0].Path // or one of several
+	}
 	out.otherwise = rep.Branch == zk.BranchElse
 	return out, nil
 }

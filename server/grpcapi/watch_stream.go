@@ -322,7 +322,7 @@ func (s *watchStream) create(in *paddockv1.CreateWatch) error {
 		if w.every > 0 {
 			s.remark = true
 		}
-		if w.live = w.after == 0; !w.live {
+		if w.live = w.after == 0 && !in.GetFromStart(); !w.live {
 			s.behind = append(s.behind, w)
 			begin, s.catching = !s.catching, true
 		}

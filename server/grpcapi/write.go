@@ -39,7 +39,7 @@ func (a *asker) write(ctx context.Context, in proto.Message, opt *paddockv1.Writ
 	if opt.GetIdempotencyKey() != 0 {
 		return a.once(ctx, in, opt, ops)
 	}
-	if err := a.reach(ctx, zk.Zxid(opt.GetMinZxid())); err != nil {
+	if err := a.reach(ctx, opt.GetMinZxid()); err != nil {
 		return outcome{}, err
 	}
 	if len(ops) != 1 {

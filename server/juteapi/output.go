@@ -42,11 +42,13 @@ func (b *buffer) recycle() {
 
 // told sums up replies and events, for the statistics.
 type told struct {
-	packets, replies int
-	op               zk.OpCode // of the last reply
-	xid              int32
-	zxid             zk.Zxid
-	connected        bool // the connect response is among them
+	packets, replies  int
+	op                zk.OpCode // of the last reply
+	xid               int32
+	zxid              zk.Zxid
+	connected         bool // the connect response is among them
+	bytes             int  // of the replies, without their lengths
+	last, least, most int  // bytes of a reply or an event without its length, 0 if there were none
 }
 
 // add joins what was told later.
@@ -55,8 +57,22 @@ func (t *told) add(u told) {
 	t.connected = t.connected || u.connected
 	if u.replies > 0 {
 		t.replies += u.replies
+		t.bytes += u.bytes
 		t.op, t.xid, t.zxid = u.op, u.xid, u.zxid
 	}
+	if u.most > 0 {
+		t.body(u.least)
+		t.body(u.most)
+		t.last = u.last
+	}
+}
+
+// body adds a reply or an event of so many bytes.
+func (t *told) body(bytes int) {
+	if t.most == 0 || bytes < t.least {
+		t.least = bytes
+	}
+	t.most, t.last = max(t.most, bytes), bytes
 }
 
 // begin starts a frame. false: the connection is gone, or is now cut off because it reads too slowly.
@@ -79,15 +95,16 @@ func (c *conn) begin() (start int, ok bool) {
 	return start, true
 }
 
-// end completes the frame that began at start.
-func (c *conn) end(start int) {
+// end completes the frame that began at start, and returns how long it is without its length.
+func (c *conn) end(start int) int {
 	b := c.enc.Bytes()[start:]
 	if len(b) > math.MaxInt32 {
 		c.kill(endSlow) // no frame can say how long this is
-		return
+		return 0
 	}
 	binary.BigEndian.PutUint32(b, uint32(len(b)-frameHeader))
 	c.told.packets++
+	return len(b) - frameHeader
 }
 
 // Connected implements request.Sink.
@@ -119,7 +136,9 @@ func (c *conn) Reply(r *zk.Reply) {
 		return
 	}
 	r.Jute(&c.enc)
-	c.end(start)
+	bytes := c.end(start)
+	c.told.body(bytes)
+	c.told.bytes += bytes
 	c.told.replies++
 	c.told.op, c.told.xid, c.told.zxid = r.Op, r.Xid, r.Zxid
 }
@@ -131,7 +150,7 @@ func (c *conn) Event(e *zk.Event) {
 		return
 	}
 	e.Jute(&c.enc)
-	c.end(start)
+	c.told.body(c.end(start))
 }
 
 // Flush implements request.Sink. It hands over the buffer and, unless somebody sends for the connection anyway, the

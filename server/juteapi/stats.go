@@ -33,6 +33,11 @@ type PacketStats struct {
 	Answered                 int64 // requests the latencies are about
 	LastMS, MinMS, MaxMS     int64
 	TotalMS                  int64
+	ReplyBytes               int64 // of the replies among what was sent, without the four bytes of each one's length
+	// Of one reply or event, likewise; 0 before the first.
+	LastReplyBytes, MinReplyBytes, MaxReplyBytes int64
+
+	lastReplyAt int64 // when the last was sent, ns of Server.now
 }
 
 // AvgMS is the mean latency in milliseconds.
@@ -57,6 +62,22 @@ func (p *PacketStats) Add(q PacketStats) {
 	}
 	p.Answered += q.Answered
 	p.TotalMS += q.TotalMS
+	p.ReplyBytes += q.ReplyBytes
+	if q.MaxReplyBytes > 0 && (p.MaxReplyBytes == 0 || q.lastReplyAt >= p.lastReplyAt) {
+		p.LastReplyBytes, p.lastReplyAt = q.LastReplyBytes, q.lastReplyAt
+	}
+	p.bodies(q.MinReplyBytes, q.MaxReplyBytes)
+}
+
+// bodies adds replies and events of these sizes; 0 for none.
+func (p *PacketStats) bodies(least, most int64) {
+	if most == 0 {
+		return
+	}
+	if p.MaxReplyBytes == 0 || least < p.MinReplyBytes {
+		p.MinReplyBytes = least
+	}
+	p.MaxReplyBytes = max(p.MaxReplyBytes, most)
 }
 
 // latency adds n requests that took ms each.
@@ -138,6 +159,13 @@ func (s *stats) sent(n, bytes int) {
 // are close enough.
 func (s *stats) answered(t told, bytes int, now int64) {
 	s.sent(t.packets, bytes)
+	if t.most > 0 {
+		for _, p := range []*PacketStats{&s.since, &s.total} {
+			p.bodies(int64(t.least), int64(t.most))
+			p.LastReplyBytes, p.lastReplyAt = int64(t.last), now
+			p.ReplyBytes += int64(t.bytes)
+		}
+	}
 	if t.connected && s.fresh {
 		s.took(1, s.connects, now)
 		s.lastOp, s.lastCxid, s.lastAt = opNames[zk.OpCreateSession], 0, now

@@ -45,7 +45,7 @@ func TestStatisticsOfAConnection(t *testing.T) {
 	answer(3)       // two took 12 ms, one 7
 	until(t, "they are counted", func() bool { return d.Connections()[0].Answered == 4 })
 	want.PacketStats = PacketStats{Received: 4, Sent: 4, ReceivedBytes: 49 + 36, SentBytes: 41 + 60, Answered: 4,
-		LastMS: 7, MinMS: 0, MaxMS: 12, TotalMS: 31}
+		LastMS: 7, MinMS: 0, MaxMS: 12, TotalMS: 31, ReplyBytes: 48, LastReplyBytes: 16, MinReplyBytes: 16, MaxReplyBytes: 16, lastReplyAt: int64(12*time.Millisecond) + 1} // 0 is never
 	want.LastOp, want.LastCxid, want.LastZxid, want.LastResponseMS = "PING", -2, 3, opened+12
 	want.IdleUntilMS = opened + 12 + 10000
 	if got := d.Connections()[0]; got != want {
@@ -82,6 +82,23 @@ func TestResumedSessionHasNoFirstOperation(t *testing.T) {
 	until(t, "the answer is counted", func() bool { return d.Connections()[0].Sent == 1 })
 	if got := d.Connections()[0]; got.LastOp != "NA" || got.LastCxid != -1 || got.Answered != 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestSizesOfRepliesAreThoseOfAllConnections(t *testing.T) {
+	var early, late, none stats
+	early.answered(told{replies: 2, bytes: 46, last: 30, least: 16, most: 30}, 54, 5)
+	late.answered(told{replies: 1, bytes: 20, last: 20, least: 20, most: 20}, 24, 7)
+	none.sent(1, 41)
+	want := PacketStats{ReplyBytes: 66, LastReplyBytes: 20, MinReplyBytes: 16, MaxReplyBytes: 30}
+	for _, order := range [][]stats{{early, late, none}, {none, late, early}} {
+		var all PacketStats
+		for _, s := range order {
+			all.Add(s.total)
+		}
+		if got := (PacketStats{ReplyBytes: all.ReplyBytes, LastReplyBytes: all.LastReplyBytes, MinReplyBytes: all.MinReplyBytes, MaxReplyBytes: all.MaxReplyBytes}); got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ export interface Connection {
 export interface WatchedPath { path: string; watches: string; streams: string; sessionIds: string[] }
 export interface Change {
   type: string; path: string; zxid: string; text?: string; data?: string; previousText?: string; previousData?: string;
+  acl?: Acl[]; previousAcl?: Acl[];
 }
 export type Status = Record<string, any>;
 
@@ -104,12 +105,13 @@ export async function all<T>(url: string, field: string, most = 10_000): Promise
   }
 }
 
-// follow tells what changes at and below a path, until the signal ends it. It goes on where it was after a loss of the connection.
-export async function follow(path: string, tell: (changes: Change[]) => void, lost: (why: string) => void, signal: AbortSignal): Promise<void> {
+// follow tells what changes at and below a path, until the signal ends it: with data and access lists if in full. It goes on where it was
+// after a loss of the connection.
+export async function follow(path: string, full: boolean, tell: (changes: Change[]) => void, lost: (why: string) => void, signal: AbortSignal): Promise<void> {
   let after = '';
   for (let wait = 250; !signal.aborted; wait = Math.min(wait * 2, 5000)) {
     try {
-      const response = await request('GET', `/v1/znodes${encodePath(path)}?watch=recursive&data&previous`, {
+      const response = await request('GET', `/v1/znodes${encodePath(path)}?watch=recursive${full ? '&data&previous&acl' : ''}`, {
         signal, headers: { Accept: 'text/event-stream', ...(after ? { 'Last-Event-ID': after } : {}) },
       });
       lost('');

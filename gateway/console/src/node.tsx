@@ -13,6 +13,7 @@ export function Node({ path, tab, writing, identities }: { path: string; tab: st
   const [newer, setNewer] = useState<api.Znode>();
   const [failure, setFailure] = useState('');
   const [changes, setChanges] = useState<api.Change[]>([]);
+  const [lists, setLists] = useState(0); // how often the access list was another
   const [lost, setLost] = useState('');
   const [dialog, setDialog] = useState<'' | 'create' | 'delete'>('');
   const dirty = useRef(false);
@@ -31,9 +32,10 @@ export function Node({ path, tab, writing, identities }: { path: string; tab: st
   useEffect(() => {
     reload();
     const stop = new AbortController();
-    api.follow(path, (told) => {
+    api.follow(path, true, (told) => {
       setChanges((old) => [...told.slice().reverse(), ...old].slice(0, 500));
       if (told.some((c) => c.path === path || parentOf(c.path) === path)) reload();
+      if (told.some((c) => c.path === path && c.type !== 'data_changed')) setLists((n) => n + 1);
     }, setLost, stop.signal);
     return () => stop.abort();
   }, [path, identities]);
@@ -56,7 +58,7 @@ export function Node({ path, tab, writing, identities }: { path: string; tab: st
     {node && tab === '' && <Data path={path} node={node} newer={newer} writing={writing} dirty={dirty}
       take={(n) => { dirty.current = false; setNewer(undefined); setNode(n); }} saved={() => { dirty.current = false; reload(); }} />}
     {node && tab === 'stat' && <StatTable node={node} />}
-    {tab === 'acl' && <AclTable path={path} writing={writing} />}
+    {tab === 'acl' && <AclTable path={path} writing={writing} identities={identities} lists={lists} />}
     {tab === 'changes' && <Changes changes={changes} lost={lost} path={path} />}
     {dialog === 'create' && <Create parent={path} close={() => setDialog('')} />}
     {dialog === 'delete' && node && <Delete path={path} node={node} close={() => setDialog('')} />}
@@ -154,14 +156,31 @@ function StatTable({ node }: { node: api.Znode }) {
 
 const rights = ['READ', 'WRITE', 'CREATE', 'DELETE', 'ADMIN'] as const;
 
-function AclTable({ path, writing }: { path: string; writing: boolean }) {
+// listText is an access list as zkCli writes it.
+const listText = (list: api.Acl[]): string =>
+  list.map((a) => `${a.scheme}:${a.id}:${rights.filter((r) => a.permissions.includes('PERMISSION_' + r)).map((r) => r[0]!.toLowerCase()).join('')}`).join(', ');
+
+function AclTable({ path, writing, identities, lists }: { path: string; writing: boolean; identities: api.Identity[]; lists: number }) {
   const [list, setList] = useState<api.Acl[]>();
   const [version, setVersion] = useState(0);
   const [told, setTold] = useState('');
-  const load = () => api.getAcl(path).then((m) => { setList(m.acl); setVersion(m.stat.aversion); }, (e) => setTold(e.message));
-  useEffect(() => { load(); }, [path]);
-  const change = (i: number, a: api.Acl) => setList((old) => old!.map((o, n) => n === i ? a : o));
-  if (!list) return told ? <Failure text={told} /> : null;
+  const [newer, setNewer] = useState(false);
+  const [failure, setFailure] = useState('');
+  const dirty = useRef(false);
+  const load = () => api.getAcl(path).then((m) => {
+    dirty.current = false;
+    setNewer(false);
+    setFailure('');
+    setList(m.acl);
+    setVersion(m.stat.aversion);
+  }, (e) => { setList(undefined); setFailure(e.message); });
+  useEffect(() => {
+    if (dirty.current) setNewer(true);
+    else load();
+  }, [identities, lists]);
+  const edit = (to: (old: api.Acl[]) => api.Acl[]) => { dirty.current = true; setTold(''); setList((old) => to(old!)); };
+  const change = (i: number, a: api.Acl) => edit((old) => old.map((o, n) => n === i ? a : o));
+  if (!list) return failure ? <Failure text={failure} /> : null;
   return <div>
     <table class="acl">
       <thead><tr><th>scheme</th><th>id</th>{rights.map((r) => <th>{r.toLowerCase()}</th>)}<th /></tr></thead>
@@ -170,13 +189,14 @@ function AclTable({ path, writing }: { path: string; writing: boolean }) {
         <td><input value={a.id} readOnly={!writing} size={40} aria-label="id" onInput={(e) => change(i, { ...a, id: e.currentTarget.value })} /></td>
         {rights.map((r) => <td><input type="checkbox" aria-label={r.toLowerCase()} disabled={!writing} checked={a.permissions.includes('PERMISSION_' + r)}
           onChange={(e) => change(i, { ...a, permissions: e.currentTarget.checked ? [...a.permissions, 'PERMISSION_' + r] : a.permissions.filter((p) => p !== 'PERMISSION_' + r) })} /></td>)}
-        <td>{writing && <button aria-label="remove" onClick={() => setList((old) => old!.filter((_, n) => n !== i))}>×</button>}</td>
+        <td>{writing && <button aria-label="remove" onClick={() => edit((old) => old.filter((_, n) => n !== i))}>×</button>}</td>
       </tr>)}</tbody>
     </table>
     {writing && <div class="bar">
-      <button onClick={() => setList((old) => [...old!, { scheme: 'digest', id: '', permissions: ['PERMISSION_READ'] }])}>Add</button>
-      <button class="primary" data-test="save-acl" onClick={() => api.setAcl(path, list, version).then(() => { setTold('Saved.'); load(); }, (e) => setTold(e.message))}>Save</button>
+      <button onClick={() => edit((old) => [...old, { scheme: 'digest', id: '', permissions: ['PERMISSION_READ'] }])}>Add</button>
+      <button class="primary" data-test="save-acl" onClick={() => api.setAcl(path, list, version).then(() => { load().then(() => setTold('Saved.')); }, (e) => setTold(e.message))}>Save</button>
     </div>}
+    {newer && <p class="hint" role="status">It has changed meanwhile. <button onClick={() => { setTold(''); load(); }} data-test="their-acl">Show</button></p>}
     {told && <p class="hint" role="status">{told}</p>}
   </div>;
 }
@@ -187,14 +207,18 @@ const brief = (t: string | undefined, data: string | undefined): string => {
   return s.length > 200 ? s.slice(0, 200) + '…' : s;
 };
 
+// before and after are what a change tells of data, or of access lists.
+const before = (c: api.Change): string => c.type === 'acl_changed' ? listText(c.previousAcl ?? []) : brief(c.previousText, c.previousData);
+const after = (c: api.Change): string => c.type === 'acl_changed' ? listText(c.acl ?? []) : brief(c.text, c.data);
+
 function Changes({ changes, lost, path }: { changes: api.Change[]; lost: string; path: string }) {
   return <div class="scroll">
     {lost && <Failure text={lost} />}
     <p class="hint">What changes at and below {path} while this is open, the latest first.</p>
     <table class="list"><tbody>{changes.map((c) => <tr>
-      <td class={'tag ' + c.type}>{c.type.replace('data_', '')}</td><td><code>{hexZxid(c.zxid)}</code></td>
+      <td class={'tag ' + c.type}>{c.type === 'acl_changed' ? 'access' : c.type.replace('data_', '')}</td><td><code>{hexZxid(c.zxid)}</code></td>
       <td><a href={link('tree', c.path)}>{c.path}</a></td>
-      <td class="value">{brief(c.previousText, c.previousData) && <del>{brief(c.previousText, c.previousData)}</del>} {brief(c.text, c.data)}</td>
+      <td class="value">{before(c) && <del>{before(c)}</del>} {after(c)}</td>
     </tr>)}</tbody></table>
   </div>;
 }

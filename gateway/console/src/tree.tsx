@@ -80,7 +80,7 @@ export function Tree({ route, writing, identities }: { route: Route; writing: bo
       for (const p of due) if (latest.current.has(p)) load(p, true);
       due = new Set();
     };
-    api.follow('/', (changes) => {
+    api.follow('/', false, (changes) => {
       for (const c of changes) if (c.type !== 'data_changed') { due.add(parentOf(c.path)); due.add(parentOf(parentOf(c.path))); }
       if (!timer && due.size) timer = window.setTimeout(refresh, 500);
     }, () => {}, stop.signal);

@@ -1209,7 +1209,8 @@ type GetServerInfoResponse struct {
 	SessionTimeoutMinMs int32 `protobuf:"varint,6,opt,name=session_timeout_min_ms,json=sessionTimeoutMinMs,proto3" json:"session_timeout_min_ms,omitempty"`
 	// See session_timeout_min_ms.
 	SessionTimeoutMaxMs int32 `protobuf:"varint,7,opt,name=session_timeout_max_ms,json=sessionTimeoutMaxMs,proto3" json:"session_timeout_max_ms,omitempty"`
-	// The oldest zxid that a watch can start after.
+	// The oldest zxid that a watch can start after, with from_start if it is 0. A log that ZooKeeper has written may lack what was deleted with
+	// its sessions; then a watch can start later only.
 	HistoryAfterZxid uint64 `protobuf:"varint,8,opt,name=history_after_zxid,json=historyAfterZxid,proto3" json:"history_after_zxid,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache

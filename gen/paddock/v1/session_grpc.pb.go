@@ -40,7 +40,8 @@ type SessionServiceClient interface {
 	OpenSession(ctx context.Context, in *OpenSessionRequest, opts ...grpc.CallOption) (*OpenSessionResponse, error)
 	// KeepAlive keeps the session that the metadata names alive: each message is answered with one, in order, once the server has
 	// heard of the session's life. A client sends one at least every third of the timeout. The stream ends with UNAUTHENTICATED (SESSIONEXPIRED) when
-	// the session is over, and with ABORTED (SESSIONMOVED) when it was taken up on another server.
+	// the session is over, and with ABORTED (SESSIONMOVED) once this server learns that it was taken up on another: with the next write of
+	// the session here, if not before.
 	KeepAlive(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[KeepAliveRequest, KeepAliveResponse], error)
 	// Touch keeps the session that the metadata names alive once, for who cannot hold a stream.
 	Touch(ctx context.Context, in *TouchRequest, opts ...grpc.CallOption) (*TouchResponse, error)
@@ -148,7 +149,8 @@ type SessionServiceServer interface {
 	OpenSession(context.Context, *OpenSessionRequest) (*OpenSessionResponse, error)
 	// KeepAlive keeps the session that the metadata names alive: each message is answered with one, in order, once the server has
 	// heard of the session's life. A client sends one at least every third of the timeout. The stream ends with UNAUTHENTICATED (SESSIONEXPIRED) when
-	// the session is over, and with ABORTED (SESSIONMOVED) when it was taken up on another server.
+	// the session is over, and with ABORTED (SESSIONMOVED) once this server learns that it was taken up on another: with the next write of
+	// the session here, if not before.
 	KeepAlive(grpc.BidiStreamingServer[KeepAliveRequest, KeepAliveResponse]) error
 	// Touch keeps the session that the metadata names alive once, for who cannot hold a stream.
 	Touch(context.Context, *TouchRequest) (*TouchResponse, error)

@@ -235,7 +235,7 @@ type Stat struct {
 	Cversion int32 `protobuf:"varint,7,opt,name=cversion,proto3" json:"cversion,omitempty"`
 	// How often its access list was changed.
 	Aversion int32 `protobuf:"varint,8,opt,name=aversion,proto3" json:"aversion,omitempty"`
-	// The session that owns it, if it is ephemeral; else 0. For containers and TTL znodes as ZooKeeper encodes them.
+	// The session that owns it, if it is ephemeral; else 0, as ZooKeeper tells its clients of containers and TTL znodes too.
 	EphemeralOwner int64 `protobuf:"varint,9,opt,name=ephemeral_owner,json=ephemeralOwner,proto3" json:"ephemeral_owner,omitempty"`
 	// Length of its data in bytes.
 	DataLength int32 `protobuf:"varint,10,opt,name=data_length,json=dataLength,proto3" json:"data_length,omitempty"`

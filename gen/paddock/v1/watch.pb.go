@@ -321,7 +321,8 @@ type CreateWatch struct {
 	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
 	// What is told.
 	Kind WatchKind `protobuf:"varint,3,opt,name=kind,proto3,enum=paddock.v1.WatchKind" json:"kind,omitempty"`
-	// Tell changes after this zxid; 0 for those after the moment at which the watch is made, which its WatchCreated names.
+	// Tell changes after this zxid; 0 for those after the moment at which the watch is made, which its WatchCreated names, unless from_start
+	// is set.
 	StartAfterZxid uint64 `protobuf:"varint,4,opt,name=start_after_zxid,json=startAfterZxid,proto3" json:"start_after_zxid,omitempty"`
 	// With the data of created and changed znodes.
 	WithData bool `protobuf:"varint,5,opt,name=with_data,json=withData,proto3" json:"with_data,omitempty"`
@@ -331,7 +332,10 @@ type CreateWatch struct {
 	ProgressMs int32 `protobuf:"varint,7,opt,name=progress_ms,json=progressMs,proto3" json:"progress_ms,omitempty"`
 	// With access lists: persistent and recursive watches are told when one is set, and creations, changes of lists and deletions carry
 	// them, to those who may see them.
-	WithAcl       bool `protobuf:"varint,8,opt,name=with_acl,json=withAcl,proto3" json:"with_acl,omitempty"`
+	WithAcl bool `protobuf:"varint,8,opt,name=with_acl,json=withAcl,proto3" json:"with_acl,omitempty"`
+	// A start_after_zxid of 0 means what it says: tell everything since the first transaction. Set it to resume a watch whose WatchCreated has
+	// named 0, which that on a server without any transaction does.
+	FromStart     bool `protobuf:"varint,9,opt,name=from_start,json=fromStart,proto3" json:"from_start,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -418,6 +422,13 @@ func (x *CreateWatch) GetProgressMs() int32 {
 func (x *CreateWatch) GetWithAcl() bool {
 	if x != nil {
 		return x.WithAcl
+	}
+	return false
+}
+
+func (x *CreateWatch) GetFromStart() bool {
+	if x != nil {
+		return x.FromStart
 	}
 	return false
 }
@@ -1004,7 +1015,7 @@ const file_paddock_v1_watch_proto_rawDesc = "" +
 	"\x06create\x18\x01 \x01(\v2\x17.paddock.v1.CreateWatchH\x00R\x06create\x121\n" +
 	"\x06cancel\x18\x02 \x01(\v2\x17.paddock.v1.CancelWatchH\x00R\x06cancel\x129\n" +
 	"\bprogress\x18\x03 \x01(\v2\x1b.paddock.v1.ProgressRequestH\x00R\bprogressB\t\n" +
-	"\arequest\"\x8f\x02\n" +
+	"\arequest\"\xae\x02\n" +
 	"\vCreateWatch\x12\x19\n" +
 	"\bwatch_id\x18\x01 \x01(\x03R\awatchId\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12)\n" +
@@ -1014,7 +1025,9 @@ const file_paddock_v1_watch_proto_rawDesc = "" +
 	"\rwith_previous\x18\x06 \x01(\bR\fwithPrevious\x12\x1f\n" +
 	"\vprogress_ms\x18\a \x01(\x05R\n" +
 	"progressMs\x12\x19\n" +
-	"\bwith_acl\x18\b \x01(\bR\awithAcl\"(\n" +
+	"\bwith_acl\x18\b \x01(\bR\awithAcl\x12\x1d\n" +
+	"\n" +
+	"from_start\x18\t \x01(\bR\tfromStart\"(\n" +
 	"\vCancelWatch\x12\x19\n" +
 	"\bwatch_id\x18\x01 \x01(\x03R\awatchId\"\x11\n" +
 	"\x0fProgressRequest\"\x94\x02\n" +

@@ -1681,7 +1681,7 @@ type SetAclRequest struct {
 	Acl []*Acl `protobuf:"bytes,2,rep,name=acl,proto3" json:"acl,omitempty"`
 	// Expected stat.aversion; any if absent.
 	Version *int32 `protobuf:"varint,3,opt,name=version,proto3,oneof" json:"version,omitempty"`
-	// See WriteOptions.
+	// See WriteOptions; an idempotency key is not possible: UNIMPLEMENTED.
 	Options       *WriteOptions `protobuf:"bytes,4,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2050,7 +2050,7 @@ type Operation_Delete struct {
 }
 
 type Operation_SetAcl struct {
-	// Sets an access list.
+	// Not possible: UNIMPLEMENTED, as servers of ZooKeeper drop such a transaction from their log. Use SetAcl with a version.
 	SetAcl *SetAclRequest `protobuf:"bytes,4,opt,name=set_acl,json=setAcl,proto3,oneof"`
 }
 
