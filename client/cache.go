@@ -14,7 +14,8 @@ type Cached struct {
 	Mzxid uint64 // of the change that brought the data
 }
 
-// Cache is a copy of a subtree that follows the original. What it holds was all true at one zxid.
+// Cache is a copy of a subtree that follows the original, as far as the caller may read it. What it holds was all true at one zxid, which
+// never goes back.
 type Cache struct {
 	root   string
 	cancel context.CancelFunc
@@ -33,7 +34,7 @@ type Cache struct {
 func (z *Znodes) Cache(ctx context.Context, root string) (*Cache, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &Cache{root: root, cancel: cancel, ended: make(chan struct{}), changed: make(chan struct{})}
-	w, err := c.load(ctx, z)
+	w, err := c.load(ctx, z, 0)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -99,8 +100,9 @@ func (c *Cache) Wait(ctx context.Context, zxid uint64) error {
 	}
 }
 
-// load fills the copy and returns a watch of what follows.
-func (c *Cache) load(ctx context.Context, z *Znodes) (*Watch, error) {
+// load fills the copy, with what is true at least or later, and returns a watch of what follows.
+func (c *Cache) load(ctx context.Context, z *Znodes, least uint64) (*Watch, error) {
+	z = z.notBefore(least)
 	for {
 		znodes, children, at, err := c.list(ctx, z)
 		if errors.Is(err, ErrPageGone) {
@@ -109,7 +111,7 @@ func (c *Cache) load(ctx context.Context, z *Znodes) (*Watch, error) {
 		if err != nil {
 			return nil, err
 		}
-		w, err := z.Watch(ctx, c.root, WatchOptions{Scope: Recursive, After: at, Data: true, Progress: progressEvery})
+		w, err := z.Watch(ctx, c.root, WatchOptions{Scope: Recursive, After: at, FromStart: true, Data: true, ACL: true, Progress: progressEvery})
 		if errors.Is(err, ErrHistoryGone) {
 			continue
 		}
@@ -129,7 +131,7 @@ func (c *Cache) list(ctx context.Context, z *Znodes) (map[string]Cached, map[str
 	for n, err := range z.Walk(ctx, c.root, ListOptions{Stat: true, Data: true}) {
 		if errors.Is(err, ErrNoNode) {
 			var e *Error
-			if errors.As(err, &e) && e.Zxid != 0 {
+			if errors.As(err, &e) { // without a zxid there has been no transaction at all
 				return znodes, children, e.Zxid, nil
 			}
 		}
@@ -158,7 +160,9 @@ func (c *Cache) follow(ctx context.Context, z *Znodes, w *Watch) {
 	defer close(c.ended)
 	for {
 		whole := true
+		least, _ := c.Zxid()
 		for e := range w.C {
+			least = e.Zxid
 			if whole = complete(e); !whole {
 				w.Close()
 				break
@@ -170,7 +174,7 @@ func (c *Cache) follow(ctx context.Context, z *Znodes, w *Watch) {
 			err = w.Err()
 		}
 		if !whole || errors.Is(err, ErrHistoryGone) {
-			if w, err = c.load(ctx, z); err == nil {
+			if w, err = c.load(ctx, z, least); err == nil {
 				continue
 			}
 		}
@@ -181,7 +185,8 @@ func (c *Cache) follow(ctx context.Context, z *Znodes, w *Watch) {
 	}
 }
 
-// complete tells whether an event has all data, which the log of a server may not tell any more.
+// complete tells whether an event has all that the copy needs. It has no data where the log of a server does not tell that any more, nor where
+// an access list was set, by which more can be read now, or less.
 func complete(e Event) bool {
 	return !slices.ContainsFunc(e.Changes, func(ch Change) bool { return ch.Type != Deleted && ch.Data == nil })
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -39,6 +40,8 @@ type stub struct {
 	put   func(*paddockv1.CreateRequest) (*paddockv1.CreateResponse, error)
 	list  func(*paddockv1.ListChildrenRequest) (*paddockv1.ListChildrenResponse, error)
 	tree  func(*paddockv1.ListTreeRequest) (*paddockv1.ListTreeResponse, error)
+	lock  func(*paddockv1.LockRequest) (*paddockv1.LockResponse, error)
+	free  func()            // called by Unlock; nil for nothing
 	alive func(n int) error // of the n-th message that keeps a session alive
 	beats int
 	watch func(*paddockv1.CreateWatch, grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error
@@ -94,6 +97,23 @@ func (s *stub) Get(ctx context.Context, in *paddockv1.GetRequest) (*paddockv1.Ge
 func (s *stub) Create(ctx context.Context, in *paddockv1.CreateRequest) (*paddockv1.CreateResponse, error) {
 	s.called(ctx, fmt.Sprint("create ", in.GetMode(), " ", in.GetOptions().GetIdempotencyKey() != 0))
 	return s.put(in)
+}
+func (s *stub) SetAcl(ctx context.Context, in *paddockv1.SetAclRequest) (*paddockv1.SetAclResponse, error) {
+	s.called(ctx, fmt.Sprint("acl ", in.GetOptions().GetIdempotencyKey() != 0))
+	return &paddockv1.SetAclResponse{}, nil
+}
+func (s *stub) AddAuth(context.Context, *paddockv1.AddAuthRequest) (*paddockv1.AddAuthResponse, error) {
+	return &paddockv1.AddAuthResponse{}, nil
+}
+func (s *stub) Lock(_ context.Context, in *paddockv1.LockRequest) (*paddockv1.LockResponse, error) {
+	return s.lock(in)
+}
+func (s *stub) Unlock(ctx context.Context, in *paddockv1.UnlockRequest) (*paddockv1.UnlockResponse, error) {
+	s.called(ctx, "unlock "+in.GetPath())
+	if s.free != nil {
+		s.free()
+	}
+	return &paddockv1.UnlockResponse{}, nil
 }
 func (s *stub) ListChildren(_ context.Context, in *paddockv1.ListChildrenRequest) (*paddockv1.ListChildrenResponse, error) {
 	return s.list(in)
@@ -223,6 +243,146 @@ func TestOnlyWritesOfASessionAreRepeatedAndWithTheSameKey(t *testing.T) {
 	if want := "create CREATE_MODE_EPHEMERAL_SEQUENTIAL true[7][0f][]"; s.calls[len(s.calls)-1] != want {
 		t.Fatalf("asked %q, want %q", s.calls[len(s.calls)-1], want)
 	}
+}
+
+// Servers refuse an access list that comes with a key.
+func TestAnAccessListIsSetWithoutAKey(t *testing.T) {
+	s := serve(t, &stub{})
+	session, err := dial(t, client.Options{}, s).OpenSession(t.Context(), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close(t.Context())
+	if _, err := session.SetACL(t.Context(), "/a", nil, client.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"acl false[7][0f][]"}; !slices.Equal(s.calls, want) {
+		t.Fatalf("asked %q, want %q", s.calls, want)
+	}
+}
+
+// A server that takes the session up does not know what another was told.
+func TestWhatIdentitiesASessionHasEachCallSays(t *testing.T) {
+	s := serve(t, &stub{get: func(context.Context) (*paddockv1.GetResponse, error) { return &paddockv1.GetResponse{}, nil }})
+	session, err := dial(t, client.Options{User: "u", Password: "p"}, s).OpenSession(t.Context(), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close(t.Context())
+	for _, credential := range []string{"ann:secret", "ann:secret", "bob:x", "nobody"} {
+		if err := session.AddAuth(t.Context(), "digest", []byte(credential)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := session.Get(t.Context(), "/a"); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"get /a READ_LEVEL_UNSPECIFIED[7][0f][Basic YW5uOnNlY3JldA== Basic Ym9iOng= Basic dTpw]"}; !slices.Equal(s.calls, want) {
+		t.Fatalf("asked %q, want %q", s.calls, want)
+	}
+}
+
+// A session that was in doubt while a call waited for a lock, and is not any more, has the lock.
+// The answer to who gives up may be on its way: nobody would give that lock back.
+func TestWhoGivesUpHoldsNoLock(t *testing.T) {
+	s := serve(t, &stub{})
+	s.alive = func(int) error { return nil }
+	asked, unlocked := make(chan struct{}, 10), make(chan struct{})
+	s.lock = func(*paddockv1.LockRequest) (*paddockv1.LockResponse, error) {
+		asked <- struct{}{}
+		<-unlocked // it was got, and the answer comes after the client has left
+		return &paddockv1.LockResponse{FencingToken: 5}, nil
+	}
+	s.free = sync.OnceFunc(func() { close(unlocked) })
+	unlocks := func() (n int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, call := range s.calls {
+			if strings.HasPrefix(call, "unlock /lock") {
+				n++
+			}
+		}
+		return n
+	}
+	session, err := dial(t, client.Options{}, s).OpenSession(t.Context(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		cancel()
+	}()
+	if _, err := session.Lock(ctx, "/lock", nil); !errors.Is(err, context.Canceled) && status.Code(err) != codes.Canceled {
+		t.Fatalf("who gives up gets %v", err)
+	}
+	held, err := session.Lock(t.Context(), "/lock", nil) // waits until it is given back, or would lose it to that
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-unlocked:
+	default:
+		t.Error("the lock was asked for again before it was given back")
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := session.Lock(gone, "/lock", nil); err == nil {
+		t.Error("who has given up gets the lock")
+	}
+	if err := held.Unlock(t.Context()); err != nil || unlocks() != 2 {
+		t.Errorf("the lock was given back %d times, %v; want once for who gave up, and once by its holder", unlocks(), err)
+	}
+}
+
+func TestALockIsNotLostByADoubtFromBeforeItWasHeld(t *testing.T) {
+	var deaf bool
+	s := serve(t, &stub{})
+	s.alive = func(int) error {
+		if deaf {
+			return failure(codes.Unavailable, "NOT_SERVING", true)
+		}
+		return nil
+	}
+	tell := func(to bool) {
+		s.mu.Lock()
+		deaf = to
+		s.mu.Unlock()
+	}
+	session, err := dial(t, client.Options{}, s).OpenSession(t.Context(), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close(t.Context())
+	s.lock = func(*paddockv1.LockRequest) (*paddockv1.LockResponse, error) {
+		tell(true)
+		<-session.InDoubt()
+		tell(false)
+		for poll := time.NewTicker(time.Millisecond); ; <-poll.C {
+			select {
+			case <-session.InDoubt():
+				continue
+			default:
+			}
+			poll.Stop()
+			break
+		}
+		return &paddockv1.LockResponse{FencingToken: 5}, nil
+	}
+	const attempts = 10 // a session may be in doubt anew, where nothing runs for a while
+	for range attempts {
+		lock, err := session.Lock(t.Context(), "/l", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-lock.Lost():
+		default:
+			return
+		}
+	}
+	t.Fatal("the lock counts as lost")
 }
 
 func TestASessionIsInDoubtWhileNobodyAnswersAndEndsWhenItIsTold(t *testing.T) {
@@ -355,6 +515,9 @@ func TestAWatchGoesOnWhereItWas(t *testing.T) {
 	s := serve(t, &stub{})
 	s.watch = func(c *paddockv1.CreateWatch, out grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error {
 		starts = append(starts, c.GetStartAfterZxid())
+		if first := len(starts) == 1; c.GetFromStart() == first {
+			t.Errorf("stream %d starts from now: %v", len(starts), !c.GetFromStart()) // 0 is a zxid that a server may tell
+		}
 		switch len(starts) {
 		case 1: // cut in the middle of a transaction: its first half must come again, and not twice
 			return first(tellAll(out, created(10), changed(false, 11, 12), changed(true, 13)), failure(codes.Unavailable, "", true))
@@ -420,17 +583,23 @@ func TestAWatchAheadOfAServer(t *testing.T) {
 }
 
 func TestACacheFollowsAndBeginsAnewWhenItMust(t *testing.T) {
-	t.Run("history is gone", func(t *testing.T) { cacheBeginsAnew(t, gone(50)) })
+	t.Run("history is gone", func(t *testing.T) { cacheBeginsAnew(t, gone(50), 12) })
 	untold := changed(false, 13)
 	untold.GetEvents().GetChanges()[0].Data = nil
-	t.Run("data is not told", func(t *testing.T) { cacheBeginsAnew(t, untold) })
+	t.Run("data is not told", func(t *testing.T) { cacheBeginsAnew(t, untold, 13) })
+	listed := changed(false, 13)
+	listed.GetEvents().GetChanges()[0].Type, listed.GetEvents().GetChanges()[0].Data = paddockv1.ChangeType_CHANGE_TYPE_ACL_CHANGED, nil
+	t.Run("who may read it is another", func(t *testing.T) { cacheBeginsAnew(t, listed, 13) })
 }
 
-// cacheBeginsAnew has a cache told what makes it list again.
-func cacheBeginsAnew(t *testing.T, end *paddockv1.WatchResponse) {
+// cacheBeginsAnew has a cache told what makes it list again, with what is true at least or later.
+func cacheBeginsAnew(t *testing.T, end *paddockv1.WatchResponse, least uint64) {
 	var lists int
 	s := serve(t, &stub{})
-	s.tree = func(*paddockv1.ListTreeRequest) (*paddockv1.ListTreeResponse, error) {
+	s.tree = func(in *paddockv1.ListTreeRequest) (*paddockv1.ListTreeResponse, error) {
+		if want := uint64(lists) * least; in.GetRead().GetMinZxid() != want {
+			t.Errorf("list %d may be as old as %d, want %d", lists, in.GetRead().GetMinZxid(), want)
+		}
 		if lists++; lists == 1 {
 			return &paddockv1.ListTreeResponse{Zxid: 10, Znodes: []*paddockv1.Znode{{Path: "/a", Stat: &paddockv1.Stat{Mzxid: 3}}, {Path: "/a/old"}}}, nil
 		}
@@ -438,6 +607,9 @@ func cacheBeginsAnew(t *testing.T, end *paddockv1.WatchResponse) {
 	}
 	next := make(chan struct{})
 	s.watch = func(c *paddockv1.CreateWatch, out grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error {
+		if !c.GetWithAcl() {
+			t.Error("it is not told of access lists")
+		}
 		if c.GetStartAfterZxid() == 100 {
 			err := tellAll(out, created(100))
 			<-out.Context().Done()

@@ -61,7 +61,7 @@ func dial(addrs []string, o Options) (*servers, error) {
 	}, o.DialOptions...)
 	s := &servers{}
 	if o.User != "" {
-		s.login = "Basic " + base64.StdEncoding.EncodeToString([]byte(o.User+":"+o.Password))
+		s.login = basic([]byte(o.User + ":" + o.Password))
 	}
 	for _, i := range rand.Perm(len(addrs)) {
 		conn, err := grpc.NewClient(addrs[i], options...)
@@ -169,7 +169,15 @@ func (s *servers) signed(ctx context.Context) context.Context {
 	if s.login == "" {
 		return ctx
 	}
-	return metadata.AppendToOutgoingContext(ctx, "authorization", s.login)
+	return metadata.AppendToOutgoingContext(ctx, metadataAuthorization, s.login)
+}
+
+// metadataAuthorization is where a call says in whose name it is.
+const metadataAuthorization = "authorization"
+
+// basic is the value of metadataAuthorization for a credential of scheme digest, user:password.
+func basic(credential []byte) string {
+	return "Basic " + base64.StdEncoding.EncodeToString(credential)
 }
 
 // useless tells whether another server may do better.

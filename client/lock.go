@@ -16,14 +16,22 @@ type Lock struct {
 	s     *Session
 }
 
-// Lock waits until the session holds the lock at path, as long as ctx lasts. Other clients of Paddock and of Apache Curator queue with it.
+// Lock waits until the session holds the lock at path, as long as ctx lasts. Other clients of Paddock and of Apache Curator queue with it. If ctx
+// ends first the session leaves the queue, unless another call got it the lock or still waits.
 func (s *Session) Lock(ctx context.Context, path string, owner []byte) (*Lock, error) {
-	lost := s.InDoubt()
-	out, err := paddockv1.NewLockServiceClient(s.conn).Lock(s.named(repeatable(ctx)), &paddockv1.LockRequest{Path: path, Owner: owner})
+	locks := paddockv1.NewLockServiceClient(s.conn)
+	var out *paddockv1.LockResponse
+	err := s.claim(ctx, path, func(ctx context.Context) (err error) {
+		out, err = locks.Lock(ctx, &paddockv1.LockRequest{Path: path, Owner: owner})
+		return err
+	}, func(ctx context.Context) error {
+		_, err := locks.Unlock(ctx, &paddockv1.UnlockRequest{Path: path})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &Lock{Path: path, Token: out.GetFencingToken(), lost: lost, s: s}, nil
+	return &Lock{Path: path, Token: out.GetFencingToken(), lost: s.InDoubt(), s: s}, nil
 }
 
 // Lost is closed when the lock may be somebody else's: the session is over or in doubt.
@@ -31,11 +39,10 @@ func (l *Lock) Lost() <-chan struct{} { return l.lost }
 
 // Unlock gives the lock up. It is no error if it is lost already.
 func (l *Lock) Unlock(ctx context.Context) error {
-	_, err := paddockv1.NewLockServiceClient(l.s.conn).Unlock(l.s.named(repeatable(ctx)), &paddockv1.UnlockRequest{Path: l.Path})
-	if errors.Is(err, ErrNoNode) {
-		return nil
-	}
-	return err
+	return l.s.giveUp(l.Path, func() error {
+		_, err := paddockv1.NewLockServiceClient(l.s.conn).Unlock(l.s.named(repeatable(ctx)), &paddockv1.UnlockRequest{Path: l.Path})
+		return err
+	})
 }
 
 // Leadership is an election that the session has won.
@@ -46,14 +53,22 @@ type Leadership struct {
 	s     *Session
 }
 
-// Campaign waits until the session leads at path, as long as ctx lasts. value is what it says of itself.
+// Campaign waits until the session leads at path, as long as ctx lasts. value is what it says of itself. If ctx ends first the session
+// leaves the queue, unless another call made it lead or still waits.
 func (s *Session) Campaign(ctx context.Context, path string, value []byte) (*Leadership, error) {
-	lost := s.InDoubt()
-	out, err := paddockv1.NewElectionServiceClient(s.conn).Campaign(s.named(repeatable(ctx)), &paddockv1.CampaignRequest{Path: path, Value: value})
+	elections := paddockv1.NewElectionServiceClient(s.conn)
+	var out *paddockv1.CampaignResponse
+	err := s.claim(ctx, path, func(ctx context.Context) (err error) {
+		out, err = elections.Campaign(ctx, &paddockv1.CampaignRequest{Path: path, Value: value})
+		return err
+	}, func(ctx context.Context) error {
+		_, err := elections.Resign(ctx, &paddockv1.ResignRequest{Path: path})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &Leadership{Path: path, Token: out.GetFencingToken(), lost: lost, s: s}, nil
+	return &Leadership{Path: path, Token: out.GetFencingToken(), lost: s.InDoubt(), s: s}, nil
 }
 
 // Lost is closed when somebody else may lead: the session is over or in doubt.
@@ -67,11 +82,10 @@ func (l *Leadership) Proclaim(ctx context.Context, value []byte) error {
 
 // Resign ends the leadership. It is no error if it is lost already.
 func (l *Leadership) Resign(ctx context.Context) error {
-	_, err := paddockv1.NewElectionServiceClient(l.s.conn).Resign(l.s.named(repeatable(ctx)), &paddockv1.ResignRequest{Path: l.Path})
-	if errors.Is(err, ErrNoNode) {
-		return nil
-	}
-	return err
+	return l.s.giveUp(l.Path, func() error {
+		_, err := paddockv1.NewElectionServiceClient(l.s.conn).Resign(l.s.named(repeatable(ctx)), &paddockv1.ResignRequest{Path: l.Path})
+		return err
+	})
 }
 
 // Leader is who leads.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 
 	paddockv1 "paddock/gen/paddock/v1"
 )
@@ -30,6 +29,13 @@ func (z *Znodes) At(level Level, minZxid uint64) *Znodes {
 	return &out
 }
 
+// notBefore returns the same with reads that are no older than a zxid.
+func (z *Znodes) notBefore(least uint64) *Znodes {
+	out := *z
+	out.read = &paddockv1.ReadOptions{Level: z.read.GetLevel(), MinZxid: max(z.read.GetMinZxid(), least)}
+	return &out
+}
+
 // reading is the context of a read.
 func (z *Znodes) reading(ctx context.Context) context.Context { return z.named(repeatable(ctx)) }
 
@@ -38,7 +44,7 @@ func (z *Znodes) named(ctx context.Context) context.Context {
 	if z.as == nil {
 		return ctx
 	}
-	return metadata.AppendToOutgoingContext(ctx, z.as.credentials...)
+	return z.as.named(ctx)
 }
 
 // writing is the context and the options of a write; one of a session may be repeated.
@@ -147,10 +153,10 @@ func (z *Znodes) ACL(ctx context.Context, path string) ([]ACL, Stat, error) {
 	return aclOf(out.GetAcl()), statOf(out.GetStat()), err
 }
 
-// SetACL changes the access list of a znode whose Aversion is the one given, or AnyVersion. Errors: ErrNoNode, ErrBadVersion, ErrInvalidACL, ErrNoAuth.
+// SetACL changes the access list of a znode whose Aversion is the one given, or AnyVersion. It is not repeated, as other writes of a session
+// are: no idempotency key can go with it. Errors: ErrNoNode, ErrBadVersion, ErrInvalidACL, ErrNoAuth.
 func (z *Znodes) SetACL(ctx context.Context, path string, list []ACL, aversion int32) (Stat, error) {
-	ctx, options := z.writing(ctx)
-	out, err := z.rpc.SetAcl(ctx, &paddockv1.SetAclRequest{Path: path, Acl: aclProto(list), Version: versionOf(aversion), Options: options})
+	out, err := z.rpc.SetAcl(z.named(ctx), &paddockv1.SetAclRequest{Path: path, Acl: aclProto(list), Version: versionOf(aversion)})
 	return statOf(out.GetStat()), err
 }
 

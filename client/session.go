@@ -1,13 +1,17 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"google.golang.org/grpc/metadata"
 
 	paddockv1 "paddock/gen/paddock/v1"
 )
@@ -25,20 +29,24 @@ type Session struct {
 	ID       int64
 	Password string // who has both has the session; see Client.ResumeSession
 
-	servers     *servers
-	rpc         paddockv1.SessionServiceClient
-	credentials []string // metadata
-	key         atomic.Uint64
-	cancel      context.CancelFunc
-	ended       chan struct{} // closed when keep has returned
+	servers *servers
+	rpc     paddockv1.SessionServiceClient
+	key     atomic.Uint64
+	life    context.Context // of what the session does by itself
+	cancel  context.CancelFunc
+	ended   chan struct{} // closed when keep has returned
+	givers  sync.WaitGroup
+	resumed bool // it may hold what it got elsewhere
 
-	mu      sync.Mutex // guards all below
-	timeout time.Duration
-	heardAt time.Time // when the newest message that was answered had been sent
-	doubt   chan struct{}
-	doubted bool // doubt is closed
-	timer   *time.Timer
-	err     error
+	mu          sync.Mutex // guards all below
+	credentials []string   // metadata of each call; never modified in place
+	timeout     time.Duration
+	heardAt     time.Time // when the newest message that was answered had been sent
+	doubt       chan struct{}
+	doubted     bool // doubt is closed
+	timer       *time.Timer
+	claimed     map[string]*claims // by path
+	err         error
 }
 
 // OpenSession opens a session that may be silent for timeout, which the server moves into its bounds; 0 for 30 seconds.
@@ -57,6 +65,7 @@ func (c *Client) OpenSession(ctx context.Context, timeout time.Duration) (*Sessi
 func (c *Client) ResumeSession(ctx context.Context, id int64, password string) (*Session, error) {
 	began := time.Now()
 	s := c.session(id, password, resumeTimeout, began)
+	s.resumed = true
 	out, err := s.rpc.Touch(s.named(repeatable(ctx)), &paddockv1.TouchRequest{})
 	if err != nil {
 		s.stop(err)
@@ -72,13 +81,13 @@ func (c *Client) session(id int64, password string, timeout time.Duration, heard
 		ID: id, Password: password, servers: c.servers, rpc: paddockv1.NewSessionServiceClient(c.servers),
 		credentials: []string{"paddock-session", strconv.FormatInt(id, 10), "paddock-session-password", password},
 		ended:       make(chan struct{}), doubt: make(chan struct{}),
+		claimed: map[string]*claims{},
 	}
 	s.heard(heardAt, timeout)
 	s.Znodes = znodesOn(c.servers, s)
 	s.key.Store(uint64(time.Now().UnixMicro())) // past the keys of a program that had the session before
-	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
-	go s.keep(ctx) // ends with stop, or with the session
+	s.life, s.cancel = context.WithCancel(context.Background())
+	go s.keep(s.life) // ends with stop, or with the session
 	return s
 }
 
@@ -139,6 +148,7 @@ func (s *Session) stop(why error) {
 	s.mu.Unlock()
 	s.cancel()
 	<-s.ended
+	s.givers.Wait()
 }
 
 // keep keeps the session alive.
@@ -253,10 +263,31 @@ func (s *Session) lapse() {
 	}
 }
 
-// AddAuth adds an identity to the session; it is told again to each server that takes the session up. Errors: ErrAuthFailed.
+// AddAuth adds an identity to the session, on whichever server it goes on: one of scheme digest, "user:password", which all further calls say
+// too. Watches that are there already are judged without it until they are opened again. Errors: ErrAuthFailed.
 func (s *Session) AddAuth(ctx context.Context, scheme string, credential []byte) error {
 	_, err := s.rpc.AddAuth(s.named(repeatable(ctx)), &paddockv1.AddAuthRequest{Scheme: scheme, Credential: credential})
+	if err == nil && scheme == "digest" && bytes.IndexByte(credential, ':') >= 0 {
+		s.login(basic(credential))
+	}
 	return err
+}
+
+// login has each further call say an identity. A server knows those that it was told of while the session is there alone, and no call
+// tells whether the session has been elsewhere since the last.
+func (s *Session) login(value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.credentials, value) {
+		s.credentials = append(slices.Clip(s.credentials), metadataAuthorization, value)
+	}
+}
+
+// named names the session, and its identities.
+func (s *Session) named(ctx context.Context) context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return metadata.AppendToOutgoingContext(ctx, s.credentials...)
 }
 
 // Identity is who asks, as access lists see it.

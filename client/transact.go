@@ -53,7 +53,7 @@ func OpDelete(path string, version int32) Op {
 	return Op{&paddockv1.Operation{Operation: &paddockv1.Operation_Delete{Delete: &paddockv1.DeleteRequest{Path: path, Version: versionOf(version)}}}}
 }
 
-// OpSetACL sets an access list.
+// OpSetACL sets an access list. No server takes it yet: the transaction fails with UNIMPLEMENTED, and SetACL with a version is the way.
 func OpSetACL(path string, list []ACL, aversion int32) Op {
 	return Op{&paddockv1.Operation{Operation: &paddockv1.Operation_SetAcl{SetAcl: &paddockv1.SetAclRequest{Path: path, Acl: aclProto(list), Version: versionOf(aversion)}}}}
 }

@@ -65,6 +65,8 @@ const (
 type WatchOptions struct {
 	Scope Scope
 	After uint64 // tell what changed after this zxid; 0 for what changes from now on
+	// FromStart has an After of 0 stand for all that has ever changed.
+	FromStart bool
 	// Data and Previous ask for what znodes hold after and before.
 	Data, Previous bool
 	// ACL asks for access lists, and to be told when one is set.
@@ -158,7 +160,7 @@ func (w *Watch) tryOpen(ctx context.Context) (watchStream, error) {
 	}
 	// An error of Send shows at Recv.
 	_ = stream.Send(&paddockv1.WatchRequest{Request: &paddockv1.WatchRequest_Create{Create: &paddockv1.CreateWatch{
-		WatchId: 1, Path: w.path, Kind: kind, StartAfterZxid: w.at, WithData: w.o.Data, WithPrevious: w.o.Previous, WithAcl: w.o.ACL,
+		WatchId: 1, Path: w.path, Kind: kind, StartAfterZxid: w.at, FromStart: w.begun || w.o.FromStart, WithData: w.o.Data, WithPrevious: w.o.Previous, WithAcl: w.o.ACL,
 		ProgressMs: int32(max(progress.Milliseconds(), 100)),
 	}}})
 	m, err := stream.Recv()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -43,12 +44,12 @@ func newBench() *cobra.Command {
 	fl.StringVar(&f.workload, "workload", string(bench.Get), strings.Join(names, ", "))
 	fl.IntVar(&f.Connections, "connections", 16, "connections")
 	fl.IntVar(&f.Outstanding, "outstanding", 16, "unanswered requests per connection; ephemerals per session")
-	fl.IntVar(&f.DataBytes, "size", 100, "bytes of data per znode; -1 for none")
+	fl.IntVar(&f.DataBytes, "size", 100, "bytes of data per znode; 0 for none")
 	fl.IntVar(&f.Keys, "keys", 10_000, "znodes to read or set, or that create has at a time")
 	fl.IntVar(&f.ReadPercent, "reads", 90, "share of reads of mixed, in percent")
 	fl.IntVar(&f.Watchers, "watchers", 50, "sessions that watch, of watch")
 	fl.BoolVar(&f.Persistent, "persistent", false, "persistent watches instead of one-shot ones, of watch")
-	fl.DurationVar(&f.Warmup, "warmup", time.Second, "load before measuring; negative for none")
+	fl.DurationVar(&f.Warmup, "warmup", time.Second, "load before measuring; 0 for none")
 	fl.DurationVar(&f.Duration, "duration", 10*time.Second, "how long to measure")
 	fl.StringVar(&f.Root, "root", "/paddock-bench", "znode to work below")
 	fl.IntSliceVar(&f.PIDs, "pid", nil, "process ids of the servers, on this host, whose CPU time is measured")
@@ -58,7 +59,40 @@ func newBench() *cobra.Command {
 	return c
 }
 
+// zeros makes what was given as zero mean that. In bench.Options it is what was left out, but no flag has it as default.
+func (f *benchFlags) zeros() error {
+	if f.DataBytes == 0 {
+		f.DataBytes = -1
+	}
+	if f.Warmup == 0 {
+		f.Warmup = -1
+	}
+	for _, c := range []struct {
+		flag string
+		zero bool
+		want string
+	}{
+		{"server", len(f.Servers) == 0, "a server, such as 127.0.0.1:2181"},
+		{"workload", f.workload == "", "a workload, such as get"},
+		{"root", f.Root == "", "a path, such as /paddock-bench"},
+		{"connections", f.Connections == 0, "at least 1"},
+		{"outstanding", f.Outstanding == 0, "at least 1"},
+		{"keys", f.Keys == 0, "at least 1"},
+		{"reads", f.ReadPercent == 0, "1 to 100, or choose workload set"},
+		{"watchers", f.Watchers == 0, "at least 1"},
+		{"duration", f.Duration == 0, "at least 1ms, such as 10s"},
+	} {
+		if c.zero {
+			return usageError{fmt.Errorf("--%s is empty or 0; give %s", c.flag, c.want)}
+		}
+	}
+	return nil
+}
+
 func runBench(c *cobra.Command, f benchFlags) error {
+	if err := f.zeros(); err != nil {
+		return err
+	}
 	f.Workload = bench.Workload(f.workload)
 	var err error
 	if f.TLS, err = f.tls.config(); err != nil {
@@ -68,6 +102,9 @@ func runBench(c *cobra.Command, f benchFlags) error {
 		f.Progress = progressTo(c.ErrOrStderr())
 	}
 	result, err := bench.Run(c.Context(), f.Options)
+	if wrong, ok := errors.AsType[*bench.OptionsError](err); ok {
+		return usageError{wrong}
+	}
 	if result == nil {
 		return err
 	}

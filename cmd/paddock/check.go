@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -44,10 +45,19 @@ func newMigrateCheck() *cobra.Command {
 
 func migrateCheck(c *cobra.Command, f checkFlags, args []string) error {
 	var servers []*survey.Server
+	asked := map[string]bool{}
 	for address := range strings.SplitSeq(strings.Join(args, ","), ",") {
-		if _, _, err := net.SplitHostPort(address); err != nil {
+		_, port, err := net.SplitHostPort(address)
+		if err == nil && strings.Contains(port, "/") {
+			err = errors.New("servers have no path")
+		}
+		if err != nil {
 			return usageError{fmt.Errorf("%q: %w; write for example zk1:2181,zk2:2181,zk3:2181", address, err)}
 		}
+		if asked[address] { // it would be taken for another member
+			continue
+		}
+		asked[address] = true
 		ctx, cancel := context.WithTimeout(c.Context(), f.timeout)
 		servers = append(servers, survey.Ask(ctx, address))
 		cancel()

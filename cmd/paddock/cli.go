@@ -15,7 +15,7 @@ func newCLI() *cobra.Command {
 		Short:              "Talk to a server: all commands of zkCli.sh, and more",
 		DisableFlagParsing: true, // its options are those of zkCli.sh, with one dash
 		RunE: func(c *cobra.Command, args []string) error {
-			streams := cli.Streams{In: c.InOrStdin(), Out: c.OutOrStdout(), Err: c.ErrOrStderr()}
+			streams := cli.Streams{In: c.InOrStdin(), Out: handedOn(c.OutOrStdout()), Err: c.ErrOrStderr()}
 			if code := cli.Main(c.Context(), args, streams, server.ZooKeeperVersion+"-paddock-"+version); code != 0 {
 				return exit(code)
 			}

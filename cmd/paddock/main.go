@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -25,9 +26,13 @@ func main() {
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
-	root.SetOut(out)
+	kept := &keeper{w: out}
+	root.SetOut(kept)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
+	if failed := kept.failure(); failed != nil {
+		err = fmt.Errorf("standard output: %w", failed)
+	}
 	if err == nil {
 		return 0
 	}
@@ -38,6 +43,41 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		}
 	}
 	return exitCode(err)
+}
+
+// keeper remembers that its writer failed, so that no command succeeds whose output was lost.
+type keeper struct {
+	w   io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+// Write implements io.Writer.
+func (k *keeper) Write(b []byte) (int, error) {
+	n, err := k.w.Write(b)
+	if err != nil {
+		k.mu.Lock()
+		k.err = err
+		k.mu.Unlock()
+	}
+	return n, err
+}
+
+func (k *keeper) failure() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if path, ok := errors.AsType[*os.PathError](k.err); ok {
+		return path.Err
+	}
+	return k.err
+}
+
+// handedOn is the writer itself, for a command that hands it on to another process.
+func handedOn(w io.Writer) io.Writer {
+	if k, ok := w.(*keeper); ok {
+		return k.w
+	}
+	return w
 }
 
 func newRoot() *cobra.Command {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 
 	"paddock/server/config"
 	"paddock/server/grpcapi"
+	"paddock/storage/datadir"
 )
 
 // place is where the data directory of a running server is.
@@ -25,16 +27,29 @@ func (p *place) flags(c *cobra.Command) {
 
 // dial makes a connection to the socket in the data directory.
 func (p *place) dial() (*grpc.ClientConn, *config.Config, error) {
-	source := config.Source{File: p.config}.FromHost()
-	if p.dataDir != "" {
-		source.Args = []string{"dataDir=" + p.dataDir}
-	}
-	cfg, _, err := config.Load(source)
+	cfg, _, err := p.locate()
 	if err != nil {
 		return nil, nil, err
 	}
 	conn, err := grpcapi.DialLocal(cfg.DataDir)
 	return conn, cfg, err
+}
+
+// locate finds the data directory. A configuration with which no server would start is good enough to find one that runs:
+// a reconfiguration has removed it, or somebody is just editing the file. What is wrong is in problem then.
+func (p *place) locate() (cfg *config.Config, problem, err error) {
+	source := config.Source{File: p.config}.FromHost()
+	if p.dataDir != "" {
+		source.Args = []string{"dataDir=" + p.dataDir}
+	}
+	cfg, _, problem = config.Load(source)
+	if problem == nil || cfg.DataDir == "" {
+		return cfg, nil, problem
+	}
+	if _, runs := lockHolder(filepath.Join(cfg.DataDir, datadir.LockName)); !runs {
+		return cfg, nil, problem
+	}
+	return cfg, problem, nil
 }
 
 // told makes what a server answered into what the user reads.
@@ -63,6 +78,9 @@ func newTransfer() *cobra.Command {
 			"--to the leader chooses the voter whose history reaches furthest.",
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if to == 0 && c.Flags().Changed("to") {
+				return usageError{errors.New("--to 0: the server with id 0 cannot be asked for; without --to the leader chooses")}
+			}
 			conn, cfg, err := p.dial()
 			if err != nil {
 				return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -71,6 +72,12 @@ func zooCfg(t *testing.T, dir string, client, grpc int) string {
 // serving runs paddock serve until stop is called, which returns the exit code.
 func serving(t *testing.T, args ...string) (errs *lines, stop func() int) {
 	t.Helper()
+	return saying(t, `"message":"serving"`, args...)
+}
+
+// saying is serving, but returns once a line of the log has text in it.
+func saying(t *testing.T, text string, args ...string) (errs *lines, stop func() int) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	errs = &lines{more: make(chan struct{})}
 	ended := make(chan int, 1)
@@ -94,7 +101,7 @@ func serving(t *testing.T, args ...string) (errs *lines, stop func() int) {
 	})
 	deadline := time.After(patience)
 	for {
-		ok, more := errs.has(`"message":"serving"`)
+		ok, more := errs.has(text)
 		if ok {
 			return errs, stop
 		}
@@ -154,6 +161,65 @@ func TestServeAndStatus(t *testing.T) {
 	}
 }
 
+// TestAServerIsFoundByAConfigurationThatIsNoLongerRight: a reconfiguration that removes a server leaves it with files with
+// which it would not start again.
+func TestAServerIsFoundByAConfigurationThatIsNoLongerRight(t *testing.T) {
+	dir, free := t.TempDir(), ports(t, 2)
+	cfg := zooCfg(t, dir, free[0], free[1])
+	serving(t, "--config", cfg)
+	text, err := os.ReadFile(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(cfg, append(text, "tickTime=soon\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := good(t, "status", "--config", cfg)
+	for _, want := range []string{"State:         serving\n", "Warning:       it would not start again: " + cfg + ":7: tickTime"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("status does not say %q:\n%s", want, out)
+		}
+	}
+	if code, _, said := paddock(t, "transfer", "--config", cfg); code != 1 || !strings.Contains(said, "a server on its own has nobody to lead") {
+		t.Errorf("transfer: exit code %d: %s", code, said)
+	}
+	if out, _ := good(t, "stop", "--config", cfg); !strings.Contains(out, "stopped") {
+		t.Error(out)
+	}
+	if code, _, said := paddock(t, "status", "--config", cfg); code != 2 || !strings.Contains(said, "tickTime") {
+		t.Errorf("status of what does not run: exit code %d: %s", code, said)
+	}
+}
+
+// TestLeadershipMovesToTheServerWithID0, which is an id like any other.
+func TestLeadershipMovesToTheServerWithID0(t *testing.T) {
+	free := ports(t, 6)
+	var members, dirs [2]string
+	for id := range members {
+		at := free[3*id:]
+		members[id] = fmt.Sprintf("server.%d=127.0.0.1:%d:%d;127.0.0.1:%d", id, at[0], at[1], at[2])
+	}
+	for id := range dirs {
+		dirs[id] = t.TempDir()
+		cfg := filepath.Join(t.TempDir(), "zoo.cfg")
+		text := fmt.Sprintf("dataDir=%s\ngrpcPort=0\nhttpPort=0\ntickTime=2000\ninitLimit=10\nsyncLimit=5\n%s\n%s\n", dirs[id], members[0], members[1])
+		if err := errors.Join(os.WriteFile(cfg, []byte(text), 0o600), os.WriteFile(filepath.Join(dirs[id], "myid"), []byte(fmt.Sprint(id)), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		saying(t, `"message":"listening for servers"`, "--config", cfg, "--log-format", "json")
+	}
+	for deadline := time.Now().Add(patience); ; {
+		code, out, said := paddock(t, "transfer", "--data-dir", dirs[1])
+		if code == 0 && out == "server 0 leads\n" {
+			return
+		}
+		starts := strings.Contains(said, "no leader") || strings.Contains(said, "starting") || strings.Contains(said, "is synchronised")
+		if !starts || time.Now().After(deadline) {
+			t.Fatalf("exit code %d: %s%s", code, out, said)
+		}
+	}
+}
+
 func TestStatusOfWhatDoesNotServe(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -169,13 +235,14 @@ func TestStatusOfWhatDoesNotServe(t *testing.T) {
 		strict int
 		says   []string
 	}{
-		"not running":              {[]string{"--config", idle}, 1, []string{"not running (no process holds " + dir + "/paddock.lock)\n", java}},
-		"a directory there is not": {[]string{"--data-dir", dir + "/no"}, 1, []string{"not running (no process holds " + dir + "/no/paddock.lock)", java}},
-		"another program's port":   {[]string{"--config", other}, 6, []string{fmt.Sprintf("belongs to pid %d", os.Getpid()), java}},
-		"no answer from a port":    {[]string{"--address", fmt.Sprintf("127.0.0.1:%d", free[1])}, 1, []string{"no answer from 127.0.0.1:", java}},
+		"not running":                  {[]string{"--config", idle}, 1, []string{"not running (no process holds " + dir + "/paddock.lock)\n", java}},
+		"a directory there is not":     {[]string{"--data-dir", dir + "/no"}, 1, []string{"not running (no process holds " + dir + "/no/paddock.lock)", java}},
+		"a directory with an odd name": {[]string{"--data-dir", dir + "/\x7f"}, 1, []string{"not running (no process holds " + dir + "/\x7f/paddock.lock)", java}},
+		"another program's port":       {[]string{"--config", other}, 6, []string{fmt.Sprintf("belongs to pid %d", os.Getpid()), java}},
+		"no answer from a port":        {[]string{"--address", fmt.Sprintf("127.0.0.1:%d", free[1])}, 1, []string{"no answer from 127.0.0.1:", java}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if strings.Contains(name, "there is not") && portTaken(2181) {
+			if strings.Contains(name, "a directory") && portTaken(2181) {
 				t.Skip("port 2181 is in use")
 			}
 			code, out, errs := paddock(t, append([]string{"status"}, c.args...)...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,11 +63,8 @@ func status(c *cobra.Command, f statusFlags) error {
 	if f.address != "" && (f.dataDir != "" || f.config != "") {
 		return usageError{errors.New("--address asks another server than --data-dir and --config; pass one or the other")}
 	}
-	source := config.Source{File: f.config}.FromHost()
-	if f.dataDir != "" {
-		source.Args = []string{"dataDir=" + f.dataDir}
-	}
-	cfg, _, err := config.Load(source)
+	at := place{config: f.config, dataDir: f.dataDir}
+	cfg, problem, err := at.locate()
 	if err != nil {
 		return err
 	}
@@ -82,6 +80,11 @@ func status(c *cobra.Command, f statusFlags) error {
 	if err != nil {
 		why, code := absent(cfg, f.address, err)
 		return notServing(out, f, why, code)
+	}
+	if problem != nil {
+		for text := range strings.Lines(problem.Error()) {
+			st.Warnings = append(st.Warnings, "it would not start again: "+strings.TrimSuffix(text, "\n"))
+		}
 	}
 	if f.json {
 		text, err := st.JSON()
@@ -119,7 +122,15 @@ func dialStatus(cfg *config.Config, f *statusFlags) (*grpc.ClientConn, error) {
 // notServing says why, and then what ZooKeeper's script says, which other scripts look for.
 func notServing(out io.Writer, f statusFlags, why string, code int) error {
 	if f.json && code != statusReadOnly {
-		fmt.Fprintf(out, "{\n  \"state\": \"SERVER_STATE_UNSPECIFIED\",\n  \"refusal\": %q\n}\n", why)
+		e := json.NewEncoder(out)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		if err := e.Encode(struct {
+			State   string `json:"state"`
+			Refusal string `json:"refusal"`
+		}{"SERVER_STATE_UNSPECIFIED", why}); err != nil {
+			return err
+		}
 		return strictly(f, code)
 	}
 	fmt.Fprintln(out, why)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -198,6 +199,7 @@ func TestARangeIsCutOutOfTheLog(t *testing.T) {
 		"until":                {[]string{"--until", "0x10"}, "0x1", 16},
 		"both, decimal":        {[]string{"--from", "20", "--until", "20"}, "0x14", 1},
 		"behind the end":       {[]string{"--from", "0x100"}, "", 0},
+		"until nothing":        {[]string{"--until", "0"}, "", 0},
 		"until before from":    {[]string{"--from", "9", "--until", "8"}, "", 0},
 		"all":                  {nil, "0x1", 191},
 		"one file of the many": {[]string{modern + "/version-2/log.ae"}, "0xae", 11},
@@ -254,6 +256,9 @@ func TestWhatCannotBeReadIsSaidInOneLine(t *testing.T) {
 		"a directory without snapshots":    {[]string{"snapshot", "inspect", empty}, 1, []string{empty + ": no snapshots"}},
 		"a range that is none":             {[]string{"wal", "dump", "--from", "first", empty}, 2, []string{`--from "first" is not a zxid: write for example`}},
 		"the other end of it":              {[]string{"wal", "dump", "--until", "-1", empty}, 2, []string{`--until "-1" is not a zxid`}},
+		"a load of nothing":                {[]string{"bench", "--connections", "0"}, 2, []string{"--connections is empty or 0; give at least 1"}},
+		"a load of an unnamed server":      {[]string{"bench", "--server", ""}, 2, []string{"--server is empty or 0; give a server"}},
+		"a load that is too large":         {[]string{"bench", "--connections", "30000"}, 2, []string{"connections is 30000; give 1 to 20000"}},
 		"a word behind version":            {[]string{"version", "now"}, 2, []string{"see paddock version --help"}},
 		"a word behind status":             {[]string{"status", "now"}, 2, []string{"see paddock status --help"}},
 		"a word that is no setting":        {[]string{"serve", "zoo.cfg"}, 2, []string{`"zoo.cfg" is not key=value`, "--config"}},
@@ -263,6 +268,8 @@ func TestWhatCannotBeReadIsSaidInOneLine(t *testing.T) {
 		"a port that is none":              {[]string{"serve", "clientPort=x"}, 2, []string{`clientPort: "x" is not a port`}},
 		"profiles on an address of others": {[]string{"serve", "--pprof", "192.0.2.1:0", "dataDir=" + empty, "clientPort=1", "grpcPort=0", "httpPort=0"}, 2, []string{"--pprof 192.0.2.1:0: "}},
 		"two ways to name a server":        {[]string{"status", "--address", "x:1", "--data-dir", empty}, 2, []string{"--address", "--data-dir"}},
+		"a check of a path of znodes":      {[]string{"migrate", "check", "127.0.0.1:1/app"}, 2, []string{"127.0.0.1:1/app", "servers have no path"}},
+		"a transfer to id 0":               {[]string{"transfer", "--to", "0", "--data-dir", empty}, 2, []string{"--to 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, _, errs := paddock(t, c.args...)
@@ -276,6 +283,29 @@ func TestWhatCannotBeReadIsSaidInOneLine(t *testing.T) {
 				if !strings.Contains(errs, text) {
 					t.Errorf("%q does not say %q", errs, text)
 				}
+			}
+		})
+	}
+}
+
+// fullDisk takes no bytes.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestOutputThatIsLostFails(t *testing.T) {
+	for name, args := range map[string][]string{
+		"version":          {"version"},
+		"status":           {"status", "--json", "--data-dir", t.TempDir()},
+		"wal dump":         {"wal", "dump", modern},
+		"snapshot inspect": {"snapshot", "inspect", modern},
+		"help":             {"--help"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var errs bytes.Buffer
+			code := run(t.Context(), args, fullDisk{}, &errs)
+			if want := "paddock: standard output: no space left on device\n"; code != 1 || !strings.HasSuffix(errs.String(), want) {
+				t.Errorf("exit code %d, standard error %q", code, errs.String())
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -53,9 +54,11 @@ func walDump(c *cobra.Command, f dumpFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	until, err := parseZxid("--until", f.until)
-	if err != nil {
-		return err
+	until := zk.Zxid(math.MaxInt64)
+	if f.until != "" {
+		if until, err = parseZxid("--until", f.until); err != nil {
+			return err
+		}
 	}
 	if len(args) == 0 {
 		args = []string{"data"}
@@ -81,7 +84,7 @@ func parseZxid(flag, text string) (zk.Zxid, error) {
 	if text == "" {
 		return 0, nil
 	}
-	z, err := strconv.ParseUint(text, 0, 64)
+	z, err := strconv.ParseUint(text, 0, 63)
 	if err != nil {
 		return 0, usageError{fmt.Errorf("%s %q is not a zxid: write for example 0x100000001", flag, text)}
 	}
@@ -117,7 +120,7 @@ func (d *walDumper) dump(path string) error {
 		if raw.Zxid < d.from {
 			continue
 		}
-		if d.until != 0 && raw.Zxid > d.until {
+		if raw.Zxid > d.until {
 			return nil
 		}
 		if err := rec.Decode(raw.Payload); err != nil {

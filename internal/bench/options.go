@@ -87,8 +87,20 @@ func (o Options) withDefaults() (Options, error) {
 		o.DataBytes = 0
 	}
 	o.Warmup = max(o.Warmup, 0)
-	return o, o.check()
+	if err := o.check(); err != nil {
+		return o, &OptionsError{err}
+	}
+	return o, nil
 }
+
+// OptionsError says that a run was asked for that cannot be; nothing was done.
+type OptionsError struct{ Err error }
+
+// Error names what is wrong and the remedy.
+func (e *OptionsError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *OptionsError) Unwrap() error { return e.Err }
 
 // orDefault sets v if it is zero.
 func orDefault[T comparable](v *T, def T) {

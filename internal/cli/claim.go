@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,8 +31,14 @@ type claim struct {
 // errLost is what becomes of a claim whose session or znode is gone.
 var errLost = errors.New("it is lost: the session or its znode is gone")
 
-// place is the end of the name of a claim.
-var place = regexp.MustCompile(`-(?:lock|latch)-(\d{10})$`)
+// place is the end of the name of a claim: of Curator's recipes, and of kazoo's lock.
+var place = regexp.MustCompile(`(?:lock-|latch-|__lock__)(-?\d{10})$`)
+
+// numberOf is the number of a claim. Numbers go on below zero after the largest.
+func numberOf(name string) int32 {
+	n, _ := strconv.ParseInt(place.FindStringSubmatch(name)[1], 10, 32)
+	return int32(n)
+}
 
 // newClaim queues up in dir, which is created as a container if it is missing.
 func newClaim(c *call, dir, mark string, data []byte, notices <-chan client.Notice) (*claim, error) {
@@ -90,9 +97,7 @@ func (q *claim) queue() ([]string, error) {
 		return nil, err
 	}
 	names := slices.DeleteFunc(r.Names, func(n string) bool { return !place.MatchString(n) })
-	slices.SortFunc(names, func(a, b string) int {
-		return strings.Compare(place.FindStringSubmatch(a)[1], place.FindStringSubmatch(b)[1])
-	})
+	slices.SortFunc(names, func(a, b string) int { return int(numberOf(a) - numberOf(b)) })
 	return names, nil
 }
 

@@ -51,6 +51,7 @@ func (c *call) transfer(move bool) error {
 // source visits what is to be transferred: requests that create it elsewhere.
 func (c *call) source(from, to string, move bool, take func(n *node, req *zk.Request) error) error {
 	kinds, known := kindsOf(c.sh.backend)
+	hidden := 0
 	w := walker{ctx: c.ctx, b: c.sh.backend, acls: true, deep: -1, see: func(n *node, _ int) (bool, error) {
 		switch {
 		case system(n.path) && !system(from):
@@ -78,9 +79,14 @@ func (c *call) source(from, to string, move bool, take func(n *node, req *zk.Req
 				req.Op, req.Mode, req.TTLMS = zk.OpCreateTTL, mode, ttl
 			}
 		}
+		if hidesHashes(n.acl) {
+			hidden++
+		}
 		return true, take(n, req)
 	}}
-	return w.walk(from)
+	err := w.walk(from)
+	c.warnHidden(hidden)
+	return err
 }
 
 // transferAtOnce does it all in one transaction, which also checks that nothing has changed since it was read.

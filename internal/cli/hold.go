@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -61,6 +62,9 @@ func (c *call) hold(mark string, id []byte) error {
 	if err != nil {
 		return err
 	}
+	ctx, calm := hangups(c.ctx)
+	defer calm()
+	c.ctx = ctx
 	notices, stop := c.sh.tap()
 	defer stop()
 	q, err := newClaim(c, c.args[1], mark, id, notices)
@@ -108,7 +112,7 @@ func (q *claim) awaitFor(seconds int64) error {
 	}
 }
 
-// runHolding runs the command. When the claim is lost, or the user interrupts, the command is told by SIGTERM, and killed if it
+// runHolding runs the command. When the claim is lost, or the user interrupts or hangs up, the command is told by SIGTERM, and killed if it
 // goes on for too long.
 func (c *call) runHolding(q *claim, program string, kill time.Duration) error {
 	ctx, cancel := context.WithCancelCause(c.ctx)
@@ -119,6 +123,9 @@ func (c *call) runHolding(q *claim, program string, kill time.Duration) error {
 	cmd.Env = append(os.Environ(), holdPathEnv+"="+q.path, fmt.Sprintf("%s=%d", holdTokenEnv, int64(q.zxid)))
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = kill
+	runtime.LockOSThread() // the command is tied to the thread that starts it
+	defer runtime.UnlockOSThread()
+	endWithUs(cmd)
 	if err := cmd.Start(); err != nil {
 		return &failure{err.Error(), exitCannotRun}
 	}

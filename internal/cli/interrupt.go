@@ -5,11 +5,21 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"syscall"
 )
 
 // interrupts is a context that ends when the user interrupts, until stop is called.
 func interrupts(ctx context.Context) (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(ctx, os.Interrupt)
+}
+
+// hangups is a context that also ends when the terminal hangs up, which would end this program alone and leave what it has begun behind. Who
+// started it to go on after that (nohup) is obeyed.
+func hangups(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return context.WithCancel(ctx)
+	}
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
 }
 
 // switching writes through the line editor, so that the line being typed is drawn again below what is written; while none is

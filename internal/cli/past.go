@@ -19,6 +19,8 @@ type History interface {
 	// Since has see told of every change of a znode and all below it that came after a zxid, up to another, oldest first. An upTo of 0
 	// stands for now.
 	Since(ctx context.Context, path string, after, upTo zk.Zxid, see func(*paddockv1.Change) error) error
+	// Oldest is the zxid after which history tells all.
+	Oldest(ctx context.Context) (zk.Zxid, error)
 }
 
 // rootedHistory is a History whose paths begin at a chroot.
@@ -72,7 +74,7 @@ func (r *remote) Since(ctx context.Context, path string, after, upTo zk.Zxid, se
 	stream, err := r.watch.rpc.Watch(ctx)
 	if err == nil { // that it cannot be sent shows below
 		_ = stream.Send(&paddockv1.WatchRequest{Request: &paddockv1.WatchRequest_Create{Create: &paddockv1.CreateWatch{
-			WatchId: 1, Path: path, Kind: paddockv1.WatchKind_WATCH_KIND_RECURSIVE, StartAfterZxid: uint64(after), WithData: true, WithPrevious: true, WithAcl: true, ProgressMs: progressMS,
+			WatchId: 1, Path: path, Kind: paddockv1.WatchKind_WATCH_KIND_RECURSIVE, StartAfterZxid: uint64(after), FromStart: true, WithData: true, WithPrevious: true, WithAcl: true, ProgressMs: progressMS,
 		}}})
 	}
 	for err == nil {
@@ -89,10 +91,16 @@ func (r *remote) Since(ctx context.Context, path string, after, upTo zk.Zxid, se
 	return err
 }
 
+// Oldest implements History.
+func (r *remote) Oldest(ctx context.Context) (zk.Zxid, error) {
+	out, err := r.admin.GetServerInfo(r.login(ctx), &paddockv1.GetServerInfoRequest{})
+	return zk.Zxid(out.GetHistoryAfterZxid()), err
+}
+
 // past has see told of what a message says of changes up to a zxid; done if that was all, or the watch is over.
 func past(m *paddockv1.WatchResponse, after, upTo zk.Zxid, see func(*paddockv1.Change) error) (done bool, err error) {
 	if c := m.GetCancelled(); c.GetReason() == paddockv1.WatchCancelReason_WATCH_CANCEL_REASON_HISTORY_GONE {
-		return true, failf("the history of this server begins at zxid %v, behind %v; historyLogBytes has more kept", zk.Zxid(c.GetZxid()), after)
+		return true, &historyGoneError{oldest: zk.Zxid(c.GetZxid()), after: after}
 	} else if c != nil {
 		return true, errors.New(c.GetMessage())
 	}
@@ -105,6 +113,14 @@ func past(m *paddockv1.WatchResponse, after, upTo zk.Zxid, see func(*paddockv1.C
 		}
 	}
 	return m.GetProgress() != nil && zk.Zxid(m.GetProgress().GetZxid()) >= upTo, nil
+}
+
+// historyGoneError tells that the history of a server begins later than what it was asked for.
+type historyGoneError struct{ oldest, after zk.Zxid }
+
+// Error implements error.
+func (e *historyGoneError) Error() string {
+	return fmt.Sprintf("the history of this server begins at zxid %v, behind %v; historyLogBytes has more kept", e.oldest, e.after)
 }
 
 // pastMost is how many znodes that have changed are remembered.
@@ -146,6 +162,43 @@ func (c *course) change(before, after held) {
 		c.touched, c.first = true, before
 	}
 	c.last = after
+}
+
+// lacks tells that it is not known what was before the first change.
+func (c *course) lacks() bool { return c.touched && !c.first.known }
+
+// begin takes what was before the first change, if nothing is known of it.
+func (c *course) begin(before held) {
+	if c.lacks() {
+		c.first = before
+	}
+}
+
+// earlier is what a znode held, and its access list, for those who could see how it came about.
+type earlier struct{ data, acl held }
+
+// change takes note of a change. Once some may not read a znode, its data may be set without a word to them.
+func (e *earlier) change(c *paddockv1.Change) {
+	switch c.GetType() {
+	case paddockv1.ChangeType_CHANGE_TYPE_CREATED:
+		e.data, e.acl = heldBy(c.Data), listedBy(c.GetAcl())
+	case paddockv1.ChangeType_CHANGE_TYPE_DATA_CHANGED:
+		e.data = heldBy(c.Data)
+	case paddockv1.ChangeType_CHANGE_TYPE_ACL_CHANGED:
+		e.acl = listedBy(c.GetAcl())
+		if !everyoneReads(c.GetAcl()) {
+			e.data = held{}
+		}
+	default:
+		*e = earlier{}
+	}
+}
+
+// everyoneReads tells of an access list that nobody needs an identity for, to read.
+func everyoneReads(list *paddockv1.AccessList) bool {
+	return slices.ContainsFunc(list.GetAcl(), func(a *paddockv1.Acl) bool {
+		return a.GetScheme() == "world" && slices.Contains(a.GetPermissions(), paddockv1.Permission_PERMISSION_READ)
+	})
 }
 
 // told is how it differs; "" if it does not.
@@ -208,6 +261,9 @@ func runDiffPast(c *call) error {
 		return trouble(err)
 	}
 	d := comparison{c: c, acls: !c.has("no-acl")}
+	if err := before(c.ctx, h, root, zk.Zxid(after), all, d.acls); err != nil {
+		return trouble(err)
+	}
 	for _, path := range slices.Sorted(maps.Keys(all)) {
 		d.passed(path, all[path])
 		if err := c.sh.out.broken(); err != nil {
@@ -238,6 +294,38 @@ func gather(all map[string]*passage, c *paddockv1.Change) error {
 		p.acl.change(listedBy(c.GetPreviousAcl()), listedBy(c.GetAcl()))
 	}
 	return nil
+}
+
+// before learns what was before first changes that the log told without it, from what the history tells of the time before: who set it.
+func before(ctx context.Context, h History, root string, upTo zk.Zxid, all map[string]*passage, acls bool) error {
+	unknown := map[string]*earlier{}
+	for path, p := range all {
+		if p.was && (p.data.lacks() || acls && p.acl.lacks()) {
+			unknown[path] = &earlier{}
+		}
+	}
+	if len(unknown) == 0 || upTo == 0 {
+		return nil
+	}
+	oldest, err := h.Oldest(ctx)
+	if err != nil || oldest >= upTo {
+		return err
+	}
+	err = h.Since(ctx, root, oldest, upTo, func(c *paddockv1.Change) error {
+		if u := unknown[c.GetPath()]; u != nil {
+			u.change(c)
+		}
+		return nil
+	})
+	var gone *historyGoneError
+	if errors.As(err, &gone) { // purged meanwhile, or the server is another
+		return nil
+	}
+	for path, u := range unknown {
+		all[path].data.begin(u.data)
+		all[path].acl.begin(u.acl)
+	}
+	return err
 }
 
 // passed prints what became of a znode, if it is not as it was.

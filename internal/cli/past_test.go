@@ -50,6 +50,7 @@ func TestATreeIsComparedWithWhatItWas(t *testing.T) {
 		"of all":                    {[]string{"@" + second + ".." + last, "/apple"}, "+ /apple  created, data \"elsewhere\"\n", exitDiffers, ""},
 		"by the exit code":          {[]string{"-q", "@" + first, "/app"}, "", exitDiffers, ""},
 		"where nothing is another":  {[]string{"@" + first, "/app/back"}, "", 0, ""},
+		"since there was nothing":   {[]string{"@0", "/app/comes"}, "+ /app/comes  created, data \"c\"\n", exitDiffers, ""},
 		"of no time":                {[]string{"@" + first + ".." + first}, "", 0, ""},
 		"since now":                 {[]string{"@" + last, "/app"}, "", 0, ""},
 		"of times that are swapped": {[]string{"@" + last + ".." + first}, "", exitTrouble, "backwards"},
@@ -139,5 +140,40 @@ func TestAccessListsAreComparedWithWhatTheyWere(t *testing.T) {
 				t.Errorf("ends with %d and prints\n%s%s\nwant\n%s", code, got, errs.String(), c.want)
 			}
 		})
+	}
+}
+
+// What the log tells of a change has nothing of what was before; the log has that too, further back.
+func TestWhatWasBeforeIsLookedForInTheLog(t *testing.T) {
+	const reading, anns = "world:anyone:r", "digest:ann:RYbu6l5aZwqon8VWmkcGvezdzfc=:cdrwa" // of ann:pw
+	address, byGRPC := servingBoth(t, true, "historyBytes=1")
+	for _, name := range []string{"/app", "/app/data", "/app/list", "/app/both", "/app/fresh"} {
+		must(t, address, "create", name, "old")
+	}
+	must(t, address, "set", "/app/data", "older")
+	must(t, address, "setAcl", "/app/list", "world:anyone:ra")
+	must(t, address, "setAcl", "/app/both", anns) // and what it holds is anybody's guess but ann's
+	must(t, address, "set", "/app/fresh", "x")
+	first := mzxid.FindStringSubmatch(must(t, address, "get", "-s", "/app/fresh"))[1]
+	must(t, address, "set", "/app/data", "new")
+	must(t, address, "setAcl", "/app/list", reading)
+	if s := run(t, "addauth digest ann:pw\nset /app/both seen\nsetAcl /app/both world:anyone:cdrwa\n", address); s.code != 0 {
+		t.Fatal(s)
+	}
+	must(t, address, "set", "/app/both", "new")
+	// More than memory holds.
+	for range 3 {
+		must(t, address, "create", "/filler", strings.Repeat("x", 600_000))
+		must(t, address, "delete", "/filler")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var out, errs text
+	code := Main(ctx, []string{"--grpc", byGRPC, "diff", "@" + first, "/app"}, Streams{strings.NewReader(""), &out, &errs}, "test")
+	want := "~ /app/both  data \"new\" after\n~ /app/both  access list world:anyone:cdrwa after\n" +
+		"~ /app/data  data \"older\" before, \"new\" after\n" +
+		"~ /app/list  access list world:anyone:ra before, " + reading + " after\n"
+	if code != exitDiffers || out.String() != want {
+		t.Errorf("ends with %d, prints\n%s%s\nwant\n%s", code, out.String(), errs.String(), want)
 	}
 }

@@ -1,11 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 
 	api "paddock/client"
 	paddockv1 "paddock/gen/paddock/v1"
@@ -56,8 +55,7 @@ type remote struct {
 	rounds  int           // how often every server was tried in vain
 	problem error         // why, the last time
 	server  string        // that the last call went to
-	auths   []*paddockv1.AddAuthRequest
-	told    string // the server that knows all of auths
+	logins  [][]byte      // credentials of scheme digest
 }
 
 // newRemote opens a session in the background. notify is told of events; it may be nil.
@@ -283,50 +281,27 @@ func (r *remote) release() {
 	}
 }
 
-// named is the context of calls of the session.
+// named is the context of calls of the session. They say all identities themselves: servers know those alone that they were told of.
 func (r *remote) named(ctx context.Context, s *api.Session) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, "paddock-session", strconv.FormatInt(s.ID, 10), "paddock-session-password", s.Password)
+	return metadata.AppendToOutgoingContext(r.login(ctx), "paddock-session", strconv.FormatInt(s.ID, 10), "paddock-session-password", s.Password)
 }
 
-// login adds the identity that was given last to calls that are not the session's.
+// login adds the identities that calls can say.
 func (r *remote) login(ctx context.Context) context.Context {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, a := range slices.Backward(r.auths) {
-		if a.GetScheme() == "digest" || a.GetScheme() == "super" {
-			return metadata.AppendToOutgoingContext(ctx, "authorization", "Basic "+base64.StdEncoding.EncodeToString(a.GetCredential()))
-		}
+	for _, credential := range r.logins {
+		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Basic "+base64.StdEncoding.EncodeToString(credential))
 	}
 	return ctx
 }
 
-// intercept tells a server that the session has not been at before its identities: servers know those that they were told of alone.
+// intercept takes note of the server that a call goes to.
 func (r *remote) intercept(ctx context.Context, method string, in, out any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	r.mu.Lock()
 	r.server = cc.Target()
-	var auths []*paddockv1.AddAuthRequest
-	if r.told != r.server && method != paddockv1.SessionService_AddAuth_FullMethodName {
-		auths = r.auths
-	}
-	session, server := r.session, r.server
 	r.mu.Unlock()
-	if session != nil {
-		for _, a := range auths {
-			if err := invoke(r.named(ctx, session), paddockv1.SessionService_AddAuth_FullMethodName, a, &paddockv1.AddAuthResponse{}, cc, opts...); err != nil {
-				return err
-			}
-		}
-	}
-	err := invoke(ctx, method, in, out, cc, opts...)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch code := status.Code(err); {
-	case code == codes.Unavailable || code == codes.Aborted: // it may have been started again, or attach the session again
-		r.told = ""
-	case len(auths) > 0:
-		r.told = server
-	}
-	return err
+	return invoke(ctx, method, in, out, cc, opts...)
 }
 
 // addAuth adds an identity.
@@ -334,12 +309,11 @@ func (r *remote) addAuth(ctx context.Context, session *api.Session, req *zk.Requ
 	in := &paddockv1.AddAuthRequest{Scheme: req.Path, Credential: req.Data}
 	_, err := r.rpc.AddAuth(r.named(ctx, session), in)
 	if err == nil {
-		r.mu.Lock()
-		r.auths = append(r.auths, in)
-		if len(r.auths) == 1 {
-			r.told = r.server
+		if in.GetScheme() == "digest" && bytes.IndexByte(in.GetCredential(), ':') >= 0 {
+			r.mu.Lock()
+			r.logins = append(r.logins, in.GetCredential())
+			r.mu.Unlock()
 		}
-		r.mu.Unlock()
 		return &zk.Reply{Op: zk.OpAuth}, nil
 	}
 	reply, err := r.judge(req, err)

@@ -292,23 +292,24 @@ func (r *remote) refusal(op zk.OpCode, path string, err error) (*zk.Reply, error
 	return nil, err
 }
 
-// Tree implements Moment.
+// Tree implements Moment. What may not be read is left out of a list; that it is missing shows by how many children its parent has.
 func (r *remote) Tree(ctx context.Context, path string, see func(at zk.Zxid, n *node, mode zk.CreateMode, ttlMS int64) error) error {
 	session, err := r.connected(ctx, true)
 	if err != nil {
 		return err
 	}
+	ctx = r.named(ctx, session)
+	var seen lineage
 	for token := ""; ; {
-		out, err := r.znodes.ListTree(r.named(ctx, session),
-			&paddockv1.ListTreeRequest{Path: path, WithStat: true, WithData: true, WithAcl: true, PageToken: token})
+		out, err := r.znodes.ListTree(ctx, &paddockv1.ListTreeRequest{Path: path, WithStat: true, WithData: true, WithAcl: true, PageToken: token})
 		if err != nil {
 			_, err = r.refusal(zk.OpGetData, path, err)
 			return err
 		}
 		for _, z := range out.GetZnodes() {
 			n := &node{path: z.GetPath(), data: some(z.GetData()), stat: statFrom(z.GetStat()), acl: aclFrom(z.GetAcl())}
-			if z.GetStat() == nil && !system(n.path) {
-				return &codeError{code: zk.NoAuth, path: n.path}
+			if err := r.unread(ctx, seen.enter(n.path, n.stat.NumChildren)); err != nil {
+				return err
 			}
 			mode, ttl := kindFrom(z)
 			if err := see(zk.Zxid(out.GetZxid()), n, mode, ttl); err != nil {
@@ -316,7 +317,70 @@ func (r *remote) Tree(ctx context.Context, path string, see func(at zk.Zxid, n *
 			}
 		}
 		if token = out.GetNextPageToken(); token == "" {
-			return nil
+			return r.unread(ctx, seen.leave(""))
 		}
 	}
+}
+
+// unread is the error of znodes of whose children not all were listed; nil if they are none of the user's.
+func (r *remote) unread(ctx context.Context, parents []string) error {
+	for _, parent := range parents {
+		if system(parent) {
+			continue
+		}
+		missing := parent
+		for token := ""; ; {
+			out, err := r.znodes.ListChildren(ctx, &paddockv1.ListChildrenRequest{Path: parent, PageToken: token})
+			if err != nil {
+				_, err = r.refusal(zk.OpGetChildren, parent, err)
+				return err
+			}
+			for _, c := range out.GetChildren() {
+				child := join(parent, c.GetPath())
+				if _, err := r.znodes.Get(ctx, &paddockv1.GetRequest{Path: child}); errors.Is(err, api.ErrNoAuth) && (missing == parent || !system(child)) {
+					missing = child
+				}
+			}
+			if token = out.GetNextPageToken(); token == "" {
+				break
+			}
+		}
+		if !system(missing) {
+			return &codeError{code: zk.NoAuth, path: missing}
+		}
+	}
+	return nil
+}
+
+// lineage are a znode of a list and those above it, with how many of their children have not been listed yet.
+type lineage []ancestor
+
+type ancestor struct {
+	path string
+	left int32
+}
+
+// enter goes on to the next znode of a list that has parents first, and returns those that were left with children not listed.
+func (l *lineage) enter(path string, children int32) (short []string) {
+	short = l.leave(path)
+	if n := len(*l); n > 0 {
+		(*l)[n-1].left--
+	}
+	*l = append(*l, ancestor{path, children})
+	return short
+}
+
+// leave leaves all that a path is not below.
+func (l *lineage) leave(path string) (short []string) {
+	for n := len(*l); n > 0; n = len(*l) {
+		last := (*l)[n-1]
+		if strings.HasPrefix(path, strings.TrimSuffix(last.path, "/")+"/") {
+			break
+		}
+		if last.left > 0 {
+			short = append(short, last.path)
+		}
+		*l = (*l)[:n-1]
+	}
+	return short
 }

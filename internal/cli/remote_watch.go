@@ -36,6 +36,7 @@ type watched struct {
 	after uint64        // everything up to this zxid has been told
 	begun chan struct{} // closed when the server has answered
 	err   error         // why it has refused it; set before begun is closed
+	known bool          // after was told by a server, and means what it says
 }
 
 // event is what is told once.
@@ -112,7 +113,7 @@ func (w *watcher) set(ctx context.Context, session *api.Session, key watchKey, a
 // request asks for the watch.
 func (o *watched) request() *paddockv1.WatchRequest {
 	return &paddockv1.WatchRequest{Request: &paddockv1.WatchRequest_Create{Create: &paddockv1.CreateWatch{
-		WatchId: o.id, Path: o.path, Kind: o.kind, StartAfterZxid: o.after,
+		WatchId: o.id, Path: o.path, Kind: o.kind, StartAfterZxid: o.after, FromStart: o.known,
 	}}}
 }
 
@@ -235,7 +236,7 @@ func (w *watcher) take(m *paddockv1.WatchResponse) {
 	case one == nil: // removed
 	case m.GetCreated() != nil:
 		w.mu.Lock()
-		one.after = max(one.after, m.GetCreated().GetAfterZxid())
+		one.after, one.known = max(one.after, m.GetCreated().GetAfterZxid()), true
 		w.mu.Unlock()
 		one.begin(nil)
 	case m.GetEvents() != nil:

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,15 +34,15 @@ func serving(t *testing.T) string {
 }
 
 // servingBoth is a server with a gRPC port too, if that is asked for.
-func servingBoth(t *testing.T, both bool) (address, byGRPC string) {
+func servingBoth(t *testing.T, both bool, more ...string) (address, byGRPC string) {
 	t.Helper()
 	grpcPort := "0"
 	if both {
 		byGRPC, grpcPort = freeAddress(t)
 	}
 	address, port := freeAddress(t)
-	cfg, notices, err := config.Load(config.Source{Dir: t.TempDir(), Args: []string{"dataDir=" + t.TempDir(), "clientPort=" + port,
-		"clientPortAddress=127.0.0.1", "grpcPort=" + grpcPort, "httpPort=0", "tickTime=100", "maxSessionTimeout=60000"}})
+	cfg, notices, err := config.Load(config.Source{Dir: t.TempDir(), Args: append(more, "dataDir="+t.TempDir(), "clientPort="+port,
+		"clientPortAddress=127.0.0.1", "grpcPort="+grpcPort, "httpPort=0", "tickTime=100", "maxSessionTimeout=60000")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,6 +208,39 @@ func TestAnImportGoesOnWhereItBrokeOff(t *testing.T) {
 	}
 }
 
+// What is read is created many at a time: the line that is named is that of the znode that could not be.
+func TestAnImportNamesTheLineThatFailed(t *testing.T) {
+	address := serving(t)
+	const head = "{\"paddock_export\":1,\"root\":\"/a\"}\n{\"path\":\"/a\"}\n{\"path\":\"/a/b\"}\n"
+	for _, row := range []struct{ name, there, file, line string }{
+		{"a znode that is there", "/a/c", head + "{\"path\":\"/a/c\"}\n{\"path\":\"/a/d\"}\n{\"path\":\"/a/e\"}\n", "4"},
+		{"one without a parent", "", head + "{\"path\":\"/a/d\"}\n{\"path\":\"/a/x/y\"}\n{\"path\":\"/a/e\"}\n", "5"},
+		{"one of elsewhere", "", head + "{\"path\":\"/c\"}\n{\"path\":\"/a/e\"}\n", "4"},
+		{"a line that is none", "", head + "nonsense\n", "4"},
+		{"a znode that is there, before a line that is none", "/a/b", head + "nonsense\n", "3"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			must(t, address, "create", "/a")
+			if row.there != "" {
+				must(t, address, "create", row.there)
+			}
+			if row.there != "" { // /a is there then
+				row.file = strings.Replace(row.file, "{\"path\":\"/a\"}", "", 1)
+			} else {
+				must(t, address, "delete", "/a")
+			}
+			s := run(t, row.file, address, "import")
+			if s.code != 1 || !strings.Contains(s.errs, "failed at line "+row.line+";") {
+				t.Errorf("line %s is at fault: %+v", row.line, s)
+			}
+			if s := run(t, "", address, "get", "/a/b"); s.code != 0 {
+				t.Errorf("what is before the line that failed is not there: %+v", s)
+			}
+			must(t, address, "deleteall", "/a")
+		})
+	}
+}
+
 func TestManyZnodesAreExportedImportedCopiedAndMoved(t *testing.T) {
 	const many = 1500
 	address := serving(t)
@@ -356,6 +391,23 @@ func TestLockEndsAsItsCommandDoes(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		})
+	}
+}
+
+// What goes on while its lock is somebody else's is what locks are there to prevent.
+func TestACommandIsToldWhenItsTerminalHangsUp(t *testing.T) {
+	address := serving(t)
+	if signal.Ignored(syscall.SIGHUP) { // by who runs the test
+		if s := run(t, "", address, "lock", "/l", "--", "sh", "-c", "kill -HUP $PPID; exit 9"); s.code != 9 {
+			t.Errorf("it was told although hangups are ignored: %+v", s)
+		}
+		return
+	}
+	if s := run(t, "", address, "lock", "/l", "--", "sh", "-c", "kill -HUP $PPID; exec sleep 300"); s.code != 128+int(syscall.SIGTERM) {
+		t.Errorf("%+v", s)
+	}
+	if s := run(t, "", address, "lock", "-w", "0", "/l", "--", "true"); s.code != 0 {
+		t.Errorf("the lock is not given back: %+v", s)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"paddock/internal/zk"
@@ -60,6 +61,7 @@ type exporting struct {
 	begun   bool
 	p       *progress
 	skipped int
+	hidden  int // access lists without the hashes that are in them
 }
 
 func (c *call) export(root string, to io.Writer) error {
@@ -77,6 +79,7 @@ func (c *call) export(root string, to io.Writer) error {
 		return err
 	}
 	e.p.end(fmt.Sprintf("; %d ephemerals left out", e.skipped))
+	c.warnHidden(e.hidden)
 	return nil
 }
 
@@ -112,10 +115,25 @@ func (e *exporting) record(at zk.Zxid, n *node, mode zk.CreateMode, ttlMS int64)
 		return nil
 	}
 	e.p.add(len(n.data))
+	if hidesHashes(n.acl) {
+		e.hidden++
+	}
 	if err := errors.Join(e.out.Encode(newRecord(n, mode, ttlMS)), e.c.sh.out.broken()); err != nil {
 		return failf("%v", err)
 	}
 	return nil
+}
+
+// hidesHashes tells of an access list without the hashes of its digests, as who may not administer a znode is shown it.
+func hidesHashes(list []zk.ACL) bool {
+	return slices.ContainsFunc(list, func(a zk.ACL) bool { return a.ID.Scheme == "digest" && strings.HasSuffix(a.ID.ID, ":x") })
+}
+
+// warnHidden tells that so many access lists are not as they are.
+func (c *call) warnHidden(n int) {
+	if n > 0 {
+		c.warn("note: the access lists of %d znodes have digests whose hashes are hidden from you, as you may not administer them; what has these lists shuts their owners out", n)
+	}
 }
 
 // walk exports znode by znode: each as it is when it is read.
@@ -142,7 +160,9 @@ type importer struct {
 	b        Backend
 	exists   string // fail, skip, overwrite
 	batch    []zk.Request
+	lines    []int // from which the batch was read
 	bytes    int
+	line     int // that is being read, or that failed
 	p        *progress
 	skipped  int
 	replaced int
@@ -182,18 +202,19 @@ func runImport(c *call) error {
 	}
 	ephemerals, err := i.all(r, to, c.has("ephemerals"))
 	if err != nil {
-		i.p.end(", then it failed at line " + fmt.Sprint(r.line) + "; run it again with -if-exists skip to go on")
+		i.p.end(", then it failed at line " + fmt.Sprint(i.line) + "; run it again with -if-exists skip to go on")
 		return err
 	}
 	i.p.end(fmt.Sprintf("; %d were there and left as they are, %d overwritten; %d ephemerals left out", i.skipped, i.replaced, ephemerals))
 	return nil
 }
 
-// all imports every record, moved from the root of the export to another.
+// all imports every record, moved from the root of the export to another. If it fails i.line is the line that did; what is before it has been imported.
 func (i *importer) all(r *records, to string, keep bool) (ephemerals int, err error) {
 	for {
 		var rec record
 		err := r.next(&rec)
+		i.line = r.line
 		if errors.Is(err, io.EOF) {
 			return ephemerals, i.flush()
 		}
@@ -206,11 +227,11 @@ func (i *importer) all(r *records, to string, keep bool) (ephemerals int, err er
 		}
 		path, err := moved(rec.Path, r.head.Root, to)
 		if err != nil {
-			return 0, err
+			return 0, errors.Join(i.flush(), err)
 		}
 		req, err := rec.request(path)
 		if err != nil {
-			return 0, err
+			return 0, errors.Join(i.flush(), err)
 		}
 		if err := i.add(req); err != nil {
 			return 0, err
@@ -239,7 +260,7 @@ func (i *importer) add(req *zk.Request) error {
 			return err
 		}
 	}
-	i.batch, i.bytes = append(i.batch, *req), i.bytes+size
+	i.batch, i.lines, i.bytes = append(i.batch, *req), append(i.lines, i.line), i.bytes+size
 	return nil
 }
 
@@ -255,19 +276,21 @@ func requestBytes(req *zk.Request) int {
 
 // flush creates what is queued, in one transaction if nothing of it is there yet, and one by one if something is.
 func (i *importer) flush() error {
-	batch := i.batch
-	i.batch, i.bytes = i.batch[:0], 0
+	batch, lines := i.batch, i.lines
+	i.batch, i.lines, i.bytes = i.batch[:0], i.lines[:0], 0
 	if len(batch) == 0 {
 		return nil
 	}
 	_, err := multi(i.ctx, i.b, batch)
 	if e, ok := errors.AsType[*codeError](err); err != nil && (!ok || e.why != nil) {
+		i.line = lines[0]
 		return err
 	}
 	for k := range batch {
 		if err != nil {
 			made, err := i.one(&batch[k])
 			if err != nil {
+				i.line = lines[k]
 				return err
 			}
 			if !made {

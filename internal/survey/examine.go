@@ -253,13 +253,22 @@ func (r *Report) configuration(c *quorum.Config, list []*Server) {
 }
 
 // histories compares zxids and digests.
+//
+// In a new epoch a leader shows the zxid with which it begins, and its followers may go on to show the last that was written, until somebody
+// writes, which on an ensemble with little to do can be for ever. So they are compared with the newest zxid of a transaction. Whether they have
+// all that the leader has is known from its count of followers in sync.
 func (r *Report) histories(list []*Server) {
 	if len(list) < 2 {
 		return
 	}
-	newest := slices.MaxFunc(list, func(a, b *Server) int { return int(min(max(a.Zxid-b.Zxid, -1), 1)) })
+	newest := &Server{}
 	for _, s := range list {
-		if behind := newest.Zxid - s.Zxid; s.Zxid.Epoch() != newest.Zxid.Epoch() || behind > behindMax {
+		if s.Zxid > newest.Zxid && s.Zxid.Counter() != 0 {
+			newest = s
+		}
+	}
+	for _, s := range list {
+		if behind := newest.Zxid - s.Zxid; behind > behindMax || behind > 0 && s.Zxid.Epoch() != newest.Zxid.Epoch() {
 			r.add(Warn, s, "it is at %v where %s is at %v; wait until it has caught up", s.Zxid, newest.Address, newest.Zxid)
 		}
 	}

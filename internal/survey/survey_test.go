@@ -122,6 +122,14 @@ func TestExamine(t *testing.T) {
 		}, 0, "one server on its own"},
 		{"a read-only server", replace(0, "srvr", "follower", "read-only"), 2, "is cut off"},
 		{"a server of an earlier epoch", replace(0, "srvr", "0x100000105", "0x5"), 1, "it is at 0x5 where"},
+		{"a leader in whose epoch nothing was written yet", replace(2, "srvr", "0x100000105", "0x200000000"), 0, "4 digests of trees were compared"},
+		{"the same, and a follower of an earlier epoch than the other", func(all []said) []said {
+			return replace(0, "srvr", "0x100000105", "0x5")(replace(2, "srvr", "0x100000105", "0x200000000")(all))
+		}, 1, "it is at 0x5 where"},
+		{"members that began epochs in which nothing was written", func(all []said) []said {
+			return replace(0, "srvr", "0x100000105", "0x200000000")(replace(2, "srvr", "0x100000105", "0x300000000")(all))
+		}, 0, "4 digests of trees were compared"},
+		{"a follower that was sent an earlier epoch's beginning", replace(0, "srvr", "0x100000105", "0x0"), 1, "it is at 0x0 where"},
 		{"files that differ", replace(0, "conf", "server.2=b", "server.2=d"), 2, "names other voters"},
 		{"an observer that the others do not know", replace(0, "conf", "version=0", "server.4=d:2888:3888:observer\nversion=0"), 1, "names other observers"},
 		{"two voters", func(all []said) []said {
@@ -147,6 +155,15 @@ func TestExamine(t *testing.T) {
 				t.Errorf("the leader is not replaced last: %q", r.Steps)
 			}
 		})
+	}
+}
+
+// TestATreeWithoutDigestsYetIsNoRefusal: a server lists a digest of every 128th transaction, and so none at first.
+func TestATreeWithoutDigestsYetIsNoRefusal(t *testing.T) {
+	s := member("3")
+	s["hash"] = ""
+	if got := Ask(t.Context(), serve(t, s)); got.Problem != "" || len(got.Refused) != 0 {
+		t.Errorf("%q, refused %v", got.Problem, got.Refused)
 	}
 }
 
