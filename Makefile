@@ -10,13 +10,14 @@ PADDOCK  := $(CURDIR)/bin/paddock
 VERSION  := $(shell git describe --tags --dirty 2>/dev/null || echo devel)
 BUILT    := $(shell git log -1 --format=%ct 2>/dev/null)
 TOOLS    := bin/tools
-TAGS     := bench,chaos,doors,interop,invariants,museum,tour
+TAGS     := apps,bench,chaos,doors,interop,invariants,museum,tour
 GO_FILES  = $(shell git ls-files -co --exclude-standard '*.go' | grep -v -e ^gen/ -e /testdata/)
 
 # What the longer suites run. Each is told where the binary is by PADDOCK_BIN.
 RUNS     ?= 500
 FUZZTIME ?= 10s
 PKG      ?= ./...
+APPS     := go test -tags apps -p 1 -count=1 -timeout 120m ./test/apps/...
 BENCH    := go test -tags bench -count=1 -timeout 60m -v ./test/bench/...
 CHAOS    := go test -tags chaos -count=1 -timeout 180m ./test/chaos/...
 ORACLE   := go test -tags interop -count=1 -timeout 60m ./test/oracle/... -args -seeds=200
@@ -80,6 +81,11 @@ interop: build ## run unmodified clients against Paddock and ZooKeeper, and comp
 doors: build $(TOOLS)/.built ## ask the same through each door, with clients of others, and with hostile ones
 	@test/doors/install.sh
 	PADDOCK_BIN=$(PADDOCK) $(DOORS)
+
+.PHONY: apps
+apps: build ## run whole applications on Paddock and ZooKeeper; not in CI (test/apps/README.md)
+	@for install in test/apps/*/install.sh; do "$$install"; done
+	PADDOCK_BIN=$(PADDOCK) $(APPS)
 
 .PHONY: deploy
 deploy: build ## check what deploy/ holds, with the tools of those who will read it
