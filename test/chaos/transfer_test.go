@@ -94,7 +94,7 @@ func TestTransferIsRefused(t *testing.T) {
 		{leader, 9, "server 9 is not in the configuration, which lists 1,2,3,4"},
 		{leader, 4, "server 4 has no vote"},
 		{leader, other, fmt.Sprintf("server %d is not synchronised", other)},
-		{e.members[3], 0, fmt.Sprintf("server %d leads, not this one: ask there", id)},
+		{e.members[3], other, fmt.Sprintf("server %d leads, not this one: ask there", id)},
 	} {
 		if out, err := paddockCommand(t, c.at, "transfer", "--to", fmt.Sprint(c.to)); err == nil || !strings.Contains(out, c.says) {
 			t.Errorf("to %d: %v: %s; want %s", c.to, err, out, c.says)

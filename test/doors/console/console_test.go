@@ -75,6 +75,14 @@ func TestConsole(t *testing.T) {
 			if _, err := c.Set(t.Context(), "/app/config", []byte(`{"theirs": true}`), client.AnyVersion); err != nil {
 				t.Error(err)
 			}
+		case "restrict", "allow": // somebody else sets its access list
+			perms := client.PermRead | client.PermAdmin
+			if told.Do == "allow" {
+				perms = client.PermAll
+			}
+			if _, err := c.SetACL(t.Context(), "/app/config", []client.ACL{{Scheme: "world", ID: "anyone", Perms: perms}}, client.AnyVersion); err != nil {
+				t.Error(err)
+			}
 		case "expire": // the owner of an ephemeral is heard of no more
 			if err := owner.Close(t.Context()); err != nil {
 				t.Error(err)

@@ -71,6 +71,17 @@ await step('what somebody else changes is seen live', async () => {
   await page.getByRole('cell', { name: 'theirs' }).first().waitFor();
   await picture('changes');
 });
+await step('an access list that somebody else sets is seen live', async () => {
+  await please('restrict');
+  const told = page.getByRole('row', { name: 'access' });
+  await told.getByText('world:anyone:ra').waitFor();
+  await told.locator('del').getByText('world:anyone:rwcda').waitFor();
+  await page.goto(url + '/#/tree/app/config?tab=acl');
+  await page.getByRole('checkbox', { name: 'write' }).waitFor();
+  expect(!await page.getByRole('checkbox', { name: 'write' }).isChecked(), 'the list is not that of now');
+  await please('allow');
+  await page.waitForFunction(() => document.querySelector('[aria-label="write"]')?.checked);
+});
 await step('a conflict is told, and both sides are kept', async () => {
   await page.goto(url + '/#/tree/app/config');
   await value('theirs');
