@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -10,8 +11,10 @@ import (
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
+	"paddock/internal/zk"
 	"paddock/server/config"
 	"paddock/server/juteapi"
+	"paddock/storage/tree"
 )
 
 // configuration follows the configuration of the ensemble: it keeps the files, and tells the transport and the client port.
@@ -159,6 +162,30 @@ func sameEndpoint(bound net.Addr, want quorum.HostPort) bool {
 	}
 	b, err := net.ResolveTCPAddr("tcp", want.String())
 	return err == nil && (a.IP.Equal(b.IP) || a.IP.IsUnspecified() && b.IP.IsUnspecified())
+}
+
+// checkMembers compares the members that the files list with the configuration that the data hold.
+func (s *server) checkMembers(t *tree.Tree) error {
+	ref, ok := t.Find(zk.ConfigPath)
+	if !ok {
+		return nil
+	}
+	known, err := quorum.ParseConfig(string(t.Data(ref)))
+	if err != nil {
+		return nil // there is none before an ensemble has been led
+	}
+	n, err := s.cfg.CheckDynamic(known)
+	if err != nil {
+		return err
+	}
+	if n == nil && !s.cfg.Distributed() && len(known.Voters()) > 1 {
+		n = &config.Notice{Level: config.Warn, Message: fmt.Sprintf("these data are of the ensemble of servers %s, and this server serves them alone", known.IDs()),
+			Fix: "if that is not meant, stop it at once and list the servers in its configuration"}
+	}
+	if n != nil && s.warned.set(aboutMembers, n.String()) {
+		s.log.Warn().Msg(n.String())
+	}
+	return nil
 }
 
 // warnUnwritable says at the start what a reconfiguration would say later: that nobody may write where zoo.cfg is.

@@ -12,6 +12,7 @@ import (
 	"paddock/consensus/quorum"
 	"paddock/internal/zk"
 	"paddock/server/config"
+	"paddock/storage/tree"
 )
 
 func TestAnAddressThatIsBoundIsKnownAgain(t *testing.T) {
@@ -94,4 +95,51 @@ func beside(t *testing.T, file string) []string {
 		t.Fatal(err)
 	}
 	return names
+}
+
+// TestTheMembersOfTheFilesAreComparedWithTheData at the start, before anybody is served.
+func TestTheMembersOfTheFilesAreComparedWithTheData(t *testing.T) {
+	dir := t.TempDir()
+	dynamic := filepath.Join(dir, "zoo.cfg.dynamic.100000016")
+	const whole = "server.1=a:1:2:participant\nserver.2=b:1:2:participant\nserver.3=c:1:2:participant"
+	begin := func(text string, known string) ([]string, error) {
+		t.Helper()
+		write(t, dynamic, text)
+		write(t, filepath.Join(dir, "myid"), "1")
+		write(t, filepath.Join(dir, "zoo.cfg"), "dataDir="+dir+"\nclientPort=2181\ninitLimit=10\nsyncLimit=5\ndynamicConfigFile="+dynamic+"\n")
+		c, _, err := config.Load(config.Source{File: filepath.Join(dir, "zoo.cfg")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := tree.New(1)
+		data.SetConfig(known, 0x100000016, 0)
+		s := &server{log: zerolog.Nop(), cfg: c}
+		err = s.checkMembers(data)
+		return s.warnings(), err
+	}
+	if _, err := begin(strings.TrimSuffix(whole, "\nserver.3=c:1:2:participant"), whole+"\nversion=100000016"); config.ExitCode(err) != config.ExitConfig {
+		t.Errorf("cut: %v", err)
+	}
+	if _, err := begin("server.1=a:1:2:participant", whole+"\nversion=100000016"); config.ExitCode(err) != config.ExitConfig {
+		t.Errorf("cut to a server alone: %v", err)
+	}
+	if w, err := begin(whole, whole+"\nversion=100000016"); len(w) > 0 || err != nil {
+		t.Errorf("whole: %q, %v", w, err)
+	}
+	if w, err := begin(whole, ""); len(w) > 0 || err != nil {
+		t.Errorf("without any in the data: %q, %v", w, err)
+	}
+	if w, err := begin(strings.Replace(whole, "server.2=b", "server.2=d", 1), whole+"\nversion=100000016"); len(w) != 1 || err != nil || !strings.Contains(w[0], "differs from what the data know") {
+		t.Errorf("edited: %q, %v", w, err)
+	}
+	if w, err := begin("server.1=a:1:2:participant", whole+"\nversion=100000015"); len(w) != 1 || err != nil || !strings.Contains(w[0], "these data are of the ensemble of servers 1,2,3") {
+		t.Errorf("alone: %q, %v", w, err)
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -52,6 +52,7 @@ type server struct {
 	tls     *secure.TLS  // nil if no door speaks it
 	notes   *notes
 	written written // snapshots
+	warned  warned
 	// streaming has a token while a snapshot is sent to an operator: one at a time.
 	streaming chan struct{}
 	fatal     chan error // the first error of a part that the server cannot go on without

@@ -71,6 +71,7 @@ func (s *server) warnings() (list []string) {
 			list = append(list, n.String())
 		}
 	}
+	list = append(list, s.warned.list()...)
 	if u := s.usage.Load(); u != nil {
 		if w := spaceWarning(u); w != "" {
 			list = append(list, w)

@@ -121,6 +121,9 @@ func (s *server) recover(ctx context.Context, dir *datadir.Dir) (*live, error) {
 		return nil, err
 	}
 	s.logRecovered(rec)
+	if err := s.checkMembers(rec.Tree); err != nil {
+		return nil, err
+	}
 	s.metrics.recovered.Observe(time.Since(s.began))
 	if rec.Uninitialised && !s.cfg.Distributed() {
 		return nil, config.Problem{File: s.cfg.File, Key: "db.autocreate", Exit: config.ExitUnexpected,

@@ -206,10 +206,11 @@ type Members struct {
 	StandaloneEnabled bool
 	ReconfigEnabled   bool
 	DynamicFile       string
-	Observer          bool // this server's role
-	InitLimit         int  // ticks
-	SyncLimit         int  // ticks
-	ConnectLimit      int  // ticks; 0 = InitLimit
+	dynamicText       string // of DynamicFile
+	Observer          bool   // this server's role
+	InitLimit         int    // ticks
+	SyncLimit         int    // ticks
+	ConnectLimit      int    // ticks; 0 = InitLimit
 
 	ListenOnAllIPs         bool
 	MultiAddress           bool

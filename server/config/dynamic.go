@@ -206,6 +206,30 @@ func escapeValue(v string) string {
 	return b.String()
 }
 
+// copyDynamic is the remedy for a dynamic file that is not what a server has written.
+const copyDynamic = "copy the file of this name from another member"
+
+// CheckDynamic compares the dynamic file with what the data know under its version, which is nil if they know of no
+// configuration. Servers write one text for one version, so a file that is the beginning of that text has lost its end: a
+// copy that was broken off, or a full disk. It would make a smaller ensemble, whose quorums need not meet those of the others,
+// and is a Problem. A file that was edited otherwise is a Notice, as ZooKeeper takes it.
+func (c *Config) CheckDynamic(known *quorum.Config) (*Notice, error) {
+	m := c.Members
+	if m.DynamicFile == "" || known == nil || known.Version == 0 || known.Version != m.Membership.Version || known.SameMembers(m.Membership) {
+		return nil, nil
+	}
+	text := strings.TrimRight(m.dynamicText, " \t\r\n")
+	if strings.HasPrefix(dynamicText(known, false), text) {
+		return nil, Problem{File: m.DynamicFile,
+			Problem: fmt.Sprintf("the end of the file is missing: the data know version %x with servers %s", uint64(known.Version), known.IDs()),
+			Fix: fmt.Sprintf("%s; if servers were taken out on purpose, rename it to end in .%x, correct dynamicConfigFile, and do the same on every server",
+				copyDynamic, uint64(known.Version)+1)}
+	}
+	return &Notice{Level: Warn, File: m.DynamicFile,
+		Message: fmt.Sprintf("differs from what the data know as version %x, servers %s, and wins", uint64(known.Version), known.IDs()),
+		Fix:     "change members by reconfig; every server must have the same file"}, nil
+}
+
 // modeOf is the permissions of a file.
 func modeOf(path string) fs.FileMode {
 	info, err := os.Stat(path)

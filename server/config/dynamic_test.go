@@ -227,3 +227,45 @@ func FuzzStaticText(f *testing.F) {
 		}
 	})
 }
+
+// TestADynamicFileThatWasCutIsNoSmallerEnsemble: wherever the file ends, the server starts with all members or not at all.
+func TestADynamicFileThatWasCutIsNoSmallerEnsemble(t *testing.T) {
+	static := "dataDir=/data\nclientPort=2181\ninitLimit=10\nsyncLimit=5\ndynamicConfigFile=zoo.cfg.dynamic.100000016\n"
+	known, err := quorum.ParseConfig("server.1=a:2888:3888:participant;0.0.0.0:2181\nserver.2=b:2888:3888:participant\nserver.3=c:2888:3888:observer;0.0.0.0:2181\nversion=100000016")
+	must(t, err)
+	text := dynamicText(known, false)
+	begin := func(text string) (*Notice, error) {
+		c, _, err := Load(Source{File: "zoo.cfg", ReadFile: files(map[string]string{"zoo.cfg": static, "/data/myid": "1", "zoo.cfg.dynamic.100000016": text})})
+		if err != nil {
+			return nil, err
+		}
+		if n, err := c.CheckDynamic(known.WithVersion(0x100000017)); n != nil || err != nil {
+			t.Errorf("of another version: %v, %v", n, err)
+		}
+		return c.CheckDynamic(known)
+	}
+	for n := range text {
+		for _, end := range []string{"", "\n", "\r\n"} {
+			if _, err := begin(text[:n] + end); err == nil || ExitCode(err) != ExitConfig || !strings.Contains(err.Error(), "zoo.cfg.dynamic.100000016") {
+				t.Errorf("%q: %v", text[:n]+end, err)
+			}
+		}
+	}
+	for _, whole := range []string{text, text + "\n", strings.ReplaceAll(text, "\n", "\r\n") + "\r\n", "# copied\n" + text} {
+		if n, err := begin(whole); n != nil || err != nil {
+			t.Errorf("%q: %v, %v", whole, n, err)
+		}
+	}
+	if n, err := begin(strings.Replace(text, "b:2888", "d:2888", 1)); n == nil || err != nil || !strings.Contains(n.String(), "servers 1,2,3") {
+		t.Errorf("edited: %v, %v", n, err)
+	}
+	_, err = begin(text[:strings.Index(text, "server.3")])
+	want := "zoo.cfg.dynamic.100000016: the end of the file is missing: the data know version 100000016 with servers 1,2,3; copy the file of this name from another member; " +
+		"if servers were taken out on purpose, rename it to end in .100000017, correct dynamicConfigFile, and do the same on every server"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+	if _, err = begin(""); err == nil || !strings.Contains(err.Error(), "lists no servers") {
+		t.Errorf("empty: %v", err)
+	}
+}

@@ -231,6 +231,8 @@ func (l *loader) dynamicMembership(path string, at entry) *quorum.Config {
 		l.problem(at, fmt.Sprintf("dynamic file %s cannot be read: %s", path, plain(err)), "correct the path, or list the servers in the main file")
 		return nil
 	}
+	l.c.Members.dynamicText = string(data)
+	before := len(l.problems)
 	var members []entry
 	for _, e := range l.fileEntries(path, data) {
 		k := family(e.key)
@@ -242,6 +244,9 @@ func (l *loader) dynamicMembership(path string, at entry) *quorum.Config {
 		default:
 			l.problem(e, fmt.Sprintf("%s does not belong in a dynamic file, which holds only server, group and weight lines", e.key), "move the line to the main file")
 		}
+	}
+	if len(members) == 0 && len(l.problems) == before {
+		l.problem(at, fmt.Sprintf("dynamic file %s lists no servers", path), copyDynamic+", or remove the line dynamicConfigFile if this server is to be alone")
 	}
 	m := l.parseMembership(members, dynamicVersion(path))
 	if m == nil {

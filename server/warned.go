@@ -1,0 +1,56 @@
+package server
+
+import (
+	"maps"
+	"slices"
+	"sync"
+)
+
+// warned is what `paddock status` warns of while it lasts, by what it is about. The zero warned is ready; any goroutine may use it.
+type warned struct {
+	mu   sync.Mutex
+	text map[about]string
+}
+
+// about is what a warning is about; warnings are told in this order.
+type about uint8
+
+const (
+	aboutMembers    about = iota // the members that the files list
+	aboutLogDir                  // where the log is, or was
+	aboutReconfig                // a configuration of the ensemble that this server does not take over
+	aboutMove                    // the client port
+	aboutMoveSecure              // the client port over TLS
+)
+
+// set warns; true if nothing like it was said already.
+func (w *warned) set(a about, text string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.text[a] == text {
+		return false
+	}
+	if w.text == nil {
+		w.text = map[about]string{}
+	}
+	w.text[a] = text
+	return true
+}
+
+// clear ends a warning; true if there was one.
+func (w *warned) clear(a about) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.text[a]
+	delete(w.text, a)
+	return ok
+}
+
+func (w *warned) list() (list []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range slices.Sorted(maps.Keys(w.text)) {
+		list = append(list, w.text[a])
+	}
+	return list
+}
