@@ -33,6 +33,7 @@ type ensemble struct {
 	members   *members
 	metrics   *serverMetrics
 	masters   bool // followers serve observers
+	skipped   overlooked
 }
 
 // coreConfig is what consensus starts from.
@@ -71,6 +72,9 @@ func (s *server) newEnsemble(dir *datadir.Dir) (*ensemble, error) {
 	c := s.cfg
 	self := quorum.ServerID(c.ServerID)
 	e := &ensemble{metrics: s.metrics, masters: c.Members.ObserverMasterPort > 0, members: newMembers(s.log, s.metrics, self, c.Members.Membership)}
+	if !c.Members.ReconfigEnabled {
+		e.skipped = overlooked{log: s.log, warned: &s.warned, own: c.Members.Membership}
+	}
 	var err error
 	e.transport, err = transport.New(transport.Options{
 		Self: self, Handler: peerEvents{e}, Unreached: e.members.unreached, Log: s.log, Committed: c.Members.Membership,
@@ -163,6 +167,7 @@ var _ transport.Handler = peerEvents{}
 // Notified implements transport.Handler.
 func (e peerEvents) Notified(from quorum.ServerID, n *election.Notification) {
 	e.members.heard(from, n.Role)
+	e.skipped.notified(from, n.Config)
 	e.driver.Consensus(consensus.Event{Kind: consensus.Notified, Server: from, Notification: n}, nil)
 }
 
@@ -190,6 +195,7 @@ func (e peerEvents) DialFailed(id quorum.ServerID, _ error) {
 
 // Received implements transport.Handler.
 func (e peerEvents) Received(link consensus.LinkID, messages []consensus.Message) {
+	e.skipped.received(messages)
 	e.driver.Received(link, messages)
 }
 
