@@ -285,12 +285,21 @@ func reconfigText(payload []byte) string {
 	return string(rec.Txn.Data)
 }
 
+// apart tells whether clients are kept away from this server while it has a role: leaderServes=no.
+func (s *server) apart(r consensus.Role) bool {
+	return r == consensus.Leading && !s.cfg.Members.LeaderServes
+}
+
 // roleChanged follows what the replica notes: whether it serves, and as what. It is called by the owner.
 func (s *server) roleChanged(e *ensemble, n replica.Note) {
 	switch n.Kind {
 	case replica.RoleTaken:
 		s.role.Store(&n)
-		s.setState(grpcapi.StateServing)
+		if s.apart(n.Role) {
+			s.setState(grpcapi.StateRefusing)
+		} else {
+			s.setState(grpcapi.StateServing)
+		}
 	case replica.RoleLost, replica.ReadOnlyEnded:
 		s.role.Store(nil)
 		s.setState(grpcapi.StateLooking)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"paddock/consensus"
 	"paddock/internal/quiet"
 	"paddock/server/replica"
 )
@@ -19,6 +20,7 @@ type notes struct {
 	log     zerolog.Logger
 	level   *LogLevel // of log; nil if it stays
 	metrics *serverMetrics
+	apart   func(consensus.Role) bool // whether a role keeps clients away; nil if none does
 	queue   chan replica.Note
 	dropped atomic.Int64
 	ahead   quiet.Lines // of clients that have seen a zxid this server does not have: one a minute and address
@@ -139,6 +141,10 @@ func (n *notes) write(note replica.Note) {
 	}
 	if note.Text != "" {
 		e = e.Str(noteTextKeys[note.Kind], note.Text)
+	}
+	if note.Kind == replica.RoleTaken && n.apart != nil && n.apart(note.Role) {
+		e.Msg("leading in the ensemble; leaderServes=no keeps clients away meanwhile")
+		return
 	}
 	e.Msg(noteTexts[note.Kind])
 }

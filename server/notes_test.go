@@ -14,8 +14,12 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"paddock/consensus"
+	"paddock/consensus/quorum"
 	"paddock/internal/zk"
+	"paddock/server/admin"
 	"paddock/server/config"
+	"paddock/server/grpcapi"
 	"paddock/server/replica"
 )
 
@@ -189,5 +193,43 @@ func TestNoticesAreLoggedAndShown(t *testing.T) {
 	}
 	if got := s.warnings(); !slices.Equal(got, []string{"two", "three"}) {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestALeaderWithoutClientsSaysSo in its log, its status and its health alike; as a follower it serves.
+func TestALeaderWithoutClientsSaysSo(t *testing.T) {
+	two, err := quorum.ParseConfig("server.1=a:1:2\nserver.2=b:1:2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, row := range map[string]struct {
+		apart  bool
+		role   consensus.Role
+		state  grpcapi.State
+		says   string
+		words  admin.State
+		health bool
+	}{
+		"it leads":                     {true, consensus.Leading, grpcapi.StateRefusing, "leaderServes=no", admin.StateNotServing, false},
+		"it follows":                   {true, consensus.Following, grpcapi.StateServing, "serving in the ensemble", admin.StateServing, true},
+		"it leads, and leaders serve":  {false, consensus.Leading, grpcapi.StateServing, "serving in the ensemble", admin.StateServing, true},
+		"it follows where they do too": {false, consensus.Following, grpcapi.StateServing, "serving in the ensemble", admin.StateServing, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			m := newMetrics()
+			s := &server{log: zerolog.New(&out), cfg: &config.Config{Members: config.Members{LeaderServes: !row.apart, Membership: two}}, metrics: m}
+			s.notes = newNotes(s.log, nil, m)
+			s.notes.apart = s.apart
+			e := &ensemble{members: newMembers(zerolog.Nop(), m, 1, two)}
+			n := replica.Note{Kind: replica.RoleTaken, Role: row.role}
+			s.roleChanged(e, n)
+			s.notes.observe(n)
+			s.notes.write(<-s.notes.queue)
+			st := grpcapi.Status{State: grpcapi.State(s.state.Load())}
+			if st.State != row.state || st.Serving() != row.health || (words{server: s}).State() != row.words || !strings.Contains(out.String(), row.says) {
+				t.Errorf("state %s, health %v, words %v, log %s", st.State, st.Serving(), (words{server: s}).State(), out.String())
+			}
+		})
 	}
 }

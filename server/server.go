@@ -140,6 +140,7 @@ func (s *server) run(ctx context.Context) (err error) {
 	defer s.wg.Wait()
 	defer cancel()
 	s.notes = newNotes(s.log, s.opt.Level, s.metrics)
+	s.notes.apart = s.apart
 	s.wg.Go(func() { s.notes.run(ctx) })
 	s.wg.Go(func() { keepHeap(ctx) })
 	if s.tls != nil && s.cfg.TLS.Reload {

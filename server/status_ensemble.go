@@ -27,8 +27,11 @@ func (s *server) addEnsemble(st *grpcapi.Status, l *live) {
 		learners, applied = c.Learners(), r.Tree().Zxid()
 	})
 	m.fill(e, learners, applied)
-	if st.State == grpcapi.StateLooking {
+	switch st.State {
+	case grpcapi.StateLooking:
 		st.Refusal = m.why()
+	case grpcapi.StateRefusing:
+		st.Refusal = "it leads, and leaderServes=no keeps clients away while it does; the others serve"
 	}
 	st.Ensemble = e
 }

@@ -47,12 +47,10 @@ type words struct {
 
 // State implements admin.Source.
 func (w words) State() admin.State {
-	switch st := grpcapi.State(w.state.Load()); {
-	case st == grpcapi.StateServing && w.mode() == grpcapi.ModeLeader && !w.cfg.Members.LeaderServes:
-		return admin.StateNotServing // no clients, which is what is asked
-	case st == grpcapi.StateServing:
+	switch grpcapi.State(w.state.Load()) {
+	case grpcapi.StateServing:
 		return admin.StateServing
-	case st == grpcapi.StateReadOnly:
+	case grpcapi.StateReadOnly:
 		return admin.StateReadOnly
 	default:
 		return admin.StateNotServing

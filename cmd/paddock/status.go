@@ -198,7 +198,7 @@ func printStatus(out io.Writer, st *grpcapi.Status) {
 	if st.Ensemble != nil {
 		printEnsemble(line, st.Ensemble)
 	}
-	if st.State == grpcapi.StateServing || st.State == grpcapi.StateReadOnly {
+	if st.State == grpcapi.StateServing || st.State == grpcapi.StateReadOnly || st.State == grpcapi.StateRefusing {
 		line("Zxid", "%s", st.Zxid)
 		line("Znodes", "%d, %d of them ephemeral, %s", st.Znodes, st.Ephemerals, bytesText(st.DataBytes))
 		line("Clients", "%d connections, %d sessions, %d watches, %d requests outstanding", st.Connections, st.Sessions, st.Watches, st.Outstanding)
