@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
@@ -135,19 +137,44 @@ func (k *configuration) move() {
 	if k.live == nil {
 		return
 	}
-	k.movePort(k.live.client, "client_port", k.client)
-	k.movePort(k.live.secure, "secure_client_port", k.secure)
+	k.movePort(aboutMove, k.live.client, "client_port", k.client)
+	k.movePort(aboutMoveSecure, k.live.secure, "secure_client_port", k.secure)
 }
 
-func (k *configuration) movePort(port *juteapi.Server, key string, to quorum.HostPort) {
+// moveAgainEvery is how often a client port is tried that could not be moved.
+const moveAgainEvery = time.Second
+
+// moveAgain tries again what could not be moved, until ctx ends.
+func (k *configuration) moveAgain(ctx context.Context) {
+	ticker := time.NewTicker(moveAgainEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if k.warned.has(aboutMove) || k.warned.has(aboutMoveSecure) {
+				k.move()
+			}
+		}
+	}
+}
+
+// movePort leaves a port that cannot be moved where it is. The caller holds the lock.
+func (k *configuration) movePort(a about, port *juteapi.Server, key string, to quorum.HostPort) {
 	if port == nil || to.Port == 0 || sameEndpoint(port.Addr(), to) {
+		k.warned.clear(a)
 		return
 	}
 	from := port.Addr().String()
 	if err := port.Move(net.JoinHostPort(to.Host, strconv.Itoa(to.Port))); err != nil {
-		k.log.Error().Err(err).Str("addr", from).Msg("the client port cannot be moved to where the configuration says, and stays")
+		text := fmt.Sprintf("the client port stays at %s, as it cannot be moved to where the configuration says: %v; free that address, or reconfigure again", from, err)
+		if k.warned.set(a, text) {
+			k.log.Error().Msg(text)
+		}
 		return
 	}
+	k.warned.clear(a)
 	k.log.Info().Str("from", from).Stringer(key, port.Addr()).Msg("client port moved")
 }
 

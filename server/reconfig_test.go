@@ -1,17 +1,21 @@
 package server
 
 import (
+	"context"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
 	"paddock/consensus/quorum"
 	"paddock/internal/zk"
 	"paddock/server/config"
+	"paddock/server/juteapi"
 	"paddock/storage/tree"
 )
 
@@ -141,5 +145,42 @@ func write(t *testing.T, file, text string) {
 	t.Helper()
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestAClientPortThatCannotBeMovedIsTriedAgain: status warns until it is where the configuration says, and the log is told once.
+func TestAClientPortThatCannotBeMovedIsTriedAgain(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port, err := juteapi.Listen("127.0.0.1:0", juteapi.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer port.Close()
+	before, want := port.Addr().String(), taken.Addr().String()
+	log := newJournal()
+	s := &server{log: zerolog.New(log), cfg: &config.Config{}}
+	k := &configuration{server: s, live: &live{client: port}, client: quorum.HostPort{Host: "127.0.0.1", Port: taken.Addr().(*net.TCPAddr).Port}}
+	for range 2 {
+		k.move()
+	}
+	lines, _ := log.with("cannot be moved")
+	if w := s.warnings(); port.Addr().String() != before || len(w) != 1 || !strings.Contains(w[0], "the client port stays at "+before) || len(lines) != 1 {
+		t.Fatalf("at %s, warns %q, says %q", port.Addr(), w, lines)
+	}
+	taken.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	var again sync.WaitGroup
+	again.Go(func() { k.moveAgain(ctx) })
+	for port.Addr().String() != want && ctx.Err() == nil {
+		<-time.After(time.Millisecond)
+	}
+	cancel()
+	again.Wait()
+	if w := s.warnings(); port.Addr().String() != want || len(w) != 0 {
+		t.Errorf("at %s, warns %q", port.Addr(), w)
 	}
 }

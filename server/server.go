@@ -196,6 +196,7 @@ func (s *server) serve(ctx context.Context, l *live, doors *doors) (err error) {
 	s.live.Store(l)
 	if l.configuration != nil {
 		l.configuration.openedAt(l)
+		s.wg.Go(func() { l.configuration.moveAgain(ctx) })
 	}
 	if l.peers == nil {
 		s.setState(grpcapi.StateServing)

@@ -37,13 +37,18 @@ func (w *warned) set(a about, text string) bool {
 	return true
 }
 
-// clear ends a warning; true if there was one.
-func (w *warned) clear(a about) bool {
+// clear ends a warning, if there is one.
+func (w *warned) clear(a about) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	_, ok := w.text[a]
 	delete(w.text, a)
-	return ok
+}
+
+// has tells whether there is a warning.
+func (w *warned) has(a about) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text[a] != ""
 }
 
 func (w *warned) list() (list []string) {

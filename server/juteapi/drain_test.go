@@ -103,9 +103,12 @@ func TestMoveToATakenPortChangesNothing(t *testing.T) {
 	}
 	defer l.Close()
 	d := open(t, Options{Handler: newFake()})
-	before := d.Addr().String()
+	before, listens := d.Addr().String(), d.l.Load()
 	if err := d.Move(l.Addr().String()); err == nil || d.Addr().String() != before {
 		t.Fatalf("%v, at %s", err, d.Addr())
+	}
+	if d.l.Load() != listens {
+		t.Error("it was closed meanwhile, and who was about to connect was turned away")
 	}
 	p := d.session(t)
 	p.send(pingHex)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -82,7 +83,7 @@ func (s *Server) Move(addr string) error {
 	}
 	before := s.l.Load()
 	l, err := listen(addr, s.opt)
-	if errors.Is(err, syscall.EADDRINUSE) { // perhaps by this server: another address, the same port
+	if errors.Is(err, syscall.EADDRINUSE) && samePort(before, addr) { // perhaps by this server, on another address
 		before.Close()
 		if l, err = listen(addr, s.opt); err != nil {
 			again, errAgain := listen(before.Addr().String(), s.opt)
@@ -98,6 +99,13 @@ func (s *Server) Move(addr string) error {
 	s.l.Store(l)
 	before.Close()
 	return nil
+}
+
+// samePort tells whether addr has the port on which l listens.
+func samePort(l *net.TCPListener, addr string) bool {
+	_, want, err := net.SplitHostPort(addr)
+	bound, ok := l.Addr().(*net.TCPAddr)
+	return err == nil && ok && want == strconv.Itoa(bound.Port)
 }
 
 // moved tells whether l has been replaced.
