@@ -71,6 +71,56 @@ func (f *importFlags) options(c *cobra.Command) (datadir.ImportOptions, error) {
 		DropSessions: f.sessions == "drop", TrustEmpty: f.trustEmpty, PID: os.Getpid(), Progress: importProgress(c.ErrOrStderr())}, err
 }
 
+// apart refuses directories that lie in each other, by whatever links: nothing in the old ones is to be changed, and the new one is
+// another's.
+func (f *importFlags) apart() error {
+	for _, old := range []struct{ flag, dir string }{{"--from", f.from}, {"--from-log", f.fromLog}} {
+		if old.dir == "" {
+			continue
+		}
+		switch above, below := within(old.dir, f.to), within(f.to, old.dir); {
+		case above && below:
+			return usageError{fmt.Errorf("%s %s and --to %s are the same directory; name a new one", old.flag, old.dir, f.to)}
+		case below:
+			return usageError{fmt.Errorf("--to %s lies in %s %s; name a directory beside it", f.to, old.flag, old.dir)}
+		case above:
+			return usageError{fmt.Errorf("%s %s lies in --to %s; name another new directory", old.flag, old.dir, f.to)}
+		}
+	}
+	return nil
+}
+
+// within tells whether dir, which need not exist, is above or lies in it.
+func within(dir, above string) bool {
+	outer, err := os.Stat(above)
+	if err != nil {
+		return false
+	}
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return false
+	}
+	for { // of what does not exist, no part is a link
+		real, err := filepath.EvalSymlinks(path)
+		if err == nil {
+			path = real
+			break
+		}
+		if filepath.Dir(path) == path {
+			return false
+		}
+		path = filepath.Dir(path)
+	}
+	for ; ; path = filepath.Dir(path) {
+		if inner, err := os.Stat(path); err == nil && os.SameFile(inner, outer) {
+			return true
+		}
+		if filepath.Dir(path) == path {
+			return false
+		}
+	}
+}
+
 // importProgress says once a second how far an import is.
 func importProgress(errs io.Writer) func(string, int) {
 	last := time.Now()
@@ -85,6 +135,9 @@ func importProgress(errs io.Writer) func(string, int) {
 func migrateImport(c *cobra.Command, f importFlags) error {
 	opts, err := f.options(c)
 	if err != nil {
+		return err
+	}
+	if err := f.apart(); err != nil {
 		return err
 	}
 	for _, dir := range []string{f.from, f.fromLog} {

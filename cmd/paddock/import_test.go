@@ -58,3 +58,42 @@ func TestMigrateImportRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestMigrateImportKeepsTheOldDirectoryApart from the new one, whatever they are called; what is there stays.
+func TestMigrateImportKeepsTheOldDirectoryApart(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for _, to := range []string{"old", "new/importing", "logs/sub"} {
+		if err := os.CopyFS(at(to), os.DirFS(modern)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{"link": "old", "into": "old/version-2"} {
+		if err := os.Symlink(at(to), at(link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, row := range []struct{ from, log, to, want string }{
+		{"old", "", "old", "are the same directory"},
+		{"old", "", "link", "are the same directory"},
+		{"link", "", "old/.", "are the same directory"},
+		{"old", "", "old/new", "lies in --from"},
+		{"old", "", "old/not/yet/there", "lies in --from"},
+		{"old", "", "link/new", "lies in --from"},
+		{"link", "", "into/new", "lies in --from"},
+		{"new/importing", "", "new", "lies in --to"},
+		{"old", "logs", "logs/new", "lies in --from-log"},
+		{"old", "logs/sub", "logs", "lies in --to"},
+	} {
+		args := []string{"migrate", "import", "--from", at(row.from), "--to", at(row.to)}
+		if row.log != "" {
+			args = append(args, "--from-log", at(row.log))
+		}
+		if code, _, errs := paddock(t, args...); code != 2 || !strings.Contains(errs, row.want) {
+			t.Errorf("%v: exit code %d, %q", row, code, errs)
+		}
+	}
+	for _, from := range []string{"old", "new/importing"} {
+		good(t, "migrate", "import", "--from", at(from), "--to", at("beside "+filepath.Base(from)))
+	}
+}
