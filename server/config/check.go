@@ -61,6 +61,9 @@ func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(),
 // longestSessionTimeout is what a ConnectResponse holds: its timeout is a signed 32-bit number of milliseconds.
 const longestSessionTimeout = math.MaxInt32 * time.Millisecond
 
+// followsTick is the session timeout that stands for a multiple of tickTime. As in ZooKeeper no other negative number does.
+const followsTick = -time.Millisecond
+
 func (l *loader) checkTimes() {
 	c := l.c
 	if c.TickTime <= 0 {
@@ -69,7 +72,7 @@ func (l *loader) checkTimes() {
 		}
 		return
 	}
-	if c.MinSessionTimeout < 0 {
+	if c.MinSessionTimeout == followsTick {
 		c.MinSessionTimeout = 2 * c.TickTime
 		l.derive("minSessionTimeout", millis(c.MinSessionTimeout), "2 × tickTime")
 		if c.MinSessionTimeout > longestSessionTimeout {
@@ -78,7 +81,7 @@ func (l *loader) checkTimes() {
 			return
 		}
 	}
-	if c.MaxSessionTimeout < 0 {
+	if c.MaxSessionTimeout == followsTick {
 		c.MaxSessionTimeout = min(20*c.TickTime, longestSessionTimeout)
 		l.derive("maxSessionTimeout", millis(c.MaxSessionTimeout), "20 × tickTime")
 	}
@@ -90,6 +93,12 @@ func (l *loader) checkTimes() {
 		}
 		l.problem(at, fmt.Sprintf("minSessionTimeout %s ms (%s) must not be larger than maxSessionTimeout %s ms (%s)",
 			low.Value, low.Origin, high.Value, high.Origin), "change one of them")
+	}
+	if c.MaxSessionTimeout < 0 && l.parsed("minSessionTimeout") && l.parsed("maxSessionTimeout") {
+		l.problem(l.at("maxSessionTimeout"), "every session would expire at once", "remove the line")
+	} else if c.MinSessionTimeout < 0 {
+		l.warn(l.at("minSessionTimeout"), fmt.Sprintf("minSessionTimeout %s is no lower bound at all, as in ZooKeeper", millis(c.MinSessionTimeout)), "remove the line for 2 × tickTime")
+		c.MinSessionTimeout = 0
 	}
 }
 

@@ -95,6 +95,7 @@ func TestMetricsDoor(t *testing.T) {
 // TestSingleValues: one line, and what comes of it: a stop, a notice or silence.
 func TestSingleValues(t *testing.T) {
 	for _, tc := range []struct{ name, line, want string }{
+		{"a negative lower session timeout", "minSessionTimeout=-2", "warn minSessionTimeout -2 is no lower bound at all, as in ZooKeeper; remove the line for 2 × tickTime"},
 		{"a share beyond 1", "connection_throttle_drop_increase=2", "stop connection_throttle_drop_increase: 2 is not between 0 and 1; write a share such as 0.02"},
 		{"a share that is no number", "connection_throttle_drop_increase=much", `stop connection_throttle_drop_increase: "much" is not a number; write a plain number`},
 		{"tokens that never come back", "connection_throttle_tokens=5\nconnection_throttle_fill_count=0", "stop connection_throttle_tokens without refills lets no session in once they are used up; give connection_throttle_fill_time and connection_throttle_fill_count values above 0"},

@@ -50,6 +50,8 @@ func TestStartErrors(t *testing.T) {
 		{"an integer is too large", alone + "maxClientCnxns=3000000000\n", "", []string{`zoo.cfg:3: maxClientCnxns: "3000000000" is not a 32-bit integer; write a plain number`}, nil},
 		{"a boolean does not parse", alone + "reconfigEnabled=yes\n", "", []string{`zoo.cfg:3: reconfigEnabled: "yes" is neither true nor false; write true or false`}, nil},
 		{"twice the tick is more than a session timeout can be", alone + "tickTime=1073741824\n", "", []string{"zoo.cfg:3: minSessionTimeout would be 2147483648 ms (2 × tickTime), more than clients can be told (2147483647); use tickTime=2000"}, nil},
+		{"a negative upper session timeout", alone + "maxSessionTimeout=-2\n", "", []string{"zoo.cfg:3: minSessionTimeout 6000 ms (2 × tickTime) must not be larger than maxSessionTimeout -2 ms (zoo.cfg:3); change one of them"}, nil},
+		{"two negative session timeouts", alone + "maxSessionTimeout=-2\nminSessionTimeout=-3\n", "", []string{"zoo.cfg:3: maxSessionTimeout: every session would expire at once; remove the line"}, nil},
 		{"the session timeouts cross", alone + "minSessionTimeout=70000\n", "", []string{"zoo.cfg:3: minSessionTimeout 70000 ms (zoo.cfg:3) must not be larger than maxSessionTimeout 60000 ms (20 × tickTime); change one of them"}, nil},
 		{"a client address without a client port", "dataDir=/data\nclientPortAddress=127.0.0.1\n", "", []string{"zoo.cfg:2: clientPortAddress is set but clientPort is not set; add clientPort=2181"}, nil},
 		{"a secure client address without its port", alone + "secureClientPortAddress=127.0.0.1\n", "", []string{"zoo.cfg:3: secureClientPortAddress is set but secureClientPort is not set; add secureClientPort=2281, or remove the line"}, nil},
