@@ -112,7 +112,7 @@ func (b *barriers) write(ctx context.Context, h request.Handler) (zk.Zxid, error
 	if err != nil {
 		return 0, err
 	}
-	rep, err := l.ask(ctx, &zk.Request{Op: zk.OpSetData, Path: barrierPath, Version: barrierVersion})
+	rep, err := l.ask(ctx, &zk.Request{Op: zk.OpSetData, Path: barrierPath, Version: barrierVersion, IDs: itself})
 	if rep.Err == zk.NoNode || rep.Err == zk.BadVersion {
 		rep.Err = zk.OK
 	}

@@ -21,7 +21,8 @@ type door struct {
 	queues   *queues // of locks and elections
 	cursors  cursors
 	own      ownSession
-	hub      *hub // of watches
+	guarded  atomic.Bool // what records of idempotency keys are below is as it must be
+	hub      *hub        // of watches
 
 	mu       sync.Mutex // guards the fields below; taken when a connection names another session than before
 	sessions map[zk.SessionID]*session

@@ -21,13 +21,25 @@ import (
 // A write with an idempotency key is a transaction whose first operation creates a record of it: an ephemeral of the session, so that it
 // goes where the session goes and ends with it, whatever server leads. Its name is the session and the key, its data a hash of what
 // was asked, and its czxid the zxid of the write. A retry finds the record there, and is answered from the log.
+//
+// Clients create records, in the transactions of their writes, and see them; they neither delete nor change any, which is for servers and
+// the superuser alone. What a client has made there by itself is no record.
 const (
 	oncePath    = "/zookeeper/paddock/once"
 	onceKeysMax = 64 // records of a session; the oldest go
 )
 
-// oncePaths are the ancestors of the records, made when the first record is.
-var oncePaths = []string{"/zookeeper/paddock", oncePath}
+// oncePlaces are the ancestors of the records, made when the first record is, with their access lists.
+var oncePlaces = []struct {
+	path string
+	acl  []zk.ACL
+}{
+	{"/zookeeper/paddock", zk.ReadOnlyACL},
+	{oncePath, []zk.ACL{{Perms: zk.PermRead | zk.PermCreate, ID: zk.AnyoneID}}},
+}
+
+// itself is by which identities a server asks for what is its own.
+var itself = []zk.ID{{Scheme: schemeSuper}}
 
 // recordPath is where the record of a key is.
 func recordPath(s zk.SessionID, key uint64) string {
@@ -64,7 +76,7 @@ func (a *asker) record(in proto.Message, opt *paddockv1.WriteOptions) (*zk.Reque
 	}
 	data, err := fingerprint(in)
 	return &zk.Request{
-		Op: zk.OpCreate2, Mode: zk.Ephemeral, Path: recordPath(a.session.id, key), Data: data, ACL: zk.OpenACL, TTLMS: -1,
+		Op: zk.OpCreate2, Mode: zk.Ephemeral, Path: recordPath(a.session.id, key), Data: data, ACL: zk.ReadOnlyACL, TTLMS: -1,
 	}, err
 }
 
@@ -82,24 +94,20 @@ func (a *asker) once(ctx context.Context, in proto.Message, opt *paddockv1.Write
 		switch {
 		case err != nil:
 			return outcome{}, err
-		case out.code != zk.OK && out.failed == 0 && out.code == zk.NodeExists:
-			if out, done, err := a.recalled(ctx, record); done || err != nil {
+		case out.code == zk.NodeExists && out.failed == 0:
+			if out, done, err := a.recalled(ctx, in, record); done || err != nil {
 				return out, err
 			}
 			continue // it was the oldest, and has gone this moment
-		case out.code != zk.OK && out.failed == 0 && out.code == zk.NoNode:
-			if err := a.makeOncePaths(ctx); err != nil {
+		case recordable(&out):
+			if err := a.makeOncePlaces(ctx); err != nil {
 				return outcome{}, err
 			}
 			continue
-		case out.code != zk.OK:
-			out.failed--
-			out.many = len(ops) > 1
-			return out, nil
+		case out.code == zk.OK:
+			a.session.keys.add(a.session, record.Path)
 		}
-		a.session.keys.add(a.session, record.Path)
-		out.results = out.results[1:]
-		return out, nil
+		return out.without(len(ops) > 1 || out.code == zk.OK), nil
 	}
 	return outcome{}, raced(record.Path)
 }
@@ -109,19 +117,70 @@ func (a *asker) prepareOnce(ctx context.Context, opt *paddockv1.WriteOptions) er
 	if err := a.reach(ctx, opt.GetMinZxid()); err != nil {
 		return err
 	}
+	if !a.door.guarded.Load() {
+		if err := a.makeOncePlaces(ctx); err != nil {
+			return err
+		}
+		a.door.guarded.Store(true)
+	}
 	return a.session.keys.load(ctx, a)
 }
 
-// makeOncePaths makes the znodes that records are below. They are everybody's, as records are created by everybody.
-func (a *asker) makeOncePaths(ctx context.Context) error {
-	for _, path := range oncePaths {
-		req := zk.Request{Op: zk.OpCreate2, Path: path, Data: []byte{}, ACL: zk.OpenACL, TTLMS: -1}
-		rep, err := a.do(ctx, &req)
-		if err = judged(&rep, err, path, []zk.Code{zk.NodeExists}); err != nil {
+// recordable tells of a refusal that was of the record, by what the znodes above it are.
+func recordable(out *outcome) bool {
+	return out.failed == 0 && (out.code == zk.NoNode || out.code == zk.NoAuth || out.code == zk.NoChildrenForEphemerals)
+}
+
+// without is what an outcome tells of the operations behind the record.
+func (o outcome) without(many bool) outcome {
+	o.many = many
+	if o.code == zk.OK {
+		o.results = o.results[1:]
+		return o
+	}
+	if o.failed == 0 {
+		o.path = "" // that of the record
+	}
+	o.failed--
+	return o
+}
+
+// makeOncePlaces makes sure that the znodes are there that records are below, and that clients can do no more with them than create records and
+// see them.
+func (a *asker) makeOncePlaces(ctx context.Context) error {
+	for i := range oncePlaces {
+		if err := a.makeOncePlace(ctx, oncePlaces[i].path, oncePlaces[i].acl); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// makeOncePlace makes one of them as it must be. As long as there is nothing clients may make there what they like.
+func (a *asker) makeOncePlace(ctx context.Context, path string, acl []zk.ACL) error {
+	ask := func(req zk.Request, allowed ...zk.Code) (zk.Reply, error) {
+		req.Path, req.IDs = path, itself
+		rep, err := a.pass(ctx, &req)
+		return rep, judged(&rep, err, path, append(allowed, zk.NoNode))
+	}
+	for range attemptsMax {
+		rep, err := ask(zk.Request{Op: zk.OpGetACL})
+		switch {
+		case err != nil:
+		case rep.Err == zk.NoNode:
+			_, err = ask(zk.Request{Op: zk.OpCreate2, Data: []byte{}, ACL: acl, TTLMS: -1}, zk.NodeExists)
+		case rep.Stat.EphemeralOwner != 0: // it can have no children
+			_, err = ask(zk.Request{Op: zk.OpDelete, Version: -1})
+		case !slices.Equal(rep.ACL, acl):
+			_, err = ask(zk.Request{Op: zk.OpSetACL, ACL: acl, Version: rep.Stat.Aversion}, zk.BadVersion)
+		default:
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return raced(path)
 }
 
 // recall answers a retry, before the steps of a call that would not come out the same. false: it was not done before.
@@ -130,22 +189,28 @@ func (a *asker) recall(ctx context.Context, in proto.Message, opt *paddockv1.Wri
 	if record == nil || err != nil {
 		return out, false, err
 	}
-	return a.recalled(ctx, record)
+	return a.recalled(ctx, in, record)
 }
 
 // recalled is the first answer to what a record is of.
-func (a *asker) recalled(ctx context.Context, record *zk.Request) (out outcome, done bool, err error) {
+func (a *asker) recalled(ctx context.Context, in proto.Message, record *zk.Request) (out outcome, done bool, err error) {
 	rep, err := a.do(ctx, &zk.Request{Op: zk.OpGetData, Path: record.Path})
 	if err = judged(&rep, err, record.Path, []zk.Code{zk.NoNode}); err != nil || rep.Err == zk.NoNode {
 		return out, false, err
 	}
 	z := rep.Stat.Czxid
-	if subtle.ConstantTimeCompare(rep.Data, record.Data) != 1 {
-		return out, false, fault(codes.InvalidArgument, "KEY_REUSED", "the idempotency key was used for another request", about{zxid: z})
+	reused := fault(codes.InvalidArgument, "KEY_REUSED", "the idempotency key was used for another request", about{zxid: z})
+	if rep.Stat.EphemeralOwner != int64(a.session.id) || subtle.ConstantTimeCompare(rep.Data, record.Data) != 1 {
+		return out, false, reused
 	}
 	if a.door.opt.TxnAt != nil {
 		if rec, err := a.door.opt.TxnAt(ctx, z); err == nil {
-			out, err = a.answerOf(ctx, rec, record.Path)
+			ops, otherwise, ok := writtenWith(rec, record.Path)
+			if _, bare := in.(*paddockv1.TransactRequest); !ok || len(ops) == 0 && !bare {
+				return out, false, reused
+			}
+			out, err = a.answerOf(ctx, rec, ops)
+			out.otherwise = otherwise
 			return out, true, err
 		} else if ctx.Err() != nil {
 			return out, false, contextStatus(ctx)
@@ -154,14 +219,20 @@ func (a *asker) recalled(ctx context.Context, record *zk.Request) (out outcome, 
 	return out, false, fault(codes.Aborted, "ANSWER_GONE", "it was done, but the answer is not known any more", about{zxid: z})
 }
 
-// answerOf is what the operations of a txn were answered with. What a write of data leaves alone is told as it is now.
-func (a *asker) answerOf(ctx context.Context, rec *txn.Record, record string) (outcome, error) {
-	out := outcome{zxid: rec.Header.Zxid, many: true}
-	ops := rec.Txn.Ops
-	if at := slices.IndexFunc(ops, func(op txn.Txn) bool { return op.Path == record }); at >= 0 {
-		out.otherwise = at == 1 && ops[0].Path == zk.RootPath && ops[0].Version == int32(zk.BranchElse)
-		ops = ops[at+1:]
+// writtenWith are the operations of a txn that a record tells of, and whether they are those of its second list. false: the record was
+// made by itself.
+func writtenWith(rec *txn.Record, record string) (ops []txn.Txn, otherwise, ok bool) {
+	ops = rec.Txn.Ops
+	at := slices.IndexFunc(ops, func(op txn.Txn) bool { return op.Path == record })
+	if at < 0 {
+		return nil, false, false
 	}
+	return ops[at+1:], at == 1 && ops[0].Path == zk.RootPath && ops[0].Version == int32(zk.BranchElse), true
+}
+
+// answerOf is what operations of a txn were answered with. What a write of data leaves alone is told as it is now.
+func (a *asker) answerOf(ctx context.Context, rec *txn.Record, ops []txn.Txn) (outcome, error) {
+	out := outcome{zxid: rec.Header.Zxid, many: true}
 	for i := range ops {
 		op := &ops[i]
 		res := zk.Reply{Op: op.Type, Path: op.Path}
@@ -202,7 +273,7 @@ func (k *onceKeys) add(s *session, path string) {
 	}
 	k.mu.Unlock()
 	for _, path := range old {
-		_ = s.line.tell(&zk.Request{Op: zk.OpDelete, Path: path, Version: -1, IDs: []zk.ID{}}) // if not now, with the session
+		_ = s.line.tell(&zk.Request{Op: zk.OpDelete, Path: path, Version: -1, IDs: itself}) // if not now, with the session
 	}
 }
 

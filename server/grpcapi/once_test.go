@@ -2,8 +2,10 @@ package grpcapi
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -11,9 +13,11 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
 	paddockv1 "paddock/gen/paddock/v1"
+	"paddock/internal/zk"
 )
 
 // cutting relays one connection and cuts it after some bytes, of both directions together.
@@ -144,6 +148,136 @@ func TestRetriedWriteIsDoneOnceAndAnsweredAsTheFirstTime(t *testing.T) {
 			}
 			if lost == 0 || lost == cuts {
 				t.Errorf("%d of %d connections broke before the answer: the offsets cut nowhere interesting", lost, cuts)
+			}
+		})
+	}
+}
+
+// made is a record as a client makes it by itself.
+func (r *rig) made(ctx context.Context, s *paddockv1.OpenSessionResponse, key uint64, of proto.Message, mode paddockv1.CreateMode) *paddockv1.CreateRequest {
+	r.t.Helper()
+	data, err := fingerprint(of)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return &paddockv1.CreateRequest{Path: recordPath(zk.SessionID(s.GetSessionId()), key), Data: data, Mode: mode}
+}
+
+// Whoever may create a znode can make one that looks like a record of a write that was done.
+func TestARecordThatAClientHasMadeIsNone(t *testing.T) {
+	const ephemeral, persistent = paddockv1.CreateMode_CREATE_MODE_EPHEMERAL, paddockv1.CreateMode_CREATE_MODE_PERSISTENT
+	r := newRig(t)
+	r.create("/a", "x")
+	mine, s := r.open(30_000)
+	theirs, _ := r.open(30_000)
+	opt := func(key uint64) *paddockv1.WriteOptions { return &paddockv1.WriteOptions{IdempotencyKey: key} }
+	if _, err := r.znodes.Set(mine, &paddockv1.SetRequest{Path: "/a", Options: opt(1)}); err != nil {
+		t.Fatal(err)
+	}
+	set, create := &paddockv1.SetRequest{Path: "/a"}, &paddockv1.CreateRequest{Path: "/b"}
+	for i, row := range []struct {
+		name string
+		ctx  context.Context
+		mode paddockv1.CreateMode
+		of   proto.Message
+		last bool // of a transaction, with nothing behind
+	}{
+		{"persistent", mine, persistent, set, false},
+		{"of the session", mine, ephemeral, set, false},
+		{"of another session", theirs, ephemeral, set, false},
+		{"of a creation", mine, ephemeral, create, false},
+		{"in a transaction", mine, ephemeral, set, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			key := uint64(i + 10)
+			forged := r.made(row.ctx, s, key, row.of, row.mode)
+			err := error(nil)
+			if row.last {
+				_, err = r.znodes.Transact(row.ctx, &paddockv1.TransactRequest{Then: []*paddockv1.Operation{{Operation: &paddockv1.Operation_Create{Create: forged}}}})
+			} else {
+				_, err = r.znodes.Create(row.ctx, forged)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if row.of == create {
+				_, err = r.znodes.Create(mine, &paddockv1.CreateRequest{Path: "/b", Options: opt(key)})
+			} else {
+				_, err = r.znodes.Set(mine, &paddockv1.SetRequest{Path: "/a", Options: opt(key)})
+			}
+			expect(t, err, codes.InvalidArgument, "KEY_REUSED")
+		})
+	}
+}
+
+// A retry would be done once more if what tells of the first time were gone.
+func TestClientsNeitherDeleteNorChangeRecords(t *testing.T) {
+	r := newRig(t)
+	ctx, s := r.open(30_000)
+	ask := &paddockv1.CreateRequest{Path: "/n-", Mode: paddockv1.CreateMode_CREATE_MODE_PERSISTENT_SEQUENTIAL, Options: &paddockv1.WriteOptions{IdempotencyKey: 7}}
+	first, err := r.znodes.Create(ctx, ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := recordPath(zk.SessionID(s.GetSessionId()), 7)
+	everybody := []*paddockv1.Acl{{Scheme: "world", Id: "anyone", Permissions: []paddockv1.Permission{paddockv1.Permission_PERMISSION_DELETE}}}
+	for _, path := range []string{record, oncePath, "/zookeeper/paddock"} {
+		_, err := r.znodes.Delete(ctx, &paddockv1.DeleteRequest{Path: path, Recursive: true})
+		expect(t, err, codes.PermissionDenied, "NOAUTH")
+		_, err = r.znodes.Set(ctx, &paddockv1.SetRequest{Path: path})
+		expect(t, err, codes.PermissionDenied, "NOAUTH")
+		_, err = r.znodes.SetAcl(ctx, &paddockv1.SetAclRequest{Path: path, Acl: everybody})
+		expect(t, err, codes.PermissionDenied, "NOAUTH")
+	}
+	if again, err := r.znodes.Create(ctx, ask); err != nil || !proto.Equal(first, again) {
+		t.Errorf("first %v, again %v %v", first, again, err)
+	}
+	root := metadata.AppendToOutgoingContext(t.Context(), metadataAuthorization, "Basic "+base64.StdEncoding.EncodeToString([]byte("super:test")))
+	if _, err := r.znodes.Delete(root, &paddockv1.DeleteRequest{Path: "/zookeeper/paddock", Recursive: true}); err != nil {
+		t.Error("the superuser may:", err)
+	}
+	ask.Options.IdempotencyKey++
+	if _, err := r.znodes.Create(ctx, ask); err != nil {
+		t.Error("what is gone is made again:", err)
+	}
+	if again, err := r.znodes.Create(ctx, ask); err != nil || again.GetPath() != "/n-0000000001" {
+		t.Error(again, err)
+	}
+}
+
+// As long as there is no record clients may make what they like where records go.
+func TestWhatRecordsAreBelowIsMended(t *testing.T) {
+	none := []*paddockv1.Acl{{Scheme: "digest", Id: "nobody:x", Permissions: []paddockv1.Permission{paddockv1.Permission_PERMISSION_READ}}}
+	for _, row := range []struct {
+		name string
+		make []*paddockv1.CreateRequest
+	}{
+		{"open", []*paddockv1.CreateRequest{{Path: "/zookeeper/paddock"}, {Path: oncePath}}},
+		{"closed", []*paddockv1.CreateRequest{{Path: "/zookeeper/paddock"}, {Path: oncePath, Acl: none}}},
+		{"closed above", []*paddockv1.CreateRequest{{Path: "/zookeeper/paddock", Acl: none}}},
+		{"an ephemeral", []*paddockv1.CreateRequest{{Path: "/zookeeper/paddock"}, {Path: oncePath, Mode: paddockv1.CreateMode_CREATE_MODE_EPHEMERAL, Acl: none}}},
+		{"an ephemeral above", []*paddockv1.CreateRequest{{Path: "/zookeeper/paddock", Mode: paddockv1.CreateMode_CREATE_MODE_EPHEMERAL}}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newRig(t)
+			mine, _ := r.open(30_000)
+			theirs, _ := r.open(30_000)
+			for _, in := range row.make {
+				if _, err := r.znodes.Create(theirs, in); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ask := &paddockv1.TransactRequest{Guards: []*paddockv1.Guard{{Path: "/a", Condition: &paddockv1.Guard_Exists{}}},
+				Then:    []*paddockv1.Operation{{Operation: &paddockv1.Operation_Create{Create: &paddockv1.CreateRequest{Path: "/a"}}}},
+				Options: &paddockv1.WriteOptions{IdempotencyKey: 1}}
+			if out, err := r.znodes.Transact(mine, ask); err != nil || !out.GetHeld() {
+				t.Error(out, err)
+			}
+			for _, place := range oncePlaces {
+				got, err := r.znodes.GetAcl(mine, &paddockv1.GetAclRequest{Path: place.path})
+				if list, _ := readACL(place.path, got.GetAcl()); err != nil || !slices.Equal(list, place.acl) {
+					t.Errorf("%s: %v %v", place.path, list, err)
+				}
 			}
 		})
 	}

@@ -273,6 +273,16 @@ func TestTransactionsDoAllOrNothing(t *testing.T) {
 	if there, err := r.znodes.Exists(t.Context(), &paddockv1.ExistsRequest{Path: "/c"}); err != nil || there.GetExists() {
 		t.Errorf("half a transaction: %v %v", there, err)
 	}
+	hidden := &paddockv1.CreateRequest{Path: "/hidden", Acl: []*paddockv1.Acl{{Scheme: "digest", Id: "nobody:x", Permissions: []paddockv1.Permission{paddockv1.Permission_PERMISSION_READ}}}}
+	if _, err := r.znodes.Create(t.Context(), hidden); err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.znodes.Transact(t.Context(), &paddockv1.TransactRequest{
+		Guards: []*paddockv1.Guard{{Path: "/hidden", Condition: &paddockv1.Guard_Data{}}}, Then: []*paddockv1.Operation{create("/c"), create("/d")},
+	})
+	if info := expect(t, err, codes.PermissionDenied, "NOAUTH"); info.GetMetadata()["operation"] != "" || info.GetMetadata()["path"] != "/hidden" {
+		t.Errorf("metadata of a guard that may not be judged: %v", info.GetMetadata())
+	}
 }
 
 func TestGuardsChooseTheList(t *testing.T) {

@@ -110,7 +110,7 @@ func (a *asker) guardedOnce(ctx context.Context, in *paddockv1.TransactRequest, 
 	}
 	for range attemptsMax {
 		// The guards may not hold any more because of the first time.
-		if out, done, err := a.recalled(ctx, record); done || err != nil {
+		if out, done, err := a.recalled(ctx, in, record); done || err != nil {
 			return out, err
 		}
 		out, err := a.guarded(ctx, &with)
@@ -119,25 +119,22 @@ func (a *asker) guardedOnce(ctx context.Context, in *paddockv1.TransactRequest, 
 			return outcome{}, err
 		case out.code == zk.NodeExists && out.failed == 0:
 			continue
-		case out.code == zk.NoNode && out.failed == 0 && out.path == record.Path:
-			err = a.makeOncePaths(ctx)
+		case recordable(&out):
+			if err := a.makeOncePlaces(ctx); err != nil {
+				return outcome{}, err
+			}
+			continue
 		case out.code != zk.OK:
-			out.failed--
-			return out, nil
+			return out.without(true), nil
 		case out.otherwise && len(req.Else) == 0:
 			// The first time may have come here between the look for its record and the judgement.
-			if first, done, err := a.recalled(ctx, record); done || err != nil {
+			if first, done, err := a.recalled(ctx, in, record); done || err != nil {
 				return first, err
 			}
 			return out, nil
-		default:
-			a.session.keys.add(a.session, record.Path)
-			out.results = out.results[1:]
-			return out, nil
 		}
-		if err != nil {
-			return outcome{}, err
-		}
+		a.session.keys.add(a.session, record.Path)
+		return out.without(true), nil
 	}
 	return outcome{}, raced(record.Path)
 }

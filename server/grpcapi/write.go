@@ -16,7 +16,7 @@ type outcome struct {
 	results   []zk.Reply // one for each operation, if it was done
 	otherwise bool       // the operations are those of the second list
 	code      zk.Code    // OK, or why it was not done
-	failed    int        // the operation that was refused
+	failed    int        // the operation that was refused; negative if it was none of them
 	path      string     // of that operation
 	many      bool       // there were several
 }
@@ -26,7 +26,7 @@ func (o *outcome) err() error {
 	switch {
 	case o.code == zk.OK:
 		return nil
-	case o.many:
+	case o.many && o.failed >= 0:
 		return refusalOf(o.code, o.path, o.zxid, map[string]string{"operation": strconv.Itoa(o.failed)})
 	default:
 		return refusal(o.code, o.path, o.zxid)
@@ -72,7 +72,7 @@ func (a *asker) multi(ctx context.Context, ops []zk.Request) (outcome, error) {
 // multiOutcome is what the reply to a multi tells. ZooKeeper answers a refused one with an error for each operation: none for
 // those before the one that was refused, and RuntimeInconsistency for those after it.
 func multiOutcome(rep *zk.Reply, ops []zk.Request) outcome {
-	out := outcome{zxid: rep.Zxid, results: rep.Results, code: rep.Err, many: true}
+	out := outcome{zxid: rep.Zxid, results: rep.Results, code: rep.Err, failed: -1, many: true}
 	for i := range rep.Results {
 		if res := &rep.Results[i]; res.Op == zk.OpError && res.Err != zk.OK && res.Err != zk.RuntimeInconsistency {
 			out.code, out.failed = res.Err, i

@@ -152,7 +152,28 @@ func onceUnderJava(t *testing.T, root string, at []*serviceCaller, leader caller
 		t.Errorf("the first answers are %v, %v, %v and the second %v, %v, %v", created[0], set[0], done[0], created[1], set[1], done[1])
 	}
 	soon(t, leader, step{op: "children", path: root}, "two znodes were made", func(a answer) bool { return len(a.Children) == 2 })
+	// Only servers take records away, which ZooKeeper believes them.
+	for n := range uint64(keysKept) {
+		if _, err := at[1].Set(ctx, &paddockv1.SetRequest{Path: root, Options: key(100 + n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := fmt.Sprintf("%016x-", uint64(at[0].id()))
+	soon(t, leader, step{op: "children", path: onceAt}, "the oldest records go", func(a answer) bool {
+		return len(a.Children) == keysKept && !slices.Contains(a.Children, first+"1")
+	})
+	for _, path := range []string{onceAt + "/" + first + "100", onceAt} {
+		if a, err := leader.ask(&step{op: "delete", path: path, any: true}); err != nil || a.Reason != "NOAUTH" {
+			t.Errorf("a client of the ZooKeeper deletes %s: %v %v", path, a, err)
+		}
+	}
 }
+
+// keysKept is how many idempotency keys of a session are remembered; onceAt is where.
+const (
+	keysKept = 64
+	onceAt   = "/zookeeper/paddock/once"
+)
 
 // guardsUnderJava are transactions that a plain multi can express.
 func guardsUnderJava(t *testing.T, root string, at []*serviceCaller, leader caller) {
