@@ -1,10 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"paddock/consensus"
@@ -75,6 +78,8 @@ func (s *server) membership() (m admin.Membership, ok bool) {
 		}
 		if x.Client.Port != 0 {
 			out.Client = x.Client.String()
+		} else if out.ID == m.ServerID && s.cfg.Client.Port != 0 {
+			out.Client = net.JoinHostPort(cmp.Or(s.cfg.Client.Address, "0.0.0.0"), strconv.Itoa(s.cfg.Client.Port))
 		}
 		m.Voting = m.Voting || out.ID == m.ServerID && !x.Observer
 		m.Servers = append(m.Servers, out)

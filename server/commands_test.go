@@ -72,3 +72,24 @@ func TestCommandsAtAnotherPath(t *testing.T) {
 		}
 	}
 }
+
+// TestAMemberTellsItsOwnClientAddress: its line of the configuration need not have it, as clientPort does.
+func TestAMemberTellsItsOwnClientAddress(t *testing.T) {
+	port := freeport.Take(t)
+	r := start(t, t.TempDir(), fmt.Sprint("httpPort=", port), "httpAddress=127.0.0.1", "myid=1", "initLimit=10", "syncLimit=5", "standaloneEnabled=false",
+		fmt.Sprintf("server.1=127.0.0.1:%d:%d", freeport.Take(t), freeport.Take(t)))
+	r.await("HTTP port open")
+	defer http.DefaultClient.CloseIdleConnections()
+	for name, want := range map[string]string{"voting_view": `"learner_type" : "participant"`, "zabstate": `"zabstate" : "broadcast"`} {
+		answer, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/commands/%s", port, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		own := fmt.Sprintf(`"client_address" : "127.0.0.1:%d"`, r.port)
+		if err != nil || !strings.Contains(string(body), want) || !strings.Contains(string(body), own) {
+			t.Errorf("%s: %s, %v; want %s and %s", name, body, err, want, own)
+		}
+	}
+}

@@ -19,7 +19,7 @@ type serverMetrics struct {
 	fsync     *metrics.Timer
 	snapshot  *metrics.Timer
 	recovered *metrics.Timer
-	opened    *metrics.Counter
+	connects  *metrics.Counter
 	rejected  *metrics.Counter
 	throttled *metrics.Counter // calls over gRPC that were refused for want of room
 	expired   *metrics.Counter
@@ -50,7 +50,7 @@ func newMetrics() *serverMetrics {
 		registry: r,
 		read:     r.Timer("readlatency"), update: r.Timer("updatelatency"), fsync: r.Timer("fsynctime"),
 		snapshot: r.Timer("snapshottime"), recovered: r.Timer("dbinittime"),
-		opened: r.Counter("connection_request_count"), rejected: r.Counter("connection_rejected"),
+		connects: r.Counter("connection_request_count"), rejected: r.Counter("connection_rejected"),
 		throttled: r.Counter("throttled_ops"),
 		expired:   r.Counter("stale_sessions_expired"),
 		mismatch:  r.Counter("digest_mismatches_count"), authFail: new(metrics.Counter), ahead: r.Counter("client_zxid_ahead"),
@@ -112,7 +112,7 @@ func (m *serverMetrics) count(n replica.Note) {
 
 func (m *serverMetrics) hooks() juteapi.Hooks {
 	return juteapi.Hooks{
-		Opened: m.opened.Inc,
+		Connects: m.connects.Inc,
 		Rejected: func(reason string, from netip.Addr) {
 			m.rejected.Inc()
 			m.refused.add(from.String(), reason, time.Now())

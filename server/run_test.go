@@ -106,7 +106,11 @@ func start(t *testing.T, dir string, args ...string) *running {
 			r.stop()
 		}
 	})
-	r.await(`"message":"serving"`)
+	if slices.Contains(args, "standaloneEnabled=false") {
+		r.await(`"message":"serving in the ensemble"`)
+	} else {
+		r.await(`"message":"serving"`)
+	}
 	return r
 }
 

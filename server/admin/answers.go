@@ -319,7 +319,7 @@ func (c *commands) votingView(*Words, *http.Request) (object, error) {
 	for _, s := range m.Servers {
 		if !s.Observer {
 			view = append(view, entry{strconv.FormatInt(s.ID, 10), object{
-				{"server_addresses", s.Quorum}, {"election_addresses", s.Election}, {"client_address", s.Client}, {"learner_type", "PARTICIPANT"}}})
+				{"server_addresses", s.Quorum}, {"election_addresses", s.Election}, {"client_address", s.Client}, {"learner_type", "participant"}}})
 		}
 	}
 	return object{{"current_config", view}}, nil

@@ -56,7 +56,7 @@ type Membership struct {
 type MemberServer struct {
 	ID               int64
 	Quorum, Election []string
-	Client           string // "" if the configuration does not say
+	Client           string // "" if the configuration does not say; the server knows its own
 	Observer         bool
 }
 

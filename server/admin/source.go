@@ -144,7 +144,7 @@ type Connection struct {
 	TimeoutMS     int32  // of the session
 	EstablishedMS int64  // since 1970, like the other time
 	LastOp        string // four letters, "NA" before the first reply
-	LastCxid      int64  // xid of the last reply, negative for none
+	LastCxid      int64  // xid of the last reply to what is no ping, auth or setWatches packet, negative for none
 	LastZxid      zk.Zxid
 	LastReplyMS   int64 // 0 before the first
 

@@ -170,7 +170,6 @@ func (s *Server) admit(nc *net.TCPConn) {
 	s.perIP[ip]++
 	s.wg.Go(c.serve)
 	s.mu.Unlock()
-	s.opt.Hooks.Opened()
 }
 
 // reject closes a connection that is over a limit. The line about it appears once a minute, and for each address if the limit is

@@ -93,6 +93,7 @@ func (c *conn) connect(frame []byte) string {
 	if req.Jute(r); r.Err() != nil {
 		return endMalformed
 	}
+	c.srv.opt.Hooks.Connects()
 	c.mu.Lock()
 	c.stats.connecting(len(frame), c.lastIO.Load(), req.Session == 0)
 	c.mu.Unlock()

@@ -56,8 +56,8 @@ type Options struct {
 
 // Hooks count. Each may be nil; they are called from many goroutines and must not block.
 type Hooks struct {
-	Opened   func()                               // a connection was let in
-	Closed   func(reason string)                  // and is gone
+	Connects func()                               // a client asks for a session
+	Closed   func(reason string)                  // a connection is gone
 	Rejected func(reason string, from netip.Addr) // a connection was closed at once: max_client_cnxns, max_cnxns, descriptors
 }
 
@@ -78,8 +78,8 @@ func (o Options) withDefaults() Options {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	if o.Hooks.Opened == nil {
-		o.Hooks.Opened = func() {}
+	if o.Hooks.Connects == nil {
+		o.Hooks.Connects = func() {}
 	}
 	if o.Hooks.Closed == nil {
 		o.Hooks.Closed = func(string) {}

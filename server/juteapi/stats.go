@@ -18,7 +18,7 @@ type ConnStats struct {
 	EstablishedMS int64
 	PacketStats
 	LastOp         string // ZooKeeper's abbreviation, "NA" before the first reply
-	LastCxid       int64  // xid of the last reply, -1 before the first
+	LastCxid       int64  // xid of the last reply to what is no ping, auth or setWatches packet; -1 before the first
 	LastZxid       zk.Zxid
 	LastResponseMS int64 // when the last reply was sent, 0 before the first
 	IdleUntilMS    int64 // when the connection is closed if nothing comes
@@ -173,7 +173,10 @@ func (s *stats) answered(t told, bytes int, now int64) {
 	if t.replies == 0 {
 		return
 	}
-	s.lastOp, s.lastCxid, s.lastZxid, s.lastAt = opName(t.op), int64(t.xid), t.zxid, now
+	s.lastOp, s.lastZxid, s.lastAt = opName(t.op), t.zxid, now
+	if t.xid >= 0 {
+		s.lastCxid = int64(t.xid)
+	}
 	for n := t.replies; n > 0 && s.head < len(s.waiting); {
 		a := &s.waiting[s.head]
 		k := min(n, a.n)

@@ -1,6 +1,7 @@
 package juteapi
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func TestStatisticsOfAConnection(t *testing.T) {
 	until(t, "they are counted", func() bool { return d.Connections()[0].Answered == 4 })
 	want.PacketStats = PacketStats{Received: 4, Sent: 4, ReceivedBytes: 49 + 36, SentBytes: 41 + 60, Answered: 4,
 		LastMS: 7, MinMS: 0, MaxMS: 12, TotalMS: 31, ReplyBytes: 48, LastReplyBytes: 16, MinReplyBytes: 16, MaxReplyBytes: 16, lastReplyAt: int64(12*time.Millisecond) + 1} // 0 is never
-	want.LastOp, want.LastCxid, want.LastZxid, want.LastResponseMS = "PING", -2, 3, opened+12
+	want.LastOp, want.LastCxid, want.LastZxid, want.LastResponseMS = "PING", 0, 3, opened+12
 	want.IdleUntilMS = opened + 12 + 10000
 	if got := d.Connections()[0]; got != want {
 		t.Fatalf("%+v\nwant %+v", got, want)
@@ -112,5 +113,19 @@ func TestWaitingRequestsAreForgottenOnceAnswered(t *testing.T) {
 	}
 	if cap(s.waiting) > 128 || s.open != 22 {
 		t.Errorf("room for %d arrivals is kept, %d requests are open", cap(s.waiting), s.open)
+	}
+}
+
+// TestClientsThatAskForASessionAreCounted: a word, or a connection that says nothing, is no client.
+func TestClientsThatAskForASessionAreCounted(t *testing.T) {
+	var connects atomic.Int64
+	d := open(t, Options{Hooks: Hooks{Connects: func() { connects.Add(1) }}})
+	d.dial(t)
+	word := d.dial(t)
+	word.sendBytes([]byte("ruok"))
+	word.expectEnd()
+	d.session(t)
+	if n := connects.Load(); n != 1 {
+		t.Errorf("%d clients asked for a session", n)
 	}
 }
