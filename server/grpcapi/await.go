@@ -82,7 +82,7 @@ func (q *queues) enter(ctx context.Context, a *asker, c *claim, data []byte, now
 			return nil, err
 		}
 		if rep.Err == zk.NoNode {
-			if err := a.found(ctx, c.key.path); err != nil {
+			if err := c.begin(ctx, a, data); err != nil {
 				return nil, err
 			}
 			continue
@@ -115,33 +115,49 @@ func (q *queues) enter(ctx context.Context, a *asker, c *claim, data []byte, now
 	return nil, fault(codes.Aborted, "RACED", c.key.path+": others delete what is made for the claim; ask again", about{path: c.key.path}, retryNow)
 }
 
-// found makes the znode of a queue, and what is missing above it.
-func (a *asker) found(ctx context.Context, path string) error {
-	ops, err := a.missing(ctx, zk.Request{Op: zk.OpCreateContainer, Mode: zk.Container, Path: path, Data: []byte{}, ACL: zk.OpenACL, TTLMS: -1})
+// begin makes the znode of a queue, what is missing above it, and the claim, all or nothing. c.mu is held.
+func (c *claim) begin(ctx context.Context, a *asker, data []byte) error {
+	ops, err := a.missing(ctx, zk.Request{Op: zk.OpCreateContainer, Mode: zk.Container, Path: c.key.path, Data: []byte{}, ACL: zk.OpenACL, TTLMS: -1})
 	if err != nil {
 		return err
 	}
-	for i := range ops {
-		rep, err := a.do(ctx, &ops[i])
-		if err := judged(&rep, err, ops[i].Path, []zk.Code{zk.NodeExists, zk.NoNode}); err != nil {
-			return err
-		}
+	c.znode = ""
+	out, err := a.multi(ctx, append(ops, c.key.request(c.mark, data)))
+	c.unsure = err != nil
+	switch {
+	case err != nil:
+		return err
+	case out.code == zk.OK:
+		c.made(out.results[len(out.results)-1].Path, out.zxid)
+	case out.code != zk.NodeExists && out.code != zk.NoNode: // others have made some of it, or taken some away
+		return refusal(out.code, out.path, out.zxid)
 	}
 	return nil
 }
 
-// create makes a claim at the end of the queue. c.mu is held.
+// request is the creation of a claim at the end of the queue.
+func (k *claimKey) request(mark string, data []byte) zk.Request {
+	return zk.Request{
+		Op: zk.OpCreate2, Mode: zk.EphemeralSequential, Path: below(k.path, claimant(k.session)) + mark, Data: dataOf(data), ACL: zk.OpenACL, TTLMS: -1,
+	}
+}
+
+// made notes a claim that was created.
+func (c *claim) made(path string, at zk.Zxid) {
+	c.znode, c.token, c.version, c.found = zk.BaseName(path), at, 0, false
+}
+
+// create makes a claim. c.mu is held.
 func (c *claim) create(ctx context.Context, a *asker, data []byte) error {
 	c.znode = ""
-	rep, err := a.do(ctx, &zk.Request{
-		Op: zk.OpCreate2, Mode: zk.EphemeralSequential, Path: below(c.key.path, claimant(c.key.session)) + c.mark, Data: dataOf(data), ACL: zk.OpenACL, TTLMS: -1,
-	})
+	req := c.key.request(c.mark, data)
+	rep, err := a.do(ctx, &req)
 	c.unsure = err != nil
 	if err := judged(&rep, err, c.key.path, []zk.Code{zk.NoNode}); err != nil {
 		return err
 	}
 	if rep.Err == zk.OK {
-		c.znode, c.token, c.version, c.found = zk.BaseName(rep.Path), rep.Stat.Czxid, 0, false
+		c.made(rep.Path, rep.Stat.Czxid)
 	}
 	return nil
 }

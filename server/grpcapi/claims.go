@@ -171,10 +171,15 @@ type patience struct {
 
 // acquire waits until the session's claim on path is the first of its queue. data is what others see of it.
 func (q *queues) acquire(ctx context.Context, a *asker, path, mark string, data []byte, wait patience) (held, error) {
+	key := claimKey{a.session.id, path}
+	req := key.request(mark, data)
+	if err := fits(&req, q.door.requestBytesMax()); err != nil {
+		return held{}, err
+	}
 	if err := q.take(); err != nil {
 		return held{}, err
 	}
-	c := q.join(claimKey{a.session.id, path}, mark)
+	c := q.join(key, mark)
 	if wait.most > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, wait.most)

@@ -51,6 +51,10 @@ func (s *electionServer) Proclaim(ctx context.Context, in *paddockv1.ProclaimReq
 
 // proclaim changes a claim's data, and what is known of its version by calls that wait for it.
 func (q *queues) proclaim(ctx context.Context, a *asker, path, claimPath string, data []byte) (zk.Zxid, error) {
+	req := zk.Request{Op: zk.OpSetData, Path: claimPath, Data: dataOf(data), Version: -1}
+	if err := fits(&req, q.door.requestBytesMax()); err != nil {
+		return 0, err
+	}
 	q.mu.Lock()
 	c := q.claims[claimKey{a.session.id, path}]
 	q.mu.Unlock()
@@ -59,7 +63,7 @@ func (q *queues) proclaim(ctx context.Context, a *asker, path, claimPath string,
 		defer c.mu.Unlock()
 		ctx = context.WithoutCancel(ctx) // the version must be known
 	}
-	rep, err := a.do(ctx, &zk.Request{Op: zk.OpSetData, Path: claimPath, Data: dataOf(data), Version: -1})
+	rep, err := a.do(ctx, &req)
 	if err := judged(&rep, err, claimPath, nil); err != nil {
 		return 0, err
 	}

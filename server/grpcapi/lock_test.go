@@ -344,12 +344,50 @@ func TestLocksThatMakeNoSense(t *testing.T) {
 	}
 	_, err = locks.Lock(who, &paddockv1.LockRequest{Path: e.GetPath()})
 	expect(t, err, codes.FailedPrecondition, "NOCHILDRENFOREPHEMERALS")
+	_, err = locks.Lock(who, &paddockv1.LockRequest{Path: "/l", Owner: make([]byte, 1<<20)})
+	expect(t, err, codes.ResourceExhausted, "TOO_LARGE")
+	elections := paddockv1.NewElectionServiceClient(r.conn)
+	if _, err := elections.Campaign(who, &paddockv1.CampaignRequest{Path: "/leader"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = elections.Proclaim(who, &paddockv1.ProclaimRequest{Path: "/leader", Value: make([]byte, 1<<20)})
+	expect(t, err, codes.ResourceExhausted, "TOO_LARGE")
 	q := r.server.door.queues
 	q.mu.Lock()
 	q.waiting = claimsWaitingMax
 	q.mu.Unlock()
 	_, err = locks.Lock(who, &paddockv1.LockRequest{Path: "/l"})
 	expect(t, err, codes.ResourceExhausted, "TOO_MANY")
+}
+
+// What is refused leaves nothing behind.
+func TestALockBeyondAQuota(t *testing.T) {
+	r := newRig(t, func(_ *Options, c *replica.Config) { c.Prep.EnforceQuota = true })
+	who, _ := r.open(30_000)
+	r.create("/app", "")
+	const room = 2 // znodes beside /app
+	quota := zk.QuotaPath + "/app"
+	r.create(quota+"/zookeeper_limits", fmt.Sprintf("count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=%d", 1+room))
+	r.create(quota+"/zookeeper_stats", "count=1,bytes=0")
+	locks := paddockv1.NewLockServiceClient(r.conn)
+	for range room {
+		if _, err := r.znodes.Create(t.Context(), &paddockv1.CreateRequest{Path: "/app/n-", Mode: paddockv1.CreateMode_CREATE_MODE_PERSISTENT_SEQUENTIAL}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := locks.Lock(who, &paddockv1.LockRequest{Path: "/app/deep/lock"})
+	expect(t, err, codes.ResourceExhausted, "QUOTAEXCEEDED")
+	_, err = locks.Lock(who, &paddockv1.LockRequest{Path: "/app/n-0000000000"})
+	expect(t, err, codes.ResourceExhausted, "QUOTAEXCEEDED")
+	if _, err := r.znodes.Delete(t.Context(), &paddockv1.DeleteRequest{Path: "/app/n-0000000000"}); err != nil {
+		t.Fatal(err)
+	}
+	// There is room for one more. What one transaction makes is judged by what was there before, as by ZooKeeper: it is all made, or nothing.
+	_, err = locks.Lock(who, &paddockv1.LockRequest{Path: "/app/deep/lock"})
+	names := r.names("/app")
+	if made := fmt.Sprint(names) == "[deep n-0000000001]"; made != (err == nil) || !made && fmt.Sprint(names) != "[n-0000000001]" {
+		t.Errorf("the call ends with %v, and there is %v", err, names)
+	}
 }
 
 // A server that goes has its waiters go elsewhere, with their claims.
