@@ -551,7 +551,7 @@ func TestOldSnapshotsArePurged(t *testing.T) {
 		}
 	}
 	before := files(t, dir, "snapshot.")
-	r := start(t, dir, "autopurge.purgeInterval=1", "autopurge.snapRetainCount=3")
+	r := start(t, dir, "autopurge.purgeInterval=1", "autopurge.snapRetainCount=3", "historyLogBytes=0")
 	r.await("purged old snapshots and logs")
 	after := files(t, dir, "snapshot.")
 	if len(before) < 5 || len(after) > 4 || len(after) < 3 || !slices.Contains(after, before[len(before)-1]) {
@@ -563,6 +563,25 @@ func TestOldSnapshotsArePurged(t *testing.T) {
 	r = start(t, dir)
 	if rep := do(t, r.dial(client.Options{}), zk.Request{Op: zk.OpGetChildren, Path: "/"}); len(rep.Names) != 7 {
 		t.Errorf("%q", rep.Names)
+	}
+}
+
+// Under load the disk has a few snapshots, not those of an hour.
+func TestEachSnapshotIsPurgedBehind(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, dir, "snapCount=10", "historyLogBytes=0")
+	c := r.dial(client.Options{})
+	for n, written := 0, 0; written < 12; n++ {
+		do(t, c, zk.Request{Op: zk.OpCreate, Path: fmt.Sprint("/", n), ACL: zk.OpenACL})
+		found, _ := r.log.with("snapshot written")
+		written = len(found)
+	}
+	deadline := time.Now().Add(patience)
+	for len(files(t, dir, "snapshot.")) > 3 {
+		if time.Now().After(deadline) {
+			t.Fatalf("%q are left: %s", files(t, dir, "snapshot."), r.log.lines)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

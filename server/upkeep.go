@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"paddock/internal/zk"
 	"paddock/server/config"
 	"paddock/storage/datadir"
 	"paddock/storage/vfs"
@@ -32,18 +33,20 @@ func (s *server) keepUp(ctx context.Context, l *live) {
 	ticker := time.NewTicker(measureEvery)
 	defer ticker.Stop()
 	var purged, warned, done time.Time // purge tried, warning given, purge completed; zero: never
-	queue := newOverflows(s.metrics, s.log)
+	var snapshot zk.Zxid               // the newest when purge was tried
+	queue, purge := newOverflows(s.metrics, s.log), s.cfg.Purge
 	for {
 		s.measure(l, done)
 		now := time.Now()
 		queue.look(readNetstat(), now)
-		due := s.cfg.Purge.Interval > 0 && now.Sub(purged) >= s.cfg.Purge.Interval
+		newest, _ := s.written.last()
+		due := purge.Interval > 0 && now.Sub(purged) >= purge.Interval || purge.EachSnapshot && (purged.IsZero() || newest != snapshot)
 		low := ""
 		if u := s.usage.Load(); u != nil {
 			low = spaceWarning(u)
 		}
 		if low != "" {
-			due = due || s.cfg.Purge.Interval > 0 // each time: it may be low again long before the next warning
+			due = due || purge.On() // each time: it may be low again long before the next warning
 			if now.Sub(warned) >= spaceWarnEvery {
 				warned = now
 				s.log.Warn().Msg(low)
@@ -54,7 +57,7 @@ func (s *server) keepUp(ctx context.Context, l *live) {
 			ticker.Reset(measureEvery)
 		}
 		if due {
-			purged = now
+			purged, snapshot = now, newest
 			if s.purge(l) {
 				done = now
 				s.measure(l, done)

@@ -187,13 +187,21 @@ func (l *loader) atLeast(name string, field *int, floor int, text string) {
 func (l *loader) checkStorage() {
 	c := l.c
 	l.atLeast("snapCount", &c.Log.SnapCount, 2, "is raised to 2, as in ZooKeeper")
+	if l.given("snapCount") && !l.given("snapLogPercent") {
+		c.Log.SnapLogPercent = 0
+		l.derive("snapLogPercent", "0", "snapCount is set")
+	}
+	l.atLeast("snapLogPercent", &c.Log.SnapLogPercent, 0, "is taken as 0")
 	l.atLeast("autopurge.snapRetainCount", &c.Purge.RetainCount, 3, "is raised to 3, as in ZooKeeper")
 	c.Log.SnapSizeBytes = max(0, c.Log.SnapSizeBytes)
 	c.Log.FileSizeBytes = max(0, c.Log.FileSizeBytes)
 	c.Log.PreallocBytes = max(0, c.Log.PreallocBytes)
-	if c.Purge.Interval <= 0 {
-		c.Purge.Interval = 0
-		l.warn(l.at("autopurge.purgeInterval"), "purging is off: snapshots and logs grow until the disk is full", "remove the line to purge every hour")
+	if l.given("autopurge.purgeInterval") && !l.given("purgeEachSnapshot") {
+		c.Purge.EachSnapshot = false
+		l.derive("purgeEachSnapshot", "false", "autopurge.purgeInterval is set")
+	}
+	if c.Purge.Interval = max(0, c.Purge.Interval); !c.Purge.On() {
+		l.warn(l.at("autopurge.purgeInterval"), "purging is off: snapshots and logs grow until the disk is full", "remove the line to purge after each snapshot")
 	}
 	if !c.Log.ForceSync {
 		l.warn(l.at("forceSync"), "forceSync=no: acknowledged writes are lost when the power fails", "remove the line")

@@ -118,6 +118,7 @@ type Metrics struct {
 // Log is the transaction log.
 type Log struct {
 	SnapCount          int           // txns before a snapshot, at least 2
+	SnapLogPercent     int           // of the bytes of the next snapshot that their log has then; 0 = any
 	SnapSizeBytes      int64         // log bytes before a snapshot; 0 = off
 	FileSizeBytes      int64         // roll the log at this size; 0 = off
 	PreallocBytes      int64         // growth step of log files; 0 = off
@@ -136,9 +137,13 @@ type Snapshot struct {
 
 // Purge removes old snapshots and logs.
 type Purge struct {
-	RetainCount int           // snapshots kept, at least 3
-	Interval    time.Duration // 0 = off
+	RetainCount  int           // snapshots kept, at least 3
+	EachSnapshot bool          // after each snapshot
+	Interval     time.Duration // 0 = off
 }
+
+// On tells whether anything is ever purged.
+func (p Purge) On() bool { return p.EachSnapshot || p.Interval > 0 }
 
 // History is what is kept of past changes for watches that resume.
 type History struct {

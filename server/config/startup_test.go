@@ -107,7 +107,7 @@ func TestStartErrors(t *testing.T) {
 		{"clients must use an unknown scheme", alone + "enforce.auth.enabled=true\nenforce.auth.schemes=digest,magic\n", "", []string{`zoo.cfg:4: enforce.auth.schemes: scheme "magic" has no provider; write digest or ip`}, nil},
 		{"JVM-only keys are present", alone + "serverCnxnFactory=x\njvm.pause.monitor=true\n", "", nil, []string{"info ignored: jvm.pause.monitor, serverCnxnFactory (JVM specific)"}},
 		{"a key is misspelt", "dataDir=/data\nclinetPort=2181\n", "", nil, []string{"warn zoo.cfg:2: unknown key clinetPort, did you mean clientPort?"}},
-		{"purging is switched off", alone + "autopurge.purgeInterval=0\n", "", nil, []string{"warn zoo.cfg:3: autopurge.purgeInterval: purging is off: snapshots and logs grow until the disk is full; remove the line to purge every hour"}},
+		{"purging is switched off", alone + "autopurge.purgeInterval=0\n", "", nil, []string{"warn zoo.cfg:3: autopurge.purgeInterval: purging is off: snapshots and logs grow until the disk is full; remove the line to purge after each snapshot"}},
 		{"fsync is switched off", alone + "forceSync=no\n", "", nil, []string{"warn zoo.cfg:3: forceSync=no: acknowledged writes are lost when the power fails; remove the line"}},
 		{"the client port is a default of another door", "dataDir=/data\nclientPort=8080\n", "", nil, []string{"warn zoo.cfg:2: clientPort uses port 8080, so httpPort stays closed; set httpPort to a free port"}},
 		{"two doors on one port", alone + "grpcPort=2181\n", "", []string{"zoo.cfg:3: clientPort and grpcPort are both 2181; use two ports"}, nil},

@@ -81,6 +81,7 @@ snapshotSizeFactor=-1
 		{"a negative ratio is kept", c.Log.SnapshotSizeFactor, -1.0},
 		{"the data directory holds the log unless told otherwise", c.DataLogDir, "/data"},
 		{"purging is on by default", c.Purge.RetainCount, 3},
+		{"an interval says when to purge", c.Purge.EachSnapshot, false},
 	} {
 		if tc.got != tc.want {
 			t.Errorf("%s: got %v, want %v", tc.name, tc.got, tc.want)

@@ -6,6 +6,7 @@ import (
 	"paddock/consensus"
 	"paddock/internal/zk"
 	"paddock/server/request"
+	"paddock/storage/tree"
 )
 
 // tick does what is due: sessions that have expired, containers and TTL znodes that have had their time.
@@ -96,6 +97,7 @@ type snapshots struct {
 	txns, bytes       int64 // since a snapshot was due
 	fileBytes         int64 // since the log rolled
 	txnsMax, bytesMax int64 // drawn anew after every roll, so that servers do not snapshot in step
+	percent           int64 // of the next snapshot's bytes that the log has to have as well, drawn in the same way
 	cfg               Config
 	rand              *rand.Rand
 	due, running      bool
@@ -112,15 +114,18 @@ func (s *snapshots) draw() {
 	if s.bytesMax = 0; s.cfg.SnapshotBytes > 0 {
 		s.bytesMax = s.cfg.SnapshotBytes/2 + s.rand.Int64N(max(s.cfg.SnapshotBytes/2, 1))
 	}
+	if s.percent = 0; s.cfg.SnapshotLogPercent > 0 {
+		s.percent = s.cfg.SnapshotLogPercent/2 + s.rand.Int64N(max(s.cfg.SnapshotLogPercent/2, 1))
+	}
 }
 
 // logged counts a txn that is about to be appended; when enough have been the log rolls and a snapshot is due.
-func (s *snapshots) logged(bytes int, eff Effects) {
+func (s *snapshots) logged(bytes int, t *tree.Tree, eff Effects) {
 	s.txns++
 	s.bytes += int64(bytes)
 	s.fileBytes += int64(bytes)
 	switch {
-	case s.txns > s.txnsMax || s.bytesMax > 0 && s.bytes > s.bytesMax:
+	case s.txns > s.txnsMax && s.bytes > t.SnapshotBytes()/100*s.percent || s.bytesMax > 0 && s.bytes > s.bytesMax:
 		s.draw()
 		s.due = true
 	case s.cfg.LogFileBytes <= 0 || s.fileBytes <= s.cfg.LogFileBytes:

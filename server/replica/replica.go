@@ -34,8 +34,11 @@ type Config struct {
 
 	SnapshotTxns  int64 // a snapshot is due after between half of it and all of it
 	SnapshotBytes int64 // the same, in bytes of log; 0 for never
-	LogFileBytes  int64 // a new log file begins after so many bytes; 0 for only with a snapshot
-	Seed          uint64
+	// SnapshotLogPercent is how much log, in percent of the snapshot's own bytes, a snapshot waits for that is due by its txns: between half
+	// of it and all of it. It bounds what is written again and again of a large tree. 0 for any.
+	SnapshotLogPercent int64
+	LogFileBytes       int64 // a new log file begins after so many bytes; 0 for only with a snapshot
+	Seed               uint64
 
 	// LocalSessions makes new sessions local to this server, UpgradeSessions global when they are to own an ephemeral.
 	LocalSessions, UpgradeSessions bool
@@ -292,7 +295,7 @@ func (r *Replica) tellRole(eff Effects) {
 
 // append logs a txn. One that this server did not propose itself flies from here on.
 func (r *Replica) append(e consensus.Entry, eff Effects) {
-	r.snapshots.logged(len(e.Payload), eff)
+	r.snapshots.logged(len(e.Payload), r.tree, eff)
 	eff.Append(e.Zxid, e.Payload)
 	if e.Zxid <= r.logged {
 		return

@@ -166,6 +166,30 @@ func TestASnapshotCountsFromHalfToAll(t *testing.T) {
 	}
 }
 
+// However many txns there were, what is written again of a large tree is bounded by what has been logged.
+func TestASnapshotWaitsForALogThatIsWorthIt(t *testing.T) {
+	for _, row := range []struct {
+		percent  int64
+		from, to int // txns of 1 kB until there is a snapshot of 108 kB
+	}{{0, 5, 11}, {80, 40, 88}} {
+		for seed := range uint64(10) {
+			full := newWorld(t)
+			c := full.connect()
+			for i := range 100 {
+				full.send(c, zk.Request{Op: zk.OpCreate, Path: fmt.Sprint("/", i), Data: make([]byte, 1000), ACL: zk.OpenACL})
+			}
+			w := worldOf(t, full.r.Tree(), func(c *replica.Config) { c.SnapshotTxns, c.SnapshotLogPercent, c.Seed = 10, row.percent, seed })
+			c, n := w.connect(), 0
+			for ; len(w.views) == 0 && n < 200; n++ {
+				w.send(c, zk.Request{Op: zk.OpSetData, Path: "/7", Data: make([]byte, 1000), Version: -1})
+			}
+			if n < row.from || n > row.to || w.rolls != 1 {
+				t.Errorf("%d percent: after %d txns, %d rolls", row.percent, n, w.rolls)
+			}
+		}
+	}
+}
+
 func TestAnOperatorTakesASnapshot(t *testing.T) {
 	w := newWorld(t)
 	now := replica.Event{Kind: replica.SnapshotNow}

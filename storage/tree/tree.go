@@ -149,6 +149,12 @@ func (t *Tree) Znodes() int { return t.znodes }
 // ApproximateDataSize is the sum of the lengths of paths (in UTF-16 units) and data, as ZooKeeper reports it.
 func (t *Tree) ApproximateDataSize() int64 { return t.dataSize }
 
+// SnapshotBytes is about how long a snapshot of the tree is, before compression and without sessions and access lists.
+func (t *Tree) SnapshotBytes() int64 {
+	const perZnode = 4 + 4 + 8 + 60 // lengths of the path and the data, access list, Stat as it is stored
+	return t.dataSize + perZnode*int64(t.znodes)
+}
+
 // SizeBytes is the memory that the tree takes, without that of small tables and of living views.
 func (t *Tree) SizeBytes() int64 {
 	return int64(len(t.chunks))*(chunkNodes*nodeBytes+8+4) + t.slabs.bytes + int64(len(t.mem))*(24+16) + t.index.bytes()
