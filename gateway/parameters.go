@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -84,9 +85,14 @@ func camel(name string) string {
 	return b.String()
 }
 
-// parameters are what may stand in the query of each route that is generated from the contract, by method and pattern. Names are those
-// of JSON.
-type parameters map[string][]string
+// parameters are what may stand in the query of each route that is generated from the contract, by method and pattern.
+type parameters map[string][]parameter
+
+// parameter is a field of a message, by its name in JSON.
+type parameter struct {
+	name  string
+	field protoreflect.FieldDescriptor
+}
 
 // capture is a variable of a pattern that stands for one element of a path.
 var capture = regexp.MustCompile(`\{(\w+)\}`)
@@ -104,7 +110,7 @@ func parametersOf(files ...protoreflect.FileDescriptor) parameters {
 				}
 				method, pattern := verb(rule)
 				pattern = capture.ReplaceAllString(pattern, "{$1=*}")
-				p[method+" "+pattern] = []string{}
+				p[method+" "+pattern] = []parameter{}
 				if rule.GetBody() != "*" {
 					p[method+" "+pattern] = fields(methods.Get(j).Input(), "", func(name string) bool {
 						return name == rule.GetBody() || strings.Contains(pattern, "{"+name+"=")
@@ -180,17 +186,17 @@ func verb(rule *annotations.HttpRule) (method, pattern string) {
 	return http.MethodPatch, rule.GetPatch()
 }
 
-// fields are the names of a message's fields, those of messages in it behind a dot, but for those of its own that are elsewhere. Messages of a
+// fields are a message's fields, those of messages in it behind a dot, but for those of its own that are elsewhere. Messages of a
 // list cannot be said in a query.
-func fields(m protoreflect.MessageDescriptor, prefix string, elsewhere func(name string) bool) []string {
-	list := []string{}
+func fields(m protoreflect.MessageDescriptor, prefix string, elsewhere func(name string) bool) []parameter {
+	list := []parameter{}
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
 		name := prefix + f.JSONName()
 		switch {
 		case prefix == "" && elsewhere(string(f.Name())):
 		case f.Message() == nil:
-			list = append(list, name)
+			list = append(list, parameter{name, f})
 		case !f.IsList() && !f.IsMap():
 			list = append(list, fields(f.Message(), name+".", elsewhere)...)
 		}
@@ -219,24 +225,59 @@ func (p parameters) only(next runtime.HandlerFunc) runtime.HandlerFunc {
 	}
 }
 
-// named is a query by the names of a route.
+// named is a query by the names of a route, with values as the contract has them.
 func (p parameters) named(route string, q url.Values) (url.Values, error) {
 	taken := p[route]
+	is := func(name string) func(parameter) bool {
+		return func(one parameter) bool { return one.name == name }
+	}
 	out := url.Values{}
 	for _, key := range slices.Sorted(maps.Keys(q)) {
-		name := camel(key)
-		if full := "read." + name; slices.Contains(taken, full) {
-			name = full
+		at := slices.IndexFunc(taken, is("read."+camel(key)))
+		if at < 0 {
+			at = slices.IndexFunc(taken, is(camel(key)))
 		}
-		if !slices.Contains(taken, name) {
-			return nil, unknownParameter(key, taken)
+		if at < 0 {
+			var names []string
+			for _, one := range taken {
+				names = append(names, one.name)
+			}
+			return nil, unknownParameter(key, names)
 		}
 		for _, v := range q[key] {
-			if name == "read.level" && slices.Contains([]string{"local", "synced", "linearizable"}, v) {
-				v = "READ_LEVEL_" + strings.ToUpper(v)
+			v, err := taken[at].value(v)
+			if err != nil {
+				return nil, err
 			}
-			out.Add(name, v)
+			out.Add(taken[at].name, v)
 		}
 	}
 	return out, nil
+}
+
+// value is what is said of a parameter, as the contract has it: a switch that is there is on, and one of several kinds may be named without what
+// all their names begin with, in capitals or not, with dashes or underscores.
+func (p parameter) value(said string) (string, error) {
+	switch p.field.Kind() {
+	case protoreflect.BoolKind:
+		on, err := query{url.Values{p.name: {said}}}.flag(p.name)
+		return strconv.FormatBool(on), err
+	case protoreflect.EnumKind:
+		values := p.field.Enum().Values()
+		begin := strings.TrimSuffix(string(values.Get(0).Name()), "UNSPECIFIED")
+		name := begin + strings.TrimPrefix(strings.ReplaceAll(strings.ToUpper(said), "-", "_"), begin)
+		if _, err := strconv.Atoi(said); err == nil {
+			return said, nil // by its number
+		}
+		if values.ByName(protoreflect.Name(name)) != nil {
+			return name, nil
+		}
+		var names []string
+		for i := 1; i < values.Len(); i++ {
+			names = append(names, strings.ToLower(strings.TrimPrefix(string(values.Get(i).Name()), begin)))
+		}
+		return "", invalid(p.name + " must be one of " + strings.Join(names, ", "))
+	default:
+		return said, nil
+	}
 }

@@ -64,6 +64,9 @@ func fail(w http.ResponseWriter, err error, precondition bool) {
 			w.Header().Set("Retry-After", strconv.FormatInt(int64(max(d.GetRetryDelay().AsDuration()+time.Second-1, time.Second)/time.Second), 10))
 		}
 	}
+	if p.Reason == "" && st.Code() == codes.InvalidArgument {
+		p.Reason = "BADARGUMENTS" // as the server would say, but the request did not get so far
+	}
 	if code, ok := reasonStatus[p.Reason]; ok {
 		p.Status = code
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"net/url"
 	"strconv"
 	"strings"
@@ -13,13 +14,14 @@ type query struct{ url.Values }
 
 // flag is a switch: absent, empty (which is on), true or false.
 func (q query) flag(key string) (bool, error) {
-	switch v := q.Get(key); {
-	case !q.Has(key), v == "false", v == "0":
+	if !q.Has(key) {
 		return false, nil
-	case v == "", v == "true", v == "1":
-		return true, nil
 	}
-	return false, invalid(key + " must be true or false")
+	on, err := strconv.ParseBool(cmp.Or(q.Get(key), "true"))
+	if err != nil {
+		return false, invalid(key + " must be true or false")
+	}
+	return on, nil
 }
 
 // number is a decimal number, 0 if absent.
@@ -82,31 +84,29 @@ func (q query) read() (*paddockv1.ReadOptions, error) {
 	return o, err
 }
 
-// modes are the kinds of znodes as a URL names them.
+// modes are shorter names of kinds of znodes than the contract's, in which they are.
 var modes = map[string]paddockv1.CreateMode{
-	"persistent":            paddockv1.CreateMode_CREATE_MODE_PERSISTENT,
-	"sequential":            paddockv1.CreateMode_CREATE_MODE_PERSISTENT_SEQUENTIAL,
-	"persistent-sequential": paddockv1.CreateMode_CREATE_MODE_PERSISTENT_SEQUENTIAL,
-	"ephemeral":             paddockv1.CreateMode_CREATE_MODE_EPHEMERAL,
-	"ephemeral-sequential":  paddockv1.CreateMode_CREATE_MODE_EPHEMERAL_SEQUENTIAL,
-	"container":             paddockv1.CreateMode_CREATE_MODE_CONTAINER,
-	"ttl":                   paddockv1.CreateMode_CREATE_MODE_PERSISTENT_WITH_TTL,
-	"ttl-sequential":        paddockv1.CreateMode_CREATE_MODE_PERSISTENT_SEQUENTIAL_WITH_TTL,
+	"SEQUENTIAL":     paddockv1.CreateMode_CREATE_MODE_PERSISTENT_SEQUENTIAL,
+	"TTL":            paddockv1.CreateMode_CREATE_MODE_PERSISTENT_WITH_TTL,
+	"TTL_SEQUENTIAL": paddockv1.CreateMode_CREATE_MODE_PERSISTENT_SEQUENTIAL_WITH_TTL,
 }
 
-// mode is the kind of znode to create: a name of modes, or the contract's name.
+// mode is the kind of znode to create: a name of modes, or the contract's, with or without what its names begin with, in capitals or
+// not, with dashes or underscores.
 func (q query) mode() (paddockv1.CreateMode, error) {
 	name := q.Get("mode")
 	if name == "" {
 		return paddockv1.CreateMode_CREATE_MODE_PERSISTENT, nil
 	}
-	if m, ok := modes[strings.ReplaceAll(strings.ToLower(name), "_", "-")]; ok {
+	name = strings.TrimPrefix(strings.ReplaceAll(strings.ToUpper(name), "-", "_"), "CREATE_MODE_")
+	if m, ok := modes[name]; ok {
 		return m, nil
 	}
-	if m, ok := paddockv1.CreateMode_value[name]; ok && m != 0 {
+	if m, ok := paddockv1.CreateMode_value["CREATE_MODE_"+name]; ok {
 		return paddockv1.CreateMode(m), nil
 	}
-	return 0, invalid("mode must be persistent, sequential, ephemeral, ephemeral-sequential, container, ttl or ttl-sequential")
+	return 0, invalid("mode must be persistent, sequential (persistent-sequential), ephemeral, ephemeral-sequential, container, ttl (persistent-with-ttl) or " +
+		"ttl-sequential (persistent-sequential-with-ttl)")
 }
 
 // permissions are the letters of zkCli.

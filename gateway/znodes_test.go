@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -117,6 +118,30 @@ func send(t *testing.T, h http.Handler, method, target, body string, headers ...
 
 func ptr[T any](v T) *T { return &v }
 
+// The contract's names of kinds of znodes, and shorter ones, in each spelling.
+func TestModes(t *testing.T) {
+	names := map[paddockv1.CreateMode][]string{
+		paddockv1.CreateMode_CREATE_MODE_PERSISTENT:                     {"", "Persistent", "PERSISTENT"},
+		paddockv1.CreateMode_CREATE_MODE_PERSISTENT_SEQUENTIAL:          {"sequential", "persistent-sequential"},
+		paddockv1.CreateMode_CREATE_MODE_EPHEMERAL:                      {"ephemeral", "CREATE_MODE_ephemeral"},
+		paddockv1.CreateMode_CREATE_MODE_EPHEMERAL_SEQUENTIAL:           {"ephemeral-sequential", "EPHEMERAL_SEQUENTIAL"},
+		paddockv1.CreateMode_CREATE_MODE_CONTAINER:                      {"container"},
+		paddockv1.CreateMode_CREATE_MODE_PERSISTENT_WITH_TTL:            {"ttl", "persistent_with_ttl", "PERSISTENT_WITH_TTL"},
+		paddockv1.CreateMode_CREATE_MODE_PERSISTENT_SEQUENTIAL_WITH_TTL: {"ttl-sequential", "persistent-sequential-with-ttl"},
+	}
+	for n, name := range paddockv1.CreateMode_name {
+		names[paddockv1.CreateMode(n)] = append(names[paddockv1.CreateMode(n)], name, strings.ToLower(name))
+	}
+	for want, list := range names {
+		for _, name := range list {
+			got, err := query{url.Values{"mode": {name}}}.mode()
+			if got != want && (name != "" || got != 0) || err != nil {
+				t.Errorf("%q is %v, %v, want %v", name, got, err, want)
+			}
+		}
+	}
+}
+
 func TestWhatARequestAsksOfTheServer(t *testing.T) {
 	guarded := &paddockv1.TransactRequest{
 		Guards:  []*paddockv1.Guard{{Path: "/a", Condition: &paddockv1.Guard_Mzxid{Mzxid: 77}}},
@@ -146,6 +171,8 @@ func TestWhatARequestAsksOfTheServer(t *testing.T) {
 			Path: "/a", PageSize: 3, Read: &paddockv1.ReadOptions{Level: paddockv1.ReadLevel_READ_LEVEL_SYNCED, MinZxid: 7}}},
 		{"kinds of a list can be several", "GET", "/v1/children/a?filter.kinds=1&filter.kinds=2", "", nil, 200, &paddockv1.ListChildrenRequest{
 			Path: "/a", Filter: &paddockv1.ListFilter{Kinds: []paddockv1.ZnodeKind{1, 2}}}},
+		{"kinds have short names, and a switch that is there is on", "GET", "/v1/children/a?filter.kinds=ttl&filter.kinds=Container&withStat&with_data=False&level=SYNCED", "", nil, 200, &paddockv1.ListChildrenRequest{
+			Path: "/a", Filter: &paddockv1.ListFilter{Kinds: []paddockv1.ZnodeKind{4, 3}}, WithStat: true, Read: &paddockv1.ReadOptions{Level: paddockv1.ReadLevel_READ_LEVEL_SYNCED}}},
 		{"a stat alone is asked for without data", "GET", "/v1/znodes/a?stat", "", nil, 200, &paddockv1.ExistsRequest{Path: "/a", Read: local}},
 		{"a body is data, whatever its type is said to be", "PUT", "/v1/znodes/a?parents", `{"x":`, []string{"Content-Type", "application/json"}, 201,
 			&paddockv1.PutRequest{Path: "/a", Data: []byte(`{"x":`), Parents: true, Options: plain}},
@@ -224,15 +251,21 @@ func TestWhatARequestIsAnswered(t *testing.T) {
 		{"a tag of what is created", "POST", "/v1/znodes/a", "x", []string{"If-Match", `"77-3"`}, recorder{}, 400, nil},
 		{"a tag of what must not be there to be deleted", "DELETE", "/v1/znodes/a", "", []string{"If-None-Match", "*"}, recorder{}, 400, nil},
 		{"a place of what was put there first", "PUT", "/v1/znodes/n%20", "x", []string{"If-None-Match", "*"}, recorder{}, 201, map[string]string{"Location": "/v1/znodes/n%20"}},
-		{"a parameter that nobody knows", "GET", "/v1/znodes/a?lvel=synced", "", nil, recorder{}, 400, map[string]string{"": `{"type":"about:blank","title":"Bad Request","status":400,"detail":"\"lvel\" is no parameter of this request, did you mean level? It takes level, minZxid, stat, watch"}` + "\n"}},
+		{"a parameter that nobody knows", "GET", "/v1/znodes/a?lvel=synced", "", nil, recorder{}, 400, map[string]string{"": `{"type":"about:blank","title":"Bad Request","status":400,"detail":"\"lvel\" is no parameter of this request, did you mean level? It takes level, minZxid, stat, watch","reason":"BADARGUMENTS"}` + "\n"}},
 		{"a parameter of another method", "PUT", "/v1/znodes/a?recursive", "x", nil, recorder{}, 400, nil},
 		{"a parameter of events without any", "GET", "/v1/znodes/a?after=3", "", nil, recorder{}, 400, nil},
 		{"a parameter that is there twice", "DELETE", "/v1/znodes/a?version=1&version=2", "", nil, recorder{}, 400, nil},
-		{"a parameter of events that nobody knows", "GET", "/v1/znodes/a?watch&previus", "", nil, recorder{}, 400, map[string]string{"": `{"type":"about:blank","title":"Bad Request","status":400,"detail":"\"previus\" is no parameter of this request, did you mean previous? It takes watch, data, previous, acl, after"}` + "\n"}},
+		{"a parameter of events that nobody knows", "GET", "/v1/znodes/a?watch&previus", "", nil, recorder{}, 400, map[string]string{"": `{"type":"about:blank","title":"Bad Request","status":400,"detail":"\"previus\" is no parameter of this request, did you mean previous? It takes watch, data, previous, acl, after","reason":"BADARGUMENTS"}` + "\n"}},
 		{"a parameter of a list that nobody knows", "GET", "/v1/children/a?prefix=x", "", nil, recorder{}, 400, map[string]string{"": `{"type":"about:blank","title":"Bad Request","status":400,"detail":"\"prefix\" is no parameter of this request, did you mean filter.prefix? ` +
-			`It takes filter.prefix, filter.glob, filter.kinds, withStat, withData, pageSize, pageToken, read.level, read.minZxid"}` + "\n"}},
+			`It takes filter.prefix, filter.glob, filter.kinds, withStat, withData, pageSize, pageToken, read.level, read.minZxid","reason":"BADARGUMENTS"}` + "\n"}},
 		{"a path is no parameter of a list", "GET", "/v1/children/a?path=/b", "", nil, recorder{}, 400, nil},
 		{"a level that nobody knows", "GET", "/v1/znodes/a?level=best", "", nil, recorder{}, 400, nil},
+		{"a mode that nobody knows", "POST", "/v1/znodes/a?mode=permanent", "", nil, recorder{}, 400, map[string]string{"": `{"type":"about:blank","title":"Bad Request","status":400,"detail":"mode must be persistent, ` +
+			`sequential (persistent-sequential), ephemeral, ephemeral-sequential, container, ttl (persistent-with-ttl) or ttl-sequential (persistent-sequential-with-ttl)","reason":"BADARGUMENTS"}` + "\n"}},
+		{"a kind that nobody knows", "GET", "/v1/children/a?filter.kinds=sequential", "", nil, recorder{}, 400, map[string]string{"": `{"type":"about:blank","title":"Bad Request","status":400,"detail":"filter.kinds must be ` +
+			`one of persistent, ephemeral, container, ttl","reason":"BADARGUMENTS"}` + "\n"}},
+		{"a switch that is neither on nor off", "GET", "/v1/children/a?withStat=maybe", "", nil, recorder{}, 400, map[string]string{"": `{"type":"about:blank","title":"Bad Request","status":400,"detail":"withStat must be ` +
+			`true or false","reason":"BADARGUMENTS"}` + "\n"}},
 		{"an unknown field in JSON", "POST", "/v1/transactions", `{"gards":[]}`, nil, recorder{}, 400, nil},
 		{"JSON that is too deep", "POST", "/v1/transactions", strings.Repeat(`{"a":[`, 5000), nil, recorder{}, 400, nil},
 		{"two bodies in one", "POST", "/v1/transactions", `{} {}`, nil, recorder{}, 400, nil},
