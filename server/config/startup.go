@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 )
 
 // The problems below are found by others, when they open ports and directories. Their words live here, so
@@ -82,18 +83,27 @@ func ObserverPortTaken(address string, pid int, process string) Problem {
 	return Problem{Problem: fmt.Sprintf("port %s for observers is taken%s", address, holder(pid, process)), Fix: "stop that process or choose another observerMasterPort", Exit: ExitUnexpected}
 }
 
-// DataDirUnusable is for a directory that cannot be created or written; key is dataDir or dataLogDir, err says
-// what was tried, uid is the user the process runs as.
+// DataDirUnusable is for a directory that cannot be created or written, or that holds what cannot be; key is dataDir or
+// dataLogDir, err says what was tried, uid is the user the process runs as.
 func DataDirUnusable(key, dir string, err error, uid int) Problem {
-	op := "access"
+	op, fix := "access", "create it for this user"
+	within := false // what may not be used is there
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		op = pe.Op
-		if file, err := filepath.Rel(dir, pe.Path); err == nil && filepath.IsLocal(file) && filepath.Dir(file) != "." {
-			op += " " + file // one file below version-2
+		op, within = pe.Op, pe.Op == "open"
+		if file, err := filepath.Rel(dir, pe.Path); err == nil && filepath.IsLocal(file) && file != "." && op != "stat" {
+			op, within = op+" "+file, true
 		}
 	}
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		fix = "mount it for writing"
+	case errors.Is(err, syscall.ENOTDIR):
+		fix = "remove that file"
+	case within && errors.Is(err, fs.ErrPermission):
+		fix = fmt.Sprintf("give it to this user with all that is in it (chown -R %d)", uid)
+	}
 	return Problem{Problem: fmt.Sprintf("%s %s: %s: %s (running as uid %d)", key, dir, op, plain(err), uid),
-		Fix: "create it for this user, or correct " + key, Exit: ExitDataDir}
+		Fix: fix + ", or correct " + key, Exit: ExitDataDir}
 }
 
 // DataDirMissing is for a directory that does not exist while datadir.autocreate is off.

@@ -229,7 +229,7 @@ func TestDiskReadOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := "paddock: dataDir " + d.p.data + ": open: read-only file system (running as uid 0); create it for this user, or correct dataDir"
+		want := "paddock: dataDir " + d.p.data + ": open paddock.lock: read-only file system (running as uid 0); mount it for writing, or correct dataDir"
 		if out := strings.TrimSpace(d.p.output()); code != 3 || !strings.HasSuffix("\n"+out, "\n"+want) {
 			t.Errorf("exit code %d and %s\nwant 3 and %s", code, out, want)
 		}
