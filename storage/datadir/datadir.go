@@ -86,7 +86,7 @@ type Dir struct {
 }
 
 // Open creates what is missing, takes the lock and removes what an interrupted write left. Its errors are *InUseError,
-// *MissingError, *AccessError, *SwappedError and *LegacyError.
+// *MissingError, *AccessError, *SwappedError, *LegacyError and *NoFileError.
 func Open(opts Options) (*Dir, error) {
 	if opts.LogDir == "" {
 		opts.LogDir = opts.Dir
@@ -119,6 +119,9 @@ func (d *Dir) open() error {
 		d.locks = append(d.locks, l)
 	}
 	if err := d.guard(); err != nil {
+		return err
+	}
+	if err := d.checkFiles(); err != nil {
 		return err
 	}
 	if err := d.removeLeftovers(); err != nil {
@@ -182,6 +185,39 @@ func (d *Dir) guard() error {
 		}
 		if _, ok := wal.ParseName(name); ok {
 			return &LegacyError{File: filepath.Join(d.opts.Dir, name)}
+		}
+	}
+	return nil
+}
+
+// checkFiles refuses what has the name of a snapshot, a log or an epoch and is no file: reading it would fail later, or never end.
+//
+// ZooKeeper compatibility: passes over a snapshot that is none with a warning, and fails on a log that is none.
+func (d *Dir) checkFiles() error {
+	for _, c := range []struct{ key, dir string }{{"dataDir", d.snaps}, {"dataLogDir", d.logs}} {
+		names, err := d.opts.FS.List(c.dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return &AccessError{Key: c.key, Dir: c.dir, Err: err}
+		}
+		for _, name := range names {
+			_, _, isSnapshot := snapshot.ParseName(name)
+			if _, isLog := wal.ParseName(name); !isSnapshot && !isLog && name != acceptedName && name != currentName || strings.HasSuffix(name, tmpSuffix) {
+				continue
+			}
+			path := filepath.Join(c.dir, name)
+			switch info, err := d.opts.FS.Stat(path); {
+			case errors.Is(err, fs.ErrNotExist):
+				return &NoFileError{Path: path, Is: "a link to nothing", Remedy: "put back what it led to, or remove the link if the data are whole without it"}
+			case err != nil:
+				return &AccessError{Key: c.key, Dir: c.dir, Err: err}
+			case info.Dir:
+				return &NoFileError{Path: path, Is: "a directory", Remedy: "no server has made it under this name: move it away"}
+			case info.Special:
+				return &NoFileError{Path: path, Is: "a pipe, a socket or a device", Remedy: "no server has made it under this name: move it away"}
+			}
 		}
 	}
 	return nil

@@ -3,6 +3,8 @@ package datadir
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -235,5 +237,52 @@ func TestDamageNamesFileOffsetAndRemedy(t *testing.T) {
 	bad, ok := errors.AsType[*wal.CorruptionError](err)
 	if !ok || bad.File != "data/version-2/log.b63" || bad.Offset != 16 || bad.Remedy == "" {
 		t.Fatalf("got %v", err)
+	}
+}
+
+// TestWhatIsNoFileIsNamed before anything is read: nobody waits for a pipe.
+func TestWhatIsNoFileIsNamed(t *testing.T) {
+	for _, name := range []string{"snapshot.5", "snapshot.5.gz", "log.5", "acceptedEpoch", "currentEpoch"} {
+		for is, make := range map[string]func(string) error{
+			"a directory":                  func(path string) error { return os.Mkdir(path, 0o755) },
+			"a link to nothing":            func(path string) error { return os.Symlink(filepath.Join(filepath.Dir(path), "none"), path) },
+			"a pipe, a socket or a device": func(path string) error { return syscall.Mkfifo(path, 0o644) },
+		} {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "version-2", name)
+			if err := errors.Join(os.Mkdir(filepath.Dir(path), 0o755), make(path)); err != nil {
+				t.Fatal(err)
+			}
+			d, err := Open(Options{FS: vfs.OS{}, Dir: dir})
+			no, ok := errors.AsType[*NoFileError](err)
+			if !ok || no.Path != path || no.Is != is || !strings.Contains(err.Error(), "; ") {
+				t.Errorf("%s, %s: %v", name, is, err)
+			}
+			if err == nil {
+				d.Close()
+			}
+			if _, err := Import(t.Context(), ImportOptions{FS: vfs.OS{}, From: dir, To: filepath.Join(t.TempDir(), "new")}); !errors.As(err, &no) || no.Path != path {
+				t.Errorf("import: %s, %s: %v", name, is, err)
+			}
+		}
+	}
+	dir := t.TempDir() // a link to a file is one
+	real := filepath.Join(t.TempDir(), "elsewhere")
+	d, err := Open(Options{FS: vfs.OS{}, Dir: dir})
+	if err == nil {
+		_, err = d.Recover(RecoverOptions{})
+	}
+	if err == nil {
+		err = d.Close()
+	}
+	path := filepath.Join(dir, "version-2", "snapshot.0")
+	if err = errors.Join(err, os.Rename(path, real), os.Symlink(real, path)); err != nil {
+		t.Fatal(err)
+	}
+	if d, err = Open(Options{FS: vfs.OS{}, Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
 	}
 }

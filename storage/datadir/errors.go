@@ -75,6 +75,16 @@ func (e *LegacyError) Error() string {
 	return fmt.Sprintf("%s is from before ZooKeeper 3.0 (not in version-2); start the directory once with ZooKeeper 3.4 to convert it", e.File)
 }
 
+// NoFileError says that something has the name of a file that a server keeps, and is none.
+type NoFileError struct {
+	Path, Is, Remedy string
+}
+
+// Error names what it is and the remedy.
+func (e *NoFileError) Error() string {
+	return fmt.Sprintf("%s is %s instead of a file; %s", e.Path, e.Is, e.Remedy)
+}
+
 // BadSnapshot is a snapshot that cannot be used.
 type BadSnapshot struct {
 	File   string // path

@@ -262,6 +262,9 @@ func stage(ctx context.Context, opts ImportOptions, staging string) (member bool
 	if err := src.legacy(opts.From); err != nil {
 		return false, err
 	}
+	if err := src.checkFiles(); err != nil {
+		return false, err
+	}
 	files, err := src.needed()
 	if err != nil {
 		return false, err

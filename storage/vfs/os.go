@@ -67,7 +67,7 @@ func (OS) Stat(name string) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	return Info{Size: st.Size(), Dir: st.IsDir()}, nil
+	return Info{Size: st.Size(), Dir: st.IsDir(), Special: !st.IsDir() && !st.Mode().IsRegular()}, nil
 }
 
 // SyncDir implements FS.

@@ -52,8 +52,9 @@ type File interface {
 
 // Info is what Stat tells.
 type Info struct {
-	Size int64 // bytes
-	Dir  bool
+	Size    int64 // bytes
+	Dir     bool
+	Special bool // neither a file nor a directory: a pipe, a socket, a device
 }
 
 // Space is the room on a file system, in bytes.

@@ -119,6 +119,8 @@ var startErrors = []struct {
 			s.oldestSnapshotOnly()
 			s.write(s.files("log.")[1], "this is not a log, whatever its name says\n")
 		}},
+	{name: "a directory has the name of a snapshot", before: func(s *scene) { s.fill(); s.mkdir(filepath.Join(s.data, "version-2", "snapshot.5"), 0o755) }, code: 1,
+		says: []string{"{D}/version-2/snapshot.5 is a directory instead of a file; no server has made it under this name: move it away"}},
 	{name: "the log lies in the directory of snapshots", before: (*scene).fill, args: "serve dataDir={W}/other dataLogDir={D} clientPort=0", code: 1,
 		says: []string{"dataLogDir: {D}/version-2/snapshot.0 does not belong here; are dataDir and dataLogDir swapped? If dataDir is new, move the snapshot.* files to its version-2"}},
 }
