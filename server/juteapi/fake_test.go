@@ -110,6 +110,9 @@ type fakeClient struct {
 // waitingMax is the number of requests that may wait for the owner.
 const waitingMax = 10000
 
+// roundClients is how many clients are answered before what they were told is sent. A real owner bounds the bytes of a round.
+const roundClients = 16
+
 // letter is one call of the handler.
 type letter struct {
 	id      request.ClientID
@@ -195,12 +198,14 @@ func (f *fake) run() {
 				dirty = append(dirty, c)
 			}
 			mail[i] = letter{}
+			if len(dirty) == roundClients || i == len(mail)-1 {
+				for _, c := range dirty {
+					c.dirty = false
+					c.Flush()
+				}
+				dirty = dirty[:0]
+			}
 		}
-		for _, c := range dirty {
-			c.dirty = false
-			c.Flush()
-		}
-		dirty = dirty[:0]
 		spare = mail
 		if len(mail) > 0 {
 			continue
