@@ -85,6 +85,17 @@ func (e *NoFileError) Error() string {
 	return fmt.Sprintf("%s is %s instead of a file; %s", e.Path, e.Is, e.Remedy)
 }
 
+// UnfinishedImportError says that the data that were to be imported into the directory are not in it.
+type UnfinishedImportError struct {
+	Dir, Staging string
+}
+
+// Error names the directory and the remedies.
+func (e *UnfinishedImportError) Error() string {
+	return fmt.Sprintf("an import into %s has not come to its end, so the directory holds none of the data; run paddock migrate import again, "+
+		"or remove %s to begin without data", e.Dir, e.Staging)
+}
+
 // BadSnapshot is a snapshot that cannot be used.
 type BadSnapshot struct {
 	File   string // path

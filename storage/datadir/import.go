@@ -20,7 +20,8 @@ import (
 	"paddock/storage/wal"
 )
 
-// stagingName is where Import keeps its copy of what it reads; it is removed in the end, and by the next Import.
+// stagingName is where Import keeps its copy of what it reads. While it is there and version-2 holds no snapshot, no server begins a
+// database in the directory. It is removed in the end, and by the next Import.
 const stagingName = "importing"
 
 // snapshotsImportMax is how many of the newest snapshots are copied: the second and third are for when the first is damaged.
@@ -107,9 +108,18 @@ func Import(ctx context.Context, opts ImportOptions) (*Imported, error) {
 		return nil, err
 	}
 	defer to.Close() //nolint:errcheck // only its lock
+	if err := vfs.MkdirAll(opts.FS, to.staging()); err != nil {
+		return nil, &AccessError{Key: "dataDir", Dir: opts.To, Err: err}
+	}
 	out, err := importInto(ctx, to, opts)
-	return out, errors.Join(err, removeTree(opts.FS, filepath.Join(opts.To, stagingName)))
+	if err != nil {
+		return nil, errors.Join(err, empty(opts.FS, to.staging()))
+	}
+	return out, removeTree(opts.FS, to.staging())
 }
+
+// staging is where an Import into this directory keeps its copy.
+func (d *Dir) staging() string { return filepath.Join(d.opts.Dir, stagingName) }
 
 // holdSource takes the lock of a directory that a server of ours has used. Others leave no lock.
 func holdSource(opts ImportOptions) (release func(), err error) {
@@ -171,7 +181,7 @@ func vacant(fsys vfs.FS, dir string) error {
 
 // importInto reads a copy, since recovering cuts off what was never finished.
 func importInto(ctx context.Context, to *Dir, opts ImportOptions) (*Imported, error) {
-	staging := filepath.Join(opts.To, stagingName)
+	staging := to.staging()
 	member, err := stage(ctx, opts, staging)
 	if err != nil {
 		return nil, err
@@ -397,10 +407,22 @@ func copyFile(ctx context.Context, fsys vfs.FS, from, to string) (err error) {
 
 // removeTree deletes a directory of directories of files; it may be missing.
 func removeTree(fsys vfs.FS, dir string) error {
-	names, err := fsys.List(dir)
+	err := empty(fsys, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
+	if err := fsys.Remove(dir); err != nil {
+		return fmt.Errorf("remove %s: %w", dir, err)
+	}
+	return nil
+}
+
+// empty removes all that is in a directory.
+func empty(fsys vfs.FS, dir string) error {
+	names, err := fsys.List(dir)
 	if err != nil {
 		return fmt.Errorf("remove %s: %w", dir, err)
 	}
@@ -415,9 +437,6 @@ func removeTree(fsys vfs.FS, dir string) error {
 		if err := fsys.Remove(path); err != nil {
 			return fmt.Errorf("remove %s: %w", path, err)
 		}
-	}
-	if err := fsys.Remove(dir); err != nil {
-		return fmt.Errorf("remove %s: %w", dir, err)
 	}
 	return nil
 }

@@ -195,7 +195,7 @@ func TestImportRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("%v, want %q", err, row.want)
 			}
-			if strings.Contains(m.Dump(), stagingName+"/") {
+			if strings.Contains(m.Dump(), stagingName+"/"+versionDir) {
 				t.Errorf("the copy is still there:\n%s", m.Dump())
 			}
 		})
@@ -214,14 +214,28 @@ func TestImportIsSafeToRepeat(t *testing.T) {
 	if len(clones) < 20 {
 		t.Fatalf("%d operations", len(clones))
 	}
+	refused := 0
 	for i, clone := range clones {
-		_, err := imports(t, clone, nil)
+		d, err := Open(Options{FS: clone.CrashClone(1), Dir: "new", PID: 7, NoAutocreate: true})
+		if err == nil {
+			rec, err := d.Recover(RecoverOptions{Member: true})
+			if unfinished, ok := errors.AsType[*UnfinishedImportError](err); ok && unfinished.Dir == "new" {
+				refused++
+			} else if err != nil || rec.Tree.Zxid() != want.Zxid && refused > 0 {
+				t.Fatalf("crash %d: a server begins with zxid %v, %v", i, rec.LastZxid(), err)
+			}
+			d.Close() //nolint:errcheck // only its lock
+		}
+		_, err = imports(t, clone, nil)
 		if _, done := errors.AsType[*NotEmptyError](err); err != nil && !done {
 			t.Fatalf("crash %d: %v", i, err)
 		}
 		if rec := imported(t, clone); rec.Tree.Zxid() != want.Zxid || rec.Tree.Digest() != digest || rec.Epochs.Current != want.Epoch {
 			t.Fatalf("crash %d: %v %x, epochs %+v", i, rec.Tree.Zxid(), rec.Tree.Digest(), rec.Epochs)
 		}
+	}
+	if refused < 10 {
+		t.Errorf("%d crashes in the middle of an import", refused)
 	}
 }
 

@@ -76,8 +76,8 @@ type Recent struct {
 }
 
 // Recover restores the newest state: the newest good snapshot and the log behind it. An empty directory becomes a new
-// database. Errors that an operator must deal with are *wal.CorruptionError, *NoSnapshotError and, for a member,
-// *EpochError.
+// database. Errors that an operator must deal with are *wal.CorruptionError, *NoSnapshotError, *UnfinishedImportError and, for a
+// member, *EpochError.
 func (d *Dir) Recover(opts RecoverOptions) (*Recovered, error) {
 	if d.member = opts.Member; d.member {
 		return d.recoverMember(opts)
@@ -107,6 +107,8 @@ func (d *Dir) recover(opts RecoverOptions, limit zk.Zxid) (*Recovered, error) {
 	} else if err := d.opts.FS.SyncDir(d.snaps); err != nil {
 		// The server that wrote the snapshot may have been killed before its name was durable, and what comes now builds on it.
 		return nil, fmt.Errorf("sync snapshots: %w", err)
+	} else if info, err := d.opts.FS.Stat(d.staging()); err == nil && info.Dir {
+		d.opts.Logger.Warn().Str("dir", d.staging()).Msg("the import of this database has left its copy of the old one; remove it")
 	}
 	if err := d.replay(opts, out, limit); err != nil {
 		return nil, err
@@ -183,6 +185,11 @@ func (d *Dir) load(opts RecoverOptions, out *Recovered, limit zk.Zxid) error {
 
 // begin is for a directory without any usable snapshot.
 func (d *Dir) begin(opts RecoverOptions, out *Recovered) error {
+	if _, err := d.opts.FS.Stat(d.staging()); err == nil {
+		return &UnfinishedImportError{Dir: d.opts.Dir, Staging: d.staging()}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("look for an import: %w", err)
+	}
 	logs, err := wal.List(d.opts.FS, d.logs)
 	if err != nil {
 		return err
