@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -34,7 +35,7 @@ type doors struct {
 	grpc    *grpcapi.Server
 	conn    *grpc.ClientConn // the gateway's, for streams
 	inside  *grpcapi.Inside  // the gateway's, for everything else
-	http    *http.Server     // nil if the HTTP port is closed
+	web     []*http.Server   // of the HTTP port and of the metrics port, as far as they are configured
 	retry   context.CancelFunc
 	serving sync.WaitGroup
 }
@@ -45,7 +46,8 @@ func (s *server) openDoors() (*doors, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &doors{grpc: grpcapi.New(options), retry: func() {}}
+	ctx, cancel := context.WithCancel(context.Background())
+	d := &doors{grpc: grpcapi.New(options), retry: cancel}
 	var listeners []net.Listener
 	local, err := grpcapi.ListenLocal(s.cfg.DataDir)
 	if err != nil {
@@ -59,6 +61,7 @@ func (s *server) openDoors() (*doors, error) {
 			for _, open := range listeners {
 				open.Close()
 			}
+			cancel()
 			d.grpc.Stop()
 			return nil, s.portProblem(err, s.cfg.GRPC.Port, config.GRPCPortTaken)
 		}
@@ -76,10 +79,13 @@ func (s *server) openDoors() (*doors, error) {
 		})
 	}
 	if s.cfg.HTTP.Port != 0 {
-		if err := s.openHTTP(d); err != nil {
+		if err := s.openHTTP(ctx, d); err != nil {
 			d.stop()
 			return nil, err
 		}
+	}
+	if s.cfg.Metrics.Port != 0 {
+		s.openMetrics(ctx, d)
 	}
 	return d, nil
 }
@@ -133,8 +139,8 @@ const httpRetry = 5 * time.Second
 
 const headerTimeout = 10 * time.Second
 
-// openHTTP starts the gateway. A busy port is tried again for ever: nobody coordinates through it.
-func (s *server) openHTTP(d *doors) error {
+// openHTTP starts the gateway.
+func (s *server) openHTTP(ctx context.Context, d *doors) error {
 	authority, err := newAuthority(&s.cfg.Auth)
 	if err != nil {
 		return err
@@ -145,45 +151,72 @@ func (s *server) openHTTP(d *doors) error {
 	}
 	d.conn, d.inside = conn, d.grpc.Inside(conn)
 	handler, err := gateway.New(d.inside, gateway.Options{
-		Logger: s.log, Metrics: admin.Scrape(s.liveWords), Commands: s.commands(authority), CommandPath: s.cfg.HTTP.CommandPath, CORSOrigins: s.cfg.HTTP.CORSOrigins, Console: console.Handler(),
+		Logger: s.log, Metrics: admin.Scrape(s.liveWords, true), Commands: s.commands(authority), CommandPath: s.cfg.HTTP.CommandPath, CORSOrigins: s.cfg.HTTP.CORSOrigins, Console: console.Handler(),
 	})
 	if err != nil {
 		return fmt.Errorf("HTTP port: %w", err)
 	}
-	d.http = &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: s.cfg.HTTP.IdleTimeout}
-	gate := admission.New(admission.Options{
-		Door: "http", Logger: s.log, Rejected: s.metrics.hooks().Rejected, Farewell: gateway.TurnedAway, Hear: true,
-		PerAddress: s.cfg.HTTP.MaxPerAddress, PerAddressKey: "httpMaxClientCnxns", InAll: s.cfg.HTTP.MaxTotal, InAllKey: "httpMaxCnxns",
-	})
-	ctx, cancel := context.WithCancel(context.Background())
-	d.retry = cancel
-	d.serving.Go(func() {
-		l := s.listenHTTP(ctx)
-		if l == nil {
-			return
-		}
-		l = gate.Listen(l, !s.cfg.TLS.HTTP)
-		if s.cfg.TLS.HTTP {
-			l = s.tls.Listen(l, "h2", "http/1.1")
-		}
-		s.log.Info().Stringer("http_port", l.Addr()).Msg("HTTP port open")
-		if err := d.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error().Err(err).Msg("HTTP port closed")
-		}
+	s.openWeb(ctx, d, webPort{
+		name: "HTTP port", key: "httpPort", door: s.cfg.HTTP.Door, tls: s.cfg.TLS.HTTP,
+		server: &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: s.cfg.HTTP.IdleTimeout},
 	})
 	return nil
 }
 
-// listenHTTP returns nil when ctx ends first.
-func (s *server) listenHTTP(ctx context.Context) net.Listener {
+// metricsTimeout bounds how long a scraper may take to read.
+const metricsTimeout = 30 * time.Second
+
+// openMetrics opens the port of ZooKeeper's Prometheus provider, which has /metrics and nothing else.
+func (s *server) openMetrics(ctx context.Context, d *doors) {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", admin.Scrape(s.liveWords, s.cfg.Metrics.Runtime))
+	s.openWeb(ctx, d, webPort{
+		name: "metrics port", key: "metricsProvider.httpPort", door: s.cfg.Metrics.Door,
+		server: &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout, WriteTimeout: metricsTimeout, IdleTimeout: s.cfg.HTTP.IdleTimeout},
+	})
+}
+
+// webPort is a port that speaks HTTP.
+type webPort struct {
+	name, key string // in the log; in the configuration
+	door      config.Door
+	tls       bool
+	server    *http.Server
+}
+
+// openWeb serves a port. One that is busy is tried again until ctx ends: nobody coordinates through it.
+func (s *server) openWeb(ctx context.Context, d *doors, p webPort) {
+	d.web = append(d.web, p.server)
+	gate := admission.New(admission.Options{
+		Door: strings.ToLower(strings.TrimSuffix(p.name, " port")), Logger: s.log, Rejected: s.metrics.hooks().Rejected, Farewell: gateway.TurnedAway, Hear: true,
+		PerAddress: s.cfg.HTTP.MaxPerAddress, PerAddressKey: "httpMaxClientCnxns", InAll: s.cfg.HTTP.MaxTotal, InAllKey: "httpMaxCnxns",
+	})
+	d.serving.Go(func() {
+		l := s.listenWeb(ctx, &p)
+		if l == nil {
+			return
+		}
+		l = gate.Listen(l, !p.tls)
+		if p.tls {
+			l = s.tls.Listen(l, "h2", "http/1.1")
+		}
+		s.log.Info().Stringer("address", l.Addr()).Msg(p.name + " open")
+		if err := p.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error().Err(err).Msg(p.name + " closed")
+		}
+	})
+}
+
+// listenWeb returns nil when ctx ends first.
+func (s *server) listenWeb(ctx context.Context, p *webPort) net.Listener {
 	for first := true; ; first = false {
-		l, err := net.Listen("tcp", address(s.cfg.HTTP.Door))
+		l, err := net.Listen("tcp", address(p.door))
 		if err == nil {
 			return l
 		}
 		if first {
-			pid, process, _ := juteapi.PortHolder(s.cfg.HTTP.Port)
-			s.log.Warn().Err(err).Msg(config.HTTPPortTaken(s.cfg, pid, process).String())
+			pid, process, _ := juteapi.PortHolder(p.door.Port)
+			s.log.Warn().Err(err).Msg(config.WebPortTaken(p.name, p.key, p.door.Port, pid, process).String())
 		}
 		select {
 		case <-ctx.Done():
@@ -201,8 +234,10 @@ func (d *doors) stop() {
 	d.retry()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	if d.http != nil && d.http.Shutdown(ctx) != nil {
-		d.http.Close()
+	for _, web := range d.web {
+		if web.Shutdown(ctx) != nil {
+			web.Close()
+		}
 	}
 	if d.conn != nil {
 		d.inside.Close()

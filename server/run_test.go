@@ -376,8 +376,8 @@ func TestANewDatabaseMayBeMadeWhereAnInitializeFileSaysSo(t *testing.T) {
 func TestABusyHTTPPortOnlyWarns(t *testing.T) {
 	port := busy(t)
 	r := start(t, t.TempDir(), fmt.Sprint("httpPort=", port))
-	line := r.await("http port")
-	if !strings.Contains(line, `"level":"warn"`) || !strings.Contains(line, fmt.Sprintf("http port %d is taken by pid %d", port, os.Getpid())) {
+	line := r.await("HTTP port")
+	if !strings.Contains(line, `"level":"warn"`) || !strings.Contains(line, fmt.Sprintf("HTTP port %d is taken by pid %d", port, os.Getpid())) {
 		t.Error(line)
 	}
 	if got := r.word("ruok"); got == "" {
@@ -469,6 +469,37 @@ func TestTheHTTPPortAnswers(t *testing.T) {
 		rep.Body.Close()
 		if rep.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d %s", path, rep.StatusCode, body)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// A configuration of ZooKeeper's that has its Prometheus provider is scraped where it says.
+func TestTheMetricsPortAnswers(t *testing.T) {
+	const provider = "metricsProvider.className=org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider"
+	for lines, want := range map[string]bool{"metricsProvider.exportJvmInfo=true": true, "metricsProvider.exportJvmInfo=false": false} {
+		port := freeport.Take(t)
+		r := start(t, t.TempDir(), provider, fmt.Sprint("metricsProvider.httpPort=", port), "metricsProvider.httpHost=127.0.0.1", lines)
+		r.await("metrics port open")
+		for path, status := range map[string]int{"/metrics": http.StatusOK, "/livez": http.StatusNotFound, "/": http.StatusNotFound} {
+			rep, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(rep.Body)
+			rep.Body.Close()
+			if rep.StatusCode != status {
+				t.Errorf("%s: %d %s", path, rep.StatusCode, body)
+			}
+			if got := bytes.Contains(body, []byte("\nznode_count ")); path == "/metrics" && !got {
+				t.Errorf("no znode_count in %s", body)
+			}
+			if got := bytes.Contains(body, []byte("\ngo_goroutines ")); path == "/metrics" && got != want {
+				t.Errorf("%s: go_goroutines is there: %v", lines, got)
+			}
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()

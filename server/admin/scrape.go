@@ -15,10 +15,14 @@ import (
 
 // Scrape is the handler of /metrics: the figures of mntr in Prometheus's text form, under the names that ZooKeeper's own provider
 // gives them, and those of the Go runtime and the process. Counters have two: that of ZooKeeper up to version 3.9, and that of 3.10
-// and later, which ends in _total. source returns the words of the server, nil until there is one.
-func Scrape(source func() *Words) http.Handler {
+// and later, which ends in _total. source returns the words of the server, nil until there is one; those of the runtime and the process
+// are left out unless runtime.
+func Scrape(source func() *Words, runtime bool) http.Handler {
 	r := prometheus.NewRegistry()
-	r.MustRegister(scraper{source}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(scraper{source})
+	if runtime {
+		r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	}
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 }
 

@@ -21,7 +21,7 @@ func TestScrapeTellsWhatMntrTells(t *testing.T) {
 	w := New(Options{Source: src, Metrics: reg})
 	page := func(source func() *Words) string {
 		rec := httptest.NewRecorder()
-		Scrape(source).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		Scrape(source, true).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 		b, err := io.ReadAll(rec.Body)
 		if err != nil || rec.Code != http.StatusOK {
 			t.Fatal(rec.Code, err, string(b))

@@ -63,7 +63,6 @@ func (l *loader) checkMetrics() {
 		m.Provider = MetricsNone
 	case "PrometheusMetricsProvider":
 		m.Provider = MetricsPrometheus
-		l.warn(l.at("metricsProvider.className"), "metrics are not exported to Prometheus yet", "read them with mntr meanwhile")
 		if !l.given("metricsProvider.httpPort") {
 			m.Port = 7000
 			l.derive("metricsProvider.httpPort", "7000", "default of the Prometheus provider")

@@ -113,6 +113,7 @@ type HTTPDoor struct {
 type Metrics struct {
 	Door     // closed unless the Prometheus provider is configured
 	Provider string
+	Runtime  bool // with figures of the Go runtime and the process
 }
 
 // Log is the transaction log.

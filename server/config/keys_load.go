@@ -6,7 +6,6 @@ const (
 	reasonMemory  = "requests in flight are bounded by the memory they take"
 	reasonStale   = "what a closed connection asked and was not begun is dropped in any case"
 	reasonNoCache = "replies are not cached"
-	reasonMetrics = "metrics are in mntr only"
 )
 
 var loadKeys = []Key{
@@ -71,14 +70,14 @@ var adminKeys = []Key{
 		bind: func(c *Config) any { return &c.HTTP.Snapshots }},
 	{Name: "admin.restore.enabled", Property: true, Kind: KindBool, Default: "true", Effect: "restore command",
 		Status: Ignored, Reason: "a running server restores nothing: see the command's answer"},
-	{Name: "metricsProvider.className", Kind: KindString, Note: "built in", Effect: "the PrometheusMetricsProvider's name is accepted with a warning: nothing is exported yet, mntr has the figures",
+	{Name: "metricsProvider.className", Kind: KindString, Note: "built in", Effect: "with the PrometheusMetricsProvider's name /metrics has a port of its own as well; the HTTP port has it anyway",
 		bind: func(c *Config) any { return &c.Metrics.Provider }},
 	{Name: "metricsProvider.httpHost", Kind: KindHost, Default: "0.0.0.0", Effect: "address of metricsProvider.httpPort",
 		bind: func(c *Config) any { return &c.Metrics.Address }},
-	{Name: "metricsProvider.httpPort", Kind: KindPort, Note: "7000 with the Prometheus provider", Default: "0", Effect: "extra port for /metrics",
+	{Name: "metricsProvider.httpPort", Kind: KindPort, Note: "7000 with the Prometheus provider", Default: "0", Effect: "port for /metrics alone",
 		bind: func(c *Config) any { return &c.Metrics.Port }},
-	{Name: "metricsProvider.exportJvmInfo", Kind: KindBool, Default: "true", Effect: "metrics of the Go runtime",
-		Status: Later, Reason: reasonMetrics, asks: never},
+	{Name: "metricsProvider.exportJvmInfo", Kind: KindBool, Default: "true", Effect: "figures of the Go runtime and the process on that port",
+		bind: func(c *Config) any { return &c.Metrics.Runtime }},
 	{Name: "audit.enable", Property: true, Kind: KindBool, Default: "false", Effect: "audit log",
 		Status: Later, Reason: "the audit log comes later", asks: isTrue},
 }

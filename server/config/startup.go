@@ -57,9 +57,10 @@ func (c *Config) portTaken(key, text string) Problem {
 	return p
 }
 
-// HTTPPortTaken is a warning: a busy HTTP port never stops the start, the server tries again.
-func HTTPPortTaken(c *Config, pid int, process string) Notice {
-	return Notice{Level: Warn, Message: fmt.Sprintf("http port %d is taken%s, trying again", c.HTTP.Port, holder(pid, process)), Fix: "set another httpPort"}
+// WebPortTaken is a warning: a busy port that speaks HTTP never stops the start, the server tries again. name is the port's, such as HTTP port,
+// and key its setting.
+func WebPortTaken(name, key string, port, pid int, process string) Notice {
+	return Notice{Level: Warn, Message: fmt.Sprintf("%s %d is taken%s, trying again", name, port, holder(pid, process)), Fix: "set another " + key}
 }
 
 // ElectionPortTaken is for the address of the own election port.

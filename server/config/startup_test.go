@@ -222,7 +222,7 @@ func TestWordsOfOtherPackages(t *testing.T) {
 			"dataDir /d: mkdir version-2: not a directory (running as uid 0); remove that file, or correct dataDir"},
 		{"a data directory that must exist", DataDirMissing("dataDir", "/d"), 3, "dataDir /d does not exist and autocreate is off; wrong path, or create it"},
 		{"a data directory that is in use", DataDirInUse("/d", 812), 3, "/d is in use by pid 812; stop it, or give this server its own dataDir"},
-		{"a busy HTTP port", HTTPPortTaken(single, 7, "nginx"), 0, "http port 8080 is taken by pid 7 (nginx), trying again; set another httpPort"},
+		{"a busy HTTP port", WebPortTaken("HTTP port", "httpPort", 8080, 7, "nginx"), 0, "HTTP port 8080 is taken by pid 7 (nginx), trying again; set another httpPort"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if tc.got.String() != tc.want {
