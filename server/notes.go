@@ -23,6 +23,7 @@ type notes struct {
 	apart   func(consensus.Role) bool // whether a role keeps clients away; nil if none does
 	queue   chan replica.Note
 	dropped atomic.Int64
+	skipped quiet.Lines // of snapshots: one a minute
 	ahead   quiet.Lines // of clients that have seen a zxid this server does not have: one a minute and address
 }
 
@@ -100,7 +101,7 @@ var noteTexts = map[replica.NoteKind]string{
 	replica.DigestMismatch:    "the tree differs from the digest of the transaction; a member of an ensemble takes its leader's, else compare with another copy of the data",
 	replica.OrphansFound:      "deleting ephemeral znodes whose session does not exist",
 	replica.ContainersExpired: "deleting containers and znodes whose time is over",
-	replica.SnapshotSkipped:   "no snapshot now, the last one is still being written; raise snapCount if this repeats",
+	replica.SnapshotSkipped:   "no snapshot now, the last one is still being written; raise snapCount or snapSizeLimitInKb if this repeats",
 	replica.AuthRefused:       "credentials refused",
 	replica.RoleTaken:         "serving in the ensemble",
 	replica.RoleLost:          "not serving: looking for a leader",
@@ -118,6 +119,13 @@ func (n *notes) write(note replica.Note) {
 		return
 	}
 	e := n.log.WithLevel(noteLevel(note.Kind))
+	if note.Kind == replica.SnapshotSkipped {
+		times, ok := n.skipped.Allow("", time.Now().UnixNano())
+		if !ok {
+			return
+		}
+		e = e.Uint64("times", times)
+	}
 	if note.Client != 0 {
 		e = e.Uint64("client", uint64(note.Client))
 	}

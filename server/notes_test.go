@@ -52,7 +52,7 @@ func TestNotesBecomeLines(t *testing.T) {
 		"level=error zxid=0x20":                            {Kind: replica.DigestMismatch, Zxid: 32},
 		"count=2 level=warn session=0x5":                   {Kind: replica.OrphansFound, Session: 5, Count: 2},
 		"count=7 level=debug":                              {Kind: replica.ContainersExpired, Count: 7},
-		"level=warn zxid=0x20":                             {Kind: replica.SnapshotSkipped, Zxid: 32},
+		"level=warn times=1 zxid=0x20":                     {Kind: replica.SnapshotSkipped, Zxid: 32},
 		"client=3 level=debug scheme=kerberos":             {Kind: replica.AuthRefused, Client: 3, Text: "kerberos"},
 	} {
 		var out bytes.Buffer
@@ -232,4 +232,27 @@ func TestALeaderWithoutClientsSaysSo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSnapshotsThatAreLeftOutAreToldOfOnceAMinute, however often one is due.
+func TestSnapshotsThatAreLeftOutAreToldOfOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		n := newNotes(zerolog.New(&out), nil, newMetrics())
+		skip := func(times int) {
+			for range times {
+				n.write(replica.Note{Kind: replica.SnapshotSkipped, Zxid: 32})
+			}
+		}
+		skip(50)
+		<-time.After(notesTick) // of the bubble
+		skip(2)
+		var got []string
+		for text := range strings.Lines(out.String()) {
+			got = append(got, line(t, text))
+		}
+		if want := []string{"level=warn times=1 zxid=0x20", "level=warn times=50 zxid=0x20"}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
 }

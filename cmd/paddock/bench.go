@@ -53,6 +53,8 @@ func newBench() *cobra.Command {
 	fl.DurationVar(&f.Duration, "duration", 10*time.Second, "how long to measure")
 	fl.StringVar(&f.Root, "root", "/paddock-bench", "znode to work below")
 	fl.IntSliceVar(&f.PIDs, "pid", nil, "process ids of the servers, on this host, whose CPU time is measured")
+	oneOf(c, "workload", names...)
+	noFile(c, "server", "root", "pid")
 	f.tls.flags(c)
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "do not show progress")

@@ -50,6 +50,8 @@ func newMigrateImport() *cobra.Command {
 	fl.Int64Var(&f.myid, "myid", 0, "write this server id into the new directory")
 	fl.BoolVar(&f.trustEmpty, "trust-empty", false, "import a log that has no snapshot, of ZooKeeper 3.4")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
+	oneOf(c, "sessions", "keep", "drop")
+	noFile(c, "above", "myid")
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -34,6 +35,17 @@ func newServe() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return serve(c, f, args)
 		},
+		ValidArgsFunction: func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+			words, paths := config.Complete(typed)
+			switch {
+			case paths:
+				return nil, cobra.ShellCompDirectiveDefault
+			case strings.Contains(typed, "="):
+				return words, cobra.ShellCompDirectiveNoFileComp
+			default:
+				return words, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace // a value follows
+			}
+		},
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.config, "config", "", "path of a zoo.cfg")
@@ -41,6 +53,10 @@ func newServe() *cobra.Command {
 	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	fl.StringVar(&f.logFormat, "log-format", "auto", "json, text, or auto: text on a terminal")
 	fl.StringVar(&f.pprof, "pprof", "", "address on which to offer Go's profiles, for example 127.0.0.1:6060")
+	oneOf(c, "myid", "auto")
+	oneOf(c, "log-level", "debug", "info", "warn", "error")
+	oneOf(c, "log-format", "auto", "json", "text")
+	noFile(c, "pprof")
 	return c
 }
 

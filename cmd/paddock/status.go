@@ -53,6 +53,7 @@ func newStatus() *cobra.Command {
 	fl.StringVar(&f.config, "config", "", "path of the server's zoo.cfg")
 	fl.StringVar(&f.dataDir, "data-dir", "", "its data directory (default: that of the configuration, or ./data)")
 	fl.StringVar(&f.address, "address", "", "ask the gRPC port HOST:PORT instead of the socket in the data directory")
+	noFile(c, "address")
 	f.tls.flags(c)
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.BoolVar(&f.strict, "strict", false, "tell by the exit code why the server does not serve")
