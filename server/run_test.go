@@ -626,3 +626,27 @@ func TestTheServerRestoresZooKeepersDirectories(t *testing.T) {
 		t.Errorf("%v %q", rep.Err, rep.Names)
 	}
 }
+
+// TestDataWithoutALogAreWarnedOfOnce: with ZooKeeper they may be in a dataLogDir that the configuration has forgotten.
+func TestDataWithoutALogAreWarnedOfOnce(t *testing.T) {
+	dir := t.TempDir()
+	from := filepath.Join("..", "storage", "datadir", "testdata", "modern", "version-2")
+	if err := os.CopyFS(filepath.Join(dir, "version-2"), os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	for _, log := range files(t, dir, "log.") {
+		if err := os.Remove(filepath.Join(dir, "version-2", log)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []int{1, 0} {
+		r := start(t, dir)
+		st := r.fetch()
+		if lines, _ := r.log.with("has a snapshot of zxid 0xb8"); len(lines) != want || len(st.Warnings) != want {
+			t.Errorf("warns %q, says %q; want %d", st.Warnings, lines, want)
+		}
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -53,6 +53,8 @@ type server struct {
 	notes   *notes
 	written written // snapshots
 	warned  warned
+	// firstHere: no Paddock server has had the data directory before.
+	firstHere bool
 	// streaming has a token while a snapshot is sent to an operator: one at a time.
 	streaming chan struct{}
 	fatal     chan error // the first error of a part that the server cannot go on without

@@ -27,6 +27,8 @@ import (
 // openDir opens and locks the data directory.
 func (s *server) openDir() (*datadir.Dir, error) {
 	c := s.cfg
+	_, err := os.Stat(filepath.Join(c.DataDir, datadir.LockName))
+	s.firstHere = errors.Is(err, fs.ErrNotExist)
 	dir, err := datadir.Open(datadir.Options{
 		FS: vfs.OS{}, Logger: s.log, Dir: c.DataDir, LogDir: c.DataLogDir, NoAutocreate: !c.DataDirAutocreate,
 		NoNewDatabase: !c.DBAutocreate, TrustEmpty: c.Snapshot.TrustEmpty, NoSync: !c.Log.ForceSync,
@@ -121,6 +123,7 @@ func (s *server) recover(ctx context.Context, dir *datadir.Dir) (*live, error) {
 		return nil, err
 	}
 	s.logRecovered(rec)
+	s.warnUnlogged(dir, rec)
 	if err := s.checkMembers(rec.Tree); err != nil {
 		return nil, err
 	}
@@ -139,6 +142,19 @@ func (s *server) recover(ctx context.Context, dir *datadir.Dir) (*live, error) {
 		}
 	}
 	return s.makeLive(dir, rec)
+}
+
+// warnUnlogged warns at the first start on another server's data that there is no log: with ZooKeeper it may be in a dataLogDir that this
+// configuration does not name.
+func (s *server) warnUnlogged(dir *datadir.Dir, rec *datadir.Recovered) {
+	if u, err := dir.Usage(); err != nil || !s.firstHere || u.Logs > 0 || rec.Snapshot.Zxid <= 0 {
+		return
+	}
+	text := fmt.Sprintf("%s has a snapshot of zxid %v and %s no log: if the server before this one had dataLogDir, stop this one at once and set it, "+
+		"or the writes that came after the snapshot are lost", s.cfg.DataDir, rec.Snapshot.Zxid, s.cfg.DataLogDir)
+	if s.warned.set(aboutLogDir, text) {
+		s.log.Warn().Msg(text)
+	}
 }
 
 // makeLive builds replica, log and driver.

@@ -86,7 +86,8 @@ type Dir struct {
 }
 
 // Open creates what is missing, takes the lock and removes what an interrupted write left. Its errors are *InUseError,
-// *MissingError, *AccessError, *SwappedError, *LegacyError and *NoFileError.
+// *MissingError, *AccessError, *SwappedError, *LegacyError, *NoFileError and
+// *MovedLogError.
 func Open(opts Options) (*Dir, error) {
 	if opts.LogDir == "" {
 		opts.LogDir = opts.Dir
@@ -122,6 +123,12 @@ func (d *Dir) open() error {
 		return err
 	}
 	if err := d.checkFiles(); err != nil {
+		return err
+	}
+	if err := d.checkLogDir(); err != nil {
+		return err
+	}
+	if err := d.noteLogDir(); err != nil {
 		return err
 	}
 	if err := d.removeLeftovers(); err != nil {

@@ -268,11 +268,14 @@ func (d *Dir) replaceEpochs(epoch int64) error {
 
 // stage copies what recovering needs, and tells whether it is from a member of an ensemble.
 func stage(ctx context.Context, opts ImportOptions, staging string) (member bool, err error) {
-	src := &Dir{opts: Options{FS: opts.FS}, snaps: filepath.Join(opts.From, versionDir), logs: filepath.Join(opts.FromLog, versionDir)}
+	src := &Dir{opts: Options{FS: opts.FS, Dir: filepath.Clean(opts.From), LogDir: filepath.Clean(opts.FromLog)}, snaps: filepath.Join(opts.From, versionDir), logs: filepath.Join(opts.FromLog, versionDir)}
 	if err := src.legacy(opts.From); err != nil {
 		return false, err
 	}
 	if err := src.checkFiles(); err != nil {
+		return false, err
+	}
+	if err := src.checkLogDir(); err != nil {
 		return false, err
 	}
 	files, err := src.needed()
