@@ -210,7 +210,7 @@ func TestALeaderWithoutClientsSaysSo(t *testing.T) {
 		words  admin.State
 		health bool
 	}{
-		"it leads":                     {true, consensus.Leading, grpcapi.StateRefusing, "leaderServes=no", admin.StateNotServing, false},
+		"it leads":                     {true, consensus.Leading, grpcapi.StateRefusing, "leaderServes=no", admin.StateApart, false},
 		"it follows":                   {true, consensus.Following, grpcapi.StateServing, "serving in the ensemble", admin.StateServing, true},
 		"it leads, and leaders serve":  {false, consensus.Leading, grpcapi.StateServing, "serving in the ensemble", admin.StateServing, true},
 		"it follows where they do too": {false, consensus.Following, grpcapi.StateServing, "serving in the ensemble", admin.StateServing, true},

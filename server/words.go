@@ -52,9 +52,12 @@ func (w words) State() admin.State {
 		return admin.StateServing
 	case grpcapi.StateReadOnly:
 		return admin.StateReadOnly
-	default:
-		return admin.StateNotServing
+	case grpcapi.StateRefusing:
+		if n := w.role.Load(); n != nil && w.apart(n.Role) {
+			return admin.StateApart
+		}
 	}
+	return admin.StateNotServing
 }
 
 // Server implements admin.Source.

@@ -150,6 +150,24 @@ func TestEveryCommandIsListed(t *testing.T) {
 	}
 }
 
+// TestALeaderWithoutClientsAnswersOverHTTP: four-letter words come through a client's port, where it serves nobody.
+func TestALeaderWithoutClientsAnswersOverHTTP(t *testing.T) {
+	src := member("leader")
+	src.state = StateApart
+	for _, row := range []struct{ name, word string }{{"srvr", notServing + "\n"}, {"hash", notServing}, {"ruok", "imok"}, {"isro", "null"}} {
+		if got := string(all(src).Answer(row.name, noArg)); got != row.word {
+			t.Errorf("%s: %q, want %q", row.name, got, row.word)
+		}
+	}
+	h := commandServer(src, func(o *CommandOptions) { o.Membership = member5 })
+	for name, want := range map[string]string{"ruok": `"error" : null`, "leader": `"leader_id" : 2`, "srvr": `"server_state" : "leader"`, "isro": `"read_only" : false`,
+		"conf": `"tick_time" : 500`, "voting_view": `"participant"`} {
+		if rec := ask(h, http.MethodGet, "/commands/"+name); !strings.Contains(rec.Body.String(), want) {
+			t.Errorf("%s: %s, want %s", name, rec.Body, want)
+		}
+	}
+}
+
 func TestCommandsThatCannotBeAnswered(t *testing.T) {
 	quiet, deaf := busy(), busy()
 	quiet.state, deaf.deaf = StateNotServing, true

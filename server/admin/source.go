@@ -42,6 +42,7 @@ const (
 	StateNotServing State = iota // starts, stops, or has no quorum
 	StateServing
 	StateReadOnly // serves clients that accept stale reads
+	StateApart    // leads, and takes no clients meanwhile: words are answered as by StateNotServing, commands over HTTP as by StateServing
 )
 
 // Server is the figures of one server. Counts of events are since the start or ResetServer.

@@ -83,7 +83,7 @@ func (w *Words) Answer(name string, arg func() (int64, bool)) []byte {
 	case it.when == always:
 		return it.text(w, arg)
 	}
-	if w.src.State() != StateNotServing {
+	if s := w.src.State(); s == StateServing || s == StateReadOnly {
 		if text := it.text(w, arg); text != nil {
 			return text
 		}
