@@ -22,6 +22,9 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
+// endAtOnce has the first signal end the process, for a command that only reads: there is nothing to tidy up.
+func endAtOnce() { signal.Reset(os.Interrupt, syscall.SIGTERM) }
+
 // run is the command line: the exit code of args.
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	root := newRoot()

@@ -49,8 +49,12 @@ func snapshotInspect(c *cobra.Command, f inspectFlags, args []string) error {
 	if len(args) == 0 {
 		args = []string{"data"}
 	}
+	endAtOnce()
 	out := bufio.NewWriter(c.OutOrStdout())
 	for _, path := range args {
+		if _, err := os.Stat(path); err != nil {
+			return errors.Join(out.Flush(), fmt.Errorf("%w; pass a data directory or a snapshot", err))
+		}
 		if isDir(path) {
 			newest, err := newestSnapshot(versionDir(path))
 			if err != nil {

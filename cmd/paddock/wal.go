@@ -60,6 +60,7 @@ func walDump(c *cobra.Command, f dumpFlags, args []string) error {
 			return err
 		}
 	}
+	endAtOnce()
 	if len(args) == 0 {
 		args = []string{"data"}
 	}
