@@ -64,22 +64,21 @@ func (l *link) read(r *reader, first *consensus.Message) error {
 			}
 			continue
 		}
-		var m consensus.Message
 		if len(b) > packetBytesMin {
 			b = memory.keep(b)
 		}
-		if err := d.message(b, &m); err != nil {
+		n := len(batch)
+		batch = append(batch, consensus.Message{})
+		if err := d.message(b, &batch[n]); err != nil {
 			return err
 		}
-		if m.Kind == consensus.MsgSnap {
-			l.deliver(batch)
+		if m := &batch[n]; m.Kind == consensus.MsgSnap {
+			l.deliver(batch[:n])
 			batch = nil
-			if err := l.readSnap(r, &m); err != nil {
+			if err := l.readSnap(r, m); err != nil {
 				return err
 			}
-			continue
 		}
-		batch = append(batch, m)
 	}
 }
 
