@@ -117,10 +117,31 @@ func (p *memberParser) server(e entry) {
 		p.l.problem(e, e.key+"="+e.value+sep+text, fix)
 		return
 	}
+	hosts := []string{s.Client.Host, s.Secure.Host}
+	for _, a := range s.Addresses {
+		hosts = append(hosts, a.Host)
+	}
+	for _, host := range hosts {
+		if fix := shellFix(host); fix != "" {
+			p.l.problem(e, fmt.Sprintf("%s=%s: %s is not a host name or address", e.key, e.value, host), fix)
+			return
+		}
+	}
 	if id == 0 {
 		p.l.warn(e, "id 0 works, but some tools take it for an unset id", "number the servers from 1")
 	}
 	p.servers = append(p.servers, s)
+}
+
+// shellFix is the remedy for a host that is written as for a shell, "" for any other. Its name would be looked up for ever.
+func shellFix(host string) string {
+	switch {
+	case strings.Contains(host, "$"):
+		return "write the host itself: variables are not replaced here"
+	case strings.ContainsAny(host, "\"'`"):
+		return "write it without quotes"
+	}
+	return ""
 }
 
 // where is "line 6" within one file, else the whole origin.

@@ -38,6 +38,9 @@ func (k *Key) parse(text string, into any) parsed {
 		if err != nil {
 			return parsed{text: host, bad: err.Error()}
 		}
+		if shellFix(host) != "" {
+			return parsed{text: host, bad: host + " is not a host name or address"}
+		}
 		if p, ok := into.(*string); ok {
 			*p = host
 		}
