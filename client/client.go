@@ -23,5 +23,6 @@ func Dial(addrs []string, o Options) (*Client, error) {
 // Conn is what to make clients of other services of paddock.v1 on, such as AdminService. Its calls go to one server at a time; none is repeated.
 func (c *Client) Conn() grpc.ClientConnInterface { return c.servers }
 
-// Close ends all connections. Sessions should be closed before; they expire otherwise.
+// Close ends all connections, and with them Sessions, Watches and Caches, by ErrClosed. Sessions should be closed before; the servers let them
+// expire otherwise.
 func (c *Client) Close() { c.servers.close() }

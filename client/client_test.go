@@ -1,9 +1,11 @@
 package client_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"reflect"
 	"slices"
@@ -34,17 +36,20 @@ type stub struct {
 
 	addr string
 
-	mu    sync.Mutex // guards all below
-	calls []string
-	get   func(context.Context) (*paddockv1.GetResponse, error)
-	put   func(*paddockv1.CreateRequest) (*paddockv1.CreateResponse, error)
-	list  func(*paddockv1.ListChildrenRequest) (*paddockv1.ListChildrenResponse, error)
-	tree  func(*paddockv1.ListTreeRequest) (*paddockv1.ListTreeResponse, error)
-	lock  func(*paddockv1.LockRequest) (*paddockv1.LockResponse, error)
-	free  func()            // called by Unlock; nil for nothing
-	alive func(n int) error // of the n-th message that keeps a session alive
-	beats int
-	watch func(*paddockv1.CreateWatch, grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error
+	mu        sync.Mutex // guards all below
+	calls     []string
+	get       func(context.Context) (*paddockv1.GetResponse, error)
+	put       func(*paddockv1.CreateRequest) (*paddockv1.CreateResponse, error)
+	list      func(*paddockv1.ListChildrenRequest) (*paddockv1.ListChildrenResponse, error)
+	tree      func(*paddockv1.ListTreeRequest) (*paddockv1.ListTreeResponse, error)
+	lock      func(*paddockv1.LockRequest) (*paddockv1.LockResponse, error)
+	free      func()            // called by Unlock; nil for nothing
+	alive     func(n int) error // of the n-th message that keeps a session alive
+	mute      func(n int) bool  // does not answer it; nil for never
+	beats     int
+	timeoutMS int32 // of sessions; 0 for 300
+	asked     int32 // timeout
+	watch     func(*paddockv1.CreateWatch, grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error
 }
 
 // serve runs the stub on an address of its own.
@@ -121,8 +126,11 @@ func (s *stub) ListChildren(_ context.Context, in *paddockv1.ListChildrenRequest
 func (s *stub) ListTree(_ context.Context, in *paddockv1.ListTreeRequest) (*paddockv1.ListTreeResponse, error) {
 	return s.tree(in)
 }
-func (s *stub) OpenSession(context.Context, *paddockv1.OpenSessionRequest) (*paddockv1.OpenSessionResponse, error) {
-	return &paddockv1.OpenSessionResponse{SessionId: 7, Password: "0f", TimeoutMs: 300}, nil
+func (s *stub) OpenSession(_ context.Context, in *paddockv1.OpenSessionRequest) (*paddockv1.OpenSessionResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = in.GetTimeoutMs()
+	return &paddockv1.OpenSessionResponse{SessionId: 7, Password: "0f", TimeoutMs: cmp.Or(s.timeoutMS, 300)}, nil
 }
 func (s *stub) CloseSession(ctx context.Context, _ *paddockv1.CloseSessionRequest) (*paddockv1.CloseSessionResponse, error) {
 	s.called(ctx, "close")
@@ -139,9 +147,10 @@ func (s *stub) KeepAlive(stream grpc.BidiStreamingServer[paddockv1.KeepAliveRequ
 		if s.alive != nil {
 			err = s.alive(s.beats)
 		}
+		mute := s.mute != nil && s.mute(s.beats)
 		s.mu.Unlock()
-		if err == nil {
-			err = stream.Send(&paddockv1.KeepAliveResponse{TimeoutMs: 300})
+		if err == nil && !mute {
+			err = stream.Send(&paddockv1.KeepAliveResponse{TimeoutMs: cmp.Or(s.timeoutMS, 300)})
 		}
 		if err != nil {
 			return err
@@ -154,6 +163,145 @@ func (s *stub) Watch(stream grpc.BidiStreamingServer[paddockv1.WatchRequest, pad
 		return err
 	}
 	return s.watch(m.GetCreate(), stream)
+}
+
+// hole is an address at which connections are taken, and nobody answers.
+func hole(t *testing.T) *stub {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return &stub{addr: l.Addr().String()}
+}
+
+// A host that is switched off, or behind a firewall, refuses nothing.
+func TestAServerThatDoesNotAnswerIsLeft(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &stub{get: func(context.Context) (*paddockv1.GetResponse, error) { return &paddockv1.GetResponse{}, nil }})
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	if _, err := dial(t, client.Options{}, hole(t), s, hole(t), hole(t)).Get(ctx, "/a"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASessionOutlivesAServerThatFallsSilentBesideOneThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &stub{timeoutMS: 3000})
+	s.mute = func(n int) bool { return n == 2 }
+	session, err := dial(t, client.Options{}, s, hole(t)).OpenSession(t.Context(), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close(t.Context())
+	beats := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.beats
+	}
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for beats() < 1 { // it may have taken as long as the timeout to open the session
+		<-poll.C
+	}
+	for doubt := session.InDoubt(); beats() < 4; {
+		select {
+		case <-doubt:
+			t.Fatalf("in doubt after %d messages", beats())
+		case <-poll.C:
+		}
+	}
+}
+
+func TestNothingIsDoneOnceItIsClosed(t *testing.T) {
+	s := serve(t, &stub{get: func(context.Context) (*paddockv1.GetResponse, error) { return &paddockv1.GetResponse{}, nil }})
+	waits := make(chan struct{}, 10)
+	s.lock = func(*paddockv1.LockRequest) (*paddockv1.LockResponse, error) {
+		waits <- struct{}{}
+		return nil, failure(codes.Unavailable, "NOT_SERVING", true)
+	}
+	s.watch = func(_ *paddockv1.CreateWatch, out grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error {
+		err := tellAll(out, created(10))
+		<-out.Context().Done()
+		return err
+	}
+	c := dial(t, client.Options{}, s)
+	open := func() *client.Session {
+		t.Helper()
+		session, err := c.OpenSession(t.Context(), time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return session
+	}
+	closed := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, client.ErrClosed) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	left, abandoned, forgotten := open(), open(), open()
+	for range 2 {
+		if err := left.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		abandoned.Abandon()
+		if err := abandoned.Close(t.Context()); err != nil { // as a deferred one
+			t.Error(err)
+		}
+	}
+	if n := len(s.calls); n != 1 {
+		t.Errorf("the servers are told %q, not of the end of one session", s.calls)
+	}
+	for _, session := range []*client.Session{left, abandoned} {
+		_, err := session.Get(t.Context(), "/a")
+		closed("a read", err)
+		_, err = session.Lock(t.Context(), "/l", nil)
+		closed("a lock", err)
+		_, err = session.Watch(t.Context(), "/a", client.WatchOptions{})
+		closed("a watch", err)
+		_, err = session.Ephemerals(t.Context(), "/")
+		closed("ephemerals", err)
+		closed("a credential", session.AddAuth(t.Context(), "digest", []byte("a:b")))
+	}
+	w, err := forgotten.Watch(t.Context(), "/a", client.WatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waited := make(chan error, 1)
+	go func() { // ends with the Client
+		_, err := forgotten.Lock(t.Context(), "/l", nil)
+		waited <- err
+	}()
+	<-waits
+	c.Close()
+	c.Close()
+	closed("a lock that is waited for", <-waited)
+	<-forgotten.Done()
+	<-forgotten.InDoubt()
+	closed("the session of a closed Client", forgotten.Err())
+	closed("to close it", forgotten.Close(t.Context()))
+	for range w.C {
+		t.Error("an event")
+	}
+	closed("a watch that is there", w.Err())
+	_, err = c.Get(t.Context(), "/a")
+	closed("a read without a session", err)
+}
+
+// What does not fit the contract's numbers is no other number.
+func TestLongTimeoutsStayLong(t *testing.T) {
+	s := serve(t, &stub{})
+	session, err := dial(t, client.Options{}, s).OpenSession(t.Context(), 1000*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close(t.Context())
+	if s.asked != math.MaxInt32 {
+		t.Errorf("asked for %d ms", s.asked)
+	}
 }
 
 func failure(code codes.Code, reason string, retry bool) error {

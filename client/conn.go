@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -18,11 +19,13 @@ import (
 )
 
 const (
-	retryMin     = 20 * time.Millisecond // before the first repetition of a call
-	retryMax     = time.Second           // between later ones
-	pingEvery    = 15 * time.Second      // to a server that says nothing
-	pingTimeout  = 5 * time.Second       // for its answer
-	messageBytes = 64 << 20              // largest answer; the server has bounds of its own
+	retryMin     = 20 * time.Millisecond  // before the first repetition of a call
+	retryMax     = time.Second            // between later ones
+	pingEvery    = 15 * time.Second       // to a server that says nothing
+	pingTimeout  = 5 * time.Second        // for its answer
+	connectMin   = 3 * time.Second        // for a connection, or another server is asked
+	connectAgain = 100 * time.Millisecond // after the first connection that failed; then later, up to retryMax
+	messageBytes = 64 << 20               // largest answer; the server has bounds of its own
 )
 
 // Options are what a Client needs to know. The zero value is good for a server on a trusted network.
@@ -38,10 +41,11 @@ type Options struct {
 type servers struct {
 	login string // value of the authorization header; empty for none
 
+	over chan struct{} // closed by close
+
 	mu      sync.Mutex // guards all below
 	conns   []*grpc.ClientConn
 	current int
-	closed  bool
 }
 
 // dial prepares connections to all addresses, as host:port, in random order; none is made before it is needed.
@@ -58,8 +62,12 @@ func dial(addrs []string, o Options) (*servers, error) {
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageBytes), grpc.MaxCallSendMsgSize(messageBytes)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: pingTimeout}),
 		grpc.WithDisableRetry(),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: connectAgain, Multiplier: backoff.DefaultConfig.Multiplier, Jitter: backoff.DefaultConfig.Jitter, MaxDelay: retryMax},
+			MinConnectTimeout: connectMin,
+		}),
 	}, o.DialOptions...)
-	s := &servers{}
+	s := &servers{over: make(chan struct{})}
 	if o.User != "" {
 		s.login = basic([]byte(o.User + ":" + o.Password))
 	}
@@ -78,17 +86,40 @@ func dial(addrs []string, o Options) (*servers, error) {
 func (s *servers) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
+	if s.isClosed() {
+		return
+	}
+	close(s.over)
 	for _, c := range s.conns {
 		c.Close() // fails only if it is closed already
 	}
+}
+
+// isClosed tells whether close was called.
+func (s *servers) isClosed() bool {
+	select {
+	case <-s.over:
+		return true
+	default:
+		return false
+	}
+}
+
+// told is a typed error, ErrClosed for what close has ended.
+func (s *servers) told(err error) error {
+	err = typed(err)
+	var e *Error
+	if errors.As(err, &e) && e.Code == codes.Canceled && s.isClosed() {
+		return ErrClosed
+	}
+	return err
 }
 
 // pick is the connection to use, and its number for leave.
 func (s *servers) pick() (*grpc.ClientConn, int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.isClosed() {
 		return nil, 0, ErrClosed
 	}
 	return s.conns[s.current%len(s.conns)], s.current, nil
@@ -120,7 +151,7 @@ func (s *servers) Invoke(ctx context.Context, method string, in, out any, opts .
 		if err != nil {
 			return err
 		}
-		err = typed(conn.Invoke(ctx, method, in, out, opts...))
+		err = s.told(conn.Invoke(ctx, method, in, out, opts...))
 		if useless(err) {
 			s.leave(picked)
 		} else if reasonOf(err) != ErrSessionMoved { // asked again, the server takes the session up
@@ -140,7 +171,7 @@ func (s *servers) NewStream(ctx context.Context, d *grpc.StreamDesc, method stri
 	}
 	stream, err := conn.NewStream(s.signed(ctx), d, method, opts...)
 	if err != nil {
-		if err = typed(err); useless(err) {
+		if err = s.told(err); useless(err) {
 			s.leave(picked)
 		}
 		return nil, err
@@ -157,7 +188,7 @@ type streamOf struct {
 
 // RecvMsg receives, or tells a typed error.
 func (o *streamOf) RecvMsg(m any) error {
-	err := typed(o.ClientStream.RecvMsg(m))
+	err := o.s.told(o.ClientStream.RecvMsg(m))
 	if useless(err) {
 		o.s.leave(o.picked)
 	}

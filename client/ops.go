@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"iter"
+	"math"
 	"time"
 
 	"google.golang.org/grpc"
@@ -114,6 +115,11 @@ func (z *Znodes) Put(ctx context.Context, path string, data []byte, o PutOptions
 // AnyVersion is the version that every znode has.
 const AnyVersion = -1
 
+// int32Of is a number as the contract has it: what is beyond is no other number.
+func int32Of[N int | int64](n N) int32 {
+	return int32(min(max(int64(n), math.MinInt32), math.MaxInt32))
+}
+
 // versionOf is a version as the contract has it.
 func versionOf(v int32) *int32 {
 	if v == AnyVersion {
@@ -143,7 +149,7 @@ func (z *Znodes) Delete(ctx context.Context, path string, version int32) error {
 // Errors: ErrNoNode, ErrTooMany, ErrNoAuth.
 func (z *Znodes) DeleteTree(ctx context.Context, path string, limit int) (int, error) {
 	ctx, options := z.writing(ctx)
-	out, err := z.rpc.Delete(ctx, &paddockv1.DeleteRequest{Path: path, Recursive: true, Limit: int32(limit), Options: options})
+	out, err := z.rpc.Delete(ctx, &paddockv1.DeleteRequest{Path: path, Recursive: true, Limit: int32Of(limit), Options: options})
 	return int(out.GetDeleted()), err
 }
 
@@ -182,7 +188,7 @@ func (o *ListOptions) filter() *paddockv1.ListFilter {
 // ErrNoAuth, ErrPageGone.
 func (z *Znodes) Children(ctx context.Context, path string, o ListOptions) iter.Seq2[Znode, error] {
 	in := &paddockv1.ListChildrenRequest{
-		Path: path, Filter: o.filter(), WithStat: o.Stat, WithData: o.Data, PageSize: int32(o.PageSize), Read: z.read,
+		Path: path, Filter: o.filter(), WithStat: o.Stat, WithData: o.Data, PageSize: int32Of(o.PageSize), Read: z.read,
 	}
 	return pages(func() ([]*paddockv1.Znode, uint64, string, error) {
 		out, err := z.rpc.ListChildren(z.reading(ctx), in)
@@ -194,7 +200,7 @@ func (z *Znodes) Children(ctx context.Context, path string, o ListOptions) iter.
 // Walk lists a znode and everything below it, parents first, all as of one zxid. An error ends the list: ErrNoNode, ErrNoAuth, ErrPageGone.
 func (z *Znodes) Walk(ctx context.Context, path string, o ListOptions) iter.Seq2[Znode, error] {
 	in := &paddockv1.ListTreeRequest{
-		Path: path, Filter: o.filter(), WithStat: o.Stat, WithData: o.Data, PageSize: int32(o.PageSize), Depth: int32(o.Depth), Read: z.read,
+		Path: path, Filter: o.filter(), WithStat: o.Stat, WithData: o.Data, PageSize: int32Of(o.PageSize), Depth: int32Of(o.Depth), Read: z.read,
 	}
 	return pages(func() ([]*paddockv1.Znode, uint64, string, error) {
 		out, err := z.rpc.ListTree(z.reading(ctx), in)

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
 	paddockv1 "paddock/gen/paddock/v1"
@@ -46,6 +47,7 @@ type Session struct {
 	doubted     bool // doubt is closed
 	timer       *time.Timer
 	claimed     map[string]*claims // by path
+	left        bool               // closed or abandoned
 	err         error
 }
 
@@ -53,7 +55,7 @@ type Session struct {
 func (c *Client) OpenSession(ctx context.Context, timeout time.Duration) (*Session, error) {
 	began := time.Now()
 	// A session that was opened although its answer was lost owns nothing, and expires.
-	out, err := paddockv1.NewSessionServiceClient(c.servers).OpenSession(repeatable(ctx), &paddockv1.OpenSessionRequest{TimeoutMs: int32(timeout.Milliseconds())})
+	out, err := paddockv1.NewSessionServiceClient(c.servers).OpenSession(repeatable(ctx), &paddockv1.OpenSessionRequest{TimeoutMs: int32Of(timeout.Milliseconds())})
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +86,7 @@ func (c *Client) session(id int64, password string, timeout time.Duration, heard
 		claimed: map[string]*claims{},
 	}
 	s.heard(heardAt, timeout)
-	s.Znodes = znodesOn(c.servers, s)
+	s.Znodes = znodesOn(sessionConn{c.servers, s}, s)
 	s.key.Store(uint64(time.Now().UnixMicro())) // past the keys of a program that had the session before
 	s.life, s.cancel = context.WithCancel(context.Background())
 	go s.keep(s.life) // ends with stop, or with the session
@@ -124,8 +126,12 @@ func (s *Session) InDoubt() <-chan struct{} {
 	return s.doubt
 }
 
-// Close ends the session and deletes its ephemerals. If no server can be told, it expires.
+// Close ends the session and deletes its ephemerals. If no server can be told, it expires. Once it is closed or abandoned, Close does nothing.
 func (s *Session) Close(ctx context.Context) error {
+	if s.leave() {
+		<-s.ended
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
 	_, err := s.rpc.CloseSession(s.named(repeatable(ctx)), &paddockv1.CloseSessionRequest{})
@@ -137,7 +143,47 @@ func (s *Session) Close(ctx context.Context) error {
 }
 
 // Abandon ends the Session here and leaves it to expire at the servers, or to be taken up by ResumeSession.
-func (s *Session) Abandon() { s.stop(ErrClosed) }
+func (s *Session) Abandon() {
+	s.leave()
+	s.stop(ErrClosed)
+}
+
+// leave notes that the session was closed or abandoned here, and tells whether it was before.
+func (s *Session) leave() (before bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, s.left = s.left, true
+	return before
+}
+
+// isClosed tells whether the session is closed or abandoned, or its Client closed.
+func (s *Session) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Is(s.err, ErrClosed)
+}
+
+// sessionConn is what a session's calls go through: none once it is closed.
+type sessionConn struct {
+	*servers
+	s *Session
+}
+
+// Invoke makes one call.
+func (c sessionConn) Invoke(ctx context.Context, method string, in, out any, opts ...grpc.CallOption) error {
+	if c.s.isClosed() {
+		return ErrClosed
+	}
+	return c.servers.Invoke(ctx, method, in, out, opts...)
+}
+
+// NewStream opens a stream.
+func (c sessionConn) NewStream(ctx context.Context, d *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	if c.s.isClosed() {
+		return nil, ErrClosed
+	}
+	return c.servers.NewStream(ctx, d, method, opts...)
+}
 
 // stop ends keep, for the reason given unless there is one already.
 func (s *Session) stop(why error) {
@@ -145,8 +191,8 @@ func (s *Session) stop(why error) {
 	if s.err == nil {
 		s.err = why
 	}
+	s.cancel() // and nobody gives anything up after that
 	s.mu.Unlock()
-	s.cancel()
 	<-s.ended
 	s.givers.Wait()
 }
@@ -161,7 +207,11 @@ func (s *Session) keep(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if reason := reasonOf(err); reason == ErrSessionExpired || reason == ErrAuthFailed {
+		reason := reasonOf(err)
+		switch {
+		case errors.Is(err, ErrClosed): // with its Client
+			return
+		case reason == ErrSessionExpired || reason == ErrAuthFailed:
 			s.mu.Lock()
 			s.err = ErrSessionExpired
 			s.mu.Unlock()
@@ -181,6 +231,11 @@ func (s *Session) every() time.Duration {
 	return max(s.Timeout()/3, 10*time.Millisecond)
 }
 
+// patience is how long a server may take to answer. One that takes longer, or cannot be reached, leaves time for others.
+func (s *Session) patience() time.Duration {
+	return max(s.every()/2, 50*time.Millisecond)
+}
+
 // beat keeps the session alive through one stream until that ends.
 func (s *Session) beat(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -189,34 +244,37 @@ func (s *Session) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	silent := time.AfterFunc(s.patience(), func() {
+		s.servers.leave(picked)
+		cancel()
+	})
+	defer silent.Stop()
 	stream, err := s.rpc.KeepAlive(s.named(ctx))
 	if err != nil {
 		return err
 	}
 	for {
-		// A server that is silent for too long is as good as gone.
-		silent := time.AfterFunc(s.every(), func() {
-			s.servers.leave(picked)
-			cancel()
-		})
 		sent := time.Now()
 		if err := stream.Send(&paddockv1.KeepAliveRequest{}); err != nil && !errors.Is(err, io.EOF) {
-			silent.Stop()
 			return err
 		}
 		out, err := stream.Recv()
-		silent.Stop()
 		if err != nil {
 			return err
 		}
+		silent.Stop()
 		s.heard(sent, time.Duration(out.GetTimeoutMs())*time.Millisecond)
 		t := time.NewTimer(s.every())
 		select {
 		case <-ctx.Done():
 			t.Stop()
 			return ctx.Err()
+		case <-s.servers.over:
+			t.Stop()
+			return ErrClosed
 		case <-t.C:
 		}
+		silent.Reset(s.patience())
 	}
 }
 
@@ -266,7 +324,7 @@ func (s *Session) lapse() {
 // AddAuth adds an identity to the session, on whichever server it goes on: one of scheme digest, "user:password", which all further calls say
 // too. Watches that are there already are judged without it until they are opened again. Errors: ErrAuthFailed.
 func (s *Session) AddAuth(ctx context.Context, scheme string, credential []byte) error {
-	_, err := s.rpc.AddAuth(s.named(repeatable(ctx)), &paddockv1.AddAuthRequest{Scheme: scheme, Credential: credential})
+	_, err := paddockv1.NewSessionServiceClient(s.conn).AddAuth(s.named(repeatable(ctx)), &paddockv1.AddAuthRequest{Scheme: scheme, Credential: credential})
 	if err == nil && scheme == "digest" && bytes.IndexByte(credential, ':') >= 0 {
 		s.login(basic(credential))
 	}
@@ -305,6 +363,6 @@ func (z *Znodes) WhoAmI(ctx context.Context) ([]Identity, error) {
 
 // Ephemerals are the paths of the session's ephemerals that begin with prefix.
 func (s *Session) Ephemerals(ctx context.Context, prefix string) ([]string, error) {
-	out, err := s.rpc.ListEphemerals(s.named(repeatable(ctx)), &paddockv1.ListEphemeralsRequest{Prefix: prefix})
+	out, err := paddockv1.NewSessionServiceClient(s.conn).ListEphemerals(s.named(repeatable(ctx)), &paddockv1.ListEphemeralsRequest{Prefix: prefix})
 	return out.GetPaths(), err
 }

@@ -161,7 +161,7 @@ func (w *Watch) tryOpen(ctx context.Context) (watchStream, error) {
 	// An error of Send shows at Recv.
 	_ = stream.Send(&paddockv1.WatchRequest{Request: &paddockv1.WatchRequest_Create{Create: &paddockv1.CreateWatch{
 		WatchId: 1, Path: w.path, Kind: kind, StartAfterZxid: w.at, FromStart: w.begun || w.o.FromStart, WithData: w.o.Data, WithPrevious: w.o.Previous, WithAcl: w.o.ACL,
-		ProgressMs: int32(max(progress.Milliseconds(), 100)),
+		ProgressMs: int32Of(max(progress.Milliseconds(), 100)),
 	}}})
 	m, err := stream.Recv()
 	switch {
