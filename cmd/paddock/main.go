@@ -22,6 +22,16 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
+// named refuses flags that are given and empty, as an unset variable of a script makes them: the default would mean something else.
+func named(c *cobra.Command, flags ...string) error {
+	for _, flag := range flags {
+		if f := c.Flags().Lookup(flag); f != nil && f.Changed && f.Value.String() == "" {
+			return usageError{fmt.Errorf("--%s is empty; name one, or leave it out", flag)}
+		}
+	}
+	return nil
+}
+
 // endAtOnce has the first signal end the process, for a command that only reads: there is nothing to tidy up.
 func endAtOnce() { signal.Reset(os.Interrupt, syscall.SIGTERM) }
 

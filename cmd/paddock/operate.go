@@ -60,6 +60,8 @@ func told(err error, cfg *config.Config) error {
 	case codes.Unavailable:
 		why, _ := absent(cfg, "", err)
 		return errors.New(why)
+	case codes.DeadlineExceeded:
+		return errors.New("it has not been done in time, and may be done yet; paddock status tells")
 	default:
 		return errors.New(grpcstatus.Convert(err).Message())
 	}
@@ -78,6 +80,9 @@ func newTransfer() *cobra.Command {
 			"--to the leader chooses the voter whose history reaches furthest.",
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := named(c, "config", "data-dir"); err != nil {
+				return err
+			}
 			if to == 0 && c.Flags().Changed("to") {
 				return usageError{errors.New("--to 0: the server with id 0 cannot be asked for; without --to the leader chooses")}
 			}
@@ -115,6 +120,12 @@ func newStop() *cobra.Command {
 			"clients and, if it leads, has another server lead first. If none can, nothing is stopped and the reason is told.",
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := named(c, "config", "data-dir"); err != nil {
+				return err
+			}
+			if timeout <= 0 {
+				return usageError{fmt.Errorf("--timeout %v leaves no time; give for example 2m", timeout)}
+			}
 			conn, cfg, err := p.dial()
 			if err != nil {
 				return err

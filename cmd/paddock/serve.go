@@ -33,6 +33,9 @@ func newServe() *cobra.Command {
 			"every key of it can be given as key=value, which is stronger: docs/configuration.md has them all.",
 		Example: "  paddock serve\n  paddock serve --config /etc/zookeeper/conf/zoo.cfg\n  paddock serve dataDir=/var/lib/paddock clientPort=2182",
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := named(c, "config"); err != nil {
+				return err
+			}
 			return serve(c, f, args)
 		},
 		ValidArgsFunction: func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {

@@ -229,6 +229,10 @@ func TestStatusOfWhatDoesNotServe(t *testing.T) {
 	dir, free := t.TempDir(), ports(t, 2)
 	idle := zooCfg(t, dir, free[0], free[1])
 	other := zooCfg(t, dir, taken.Addr().(*net.TCPAddr).Port, free[1])
+	inside := filepath.Join(t.TempDir(), "version-2")
+	if err := os.Mkdir(inside, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	const java = "Error contacting service. It is probably not running.\n"
 	for name, c := range map[string]struct {
 		args   []string
@@ -236,13 +240,14 @@ func TestStatusOfWhatDoesNotServe(t *testing.T) {
 		says   []string
 	}{
 		"not running":                  {[]string{"--config", idle}, 1, []string{"not running (no process holds " + dir + "/paddock.lock)\n", java}},
-		"a directory there is not":     {[]string{"--data-dir", dir + "/no"}, 1, []string{"not running (no process holds " + dir + "/no/paddock.lock)", java}},
+		"a directory there is not":     {[]string{"--data-dir", dir + "/no"}, 1, []string{"not running (no process holds " + dir + "/no/paddock.lock); there is no such directory", java}},
+		"the directory inside":         {[]string{"--data-dir", inside}, 1, []string{"not running (no process holds " + inside + "/paddock.lock); the data directory is the one above, " + filepath.Dir(inside), java}},
 		"a directory with an odd name": {[]string{"--data-dir", dir + "/\x7f"}, 1, []string{"not running (no process holds " + dir + "/\x7f/paddock.lock)", java}},
 		"another program's port":       {[]string{"--config", other}, 6, []string{fmt.Sprintf("belongs to pid %d", os.Getpid()), java}},
-		"no answer from a port":        {[]string{"--address", fmt.Sprintf("127.0.0.1:%d", free[1])}, 1, []string{"no answer from 127.0.0.1:", java}},
+		"no answer from a port":        {[]string{"--address", fmt.Sprintf("127.0.0.1:%d", free[1])}, 1, []string{fmt.Sprintf("no answer from 127.0.0.1:%[1]d: dial tcp 127.0.0.1:%[1]d: connect: connection refused\n", free[1]), java}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if strings.Contains(name, "a directory") && portTaken(2181) {
+			if strings.Contains(name, "directory") && portTaken(2181) {
 				t.Skip("port 2181 is in use")
 			}
 			code, out, errs := paddock(t, append([]string{"status"}, c.args...)...)

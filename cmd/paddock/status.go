@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	grpcstatus "google.golang.org/grpc/status"
 
 	"paddock/server/config"
 	"paddock/server/grpcapi"
@@ -61,6 +63,9 @@ func newStatus() *cobra.Command {
 }
 
 func status(c *cobra.Command, f statusFlags) error {
+	if err := named(c, "config", "data-dir", "address"); err != nil {
+		return err
+	}
 	if f.address != "" && (f.dataDir != "" || f.config != "") {
 		return usageError{errors.New("--address asks another server than --data-dir and --config; pass one or the other")}
 	}
@@ -151,16 +156,37 @@ func strictly(f statusFlags, code int) error {
 // absent finds out why there is no answer.
 func absent(cfg *config.Config, address string, err error) (why string, code int) {
 	if address != "" {
-		return fmt.Sprintf("no answer from %s: %v", address, err), statusNotRunning
+		return fmt.Sprintf("no answer from %s: %s", address, unanswered(err)), statusNotRunning
 	}
 	lock := filepath.Join(cfg.DataDir, datadir.LockName)
 	if pid, ok := lockHolder(lock); ok {
-		return fmt.Sprintf("running (pid %d), but it does not say how it is: %v", pid, err), statusNotServing
+		return fmt.Sprintf("running (pid %d), but it does not say how it is: %s; its gRPC port can be asked by paddock status --address, and SIGTERM stops it", pid, unanswered(err)), statusNotServing
+	}
+	why = fmt.Sprintf("not running (no process holds %s)", lock)
+	if !isDir(cfg.DataDir) {
+		why += "; there is no such directory"
+	} else if above := filepath.Dir(cfg.DataDir); filepath.Base(cfg.DataDir) == "version-2" {
+		why += "; the data directory is the one above, " + above
 	}
 	if pid, process, ok := juteapi.PortHolder(cfg.Client.Port); ok {
-		return fmt.Sprintf("not running (no process holds %s); port %d belongs to pid %d (%s)", lock, cfg.Client.Port, pid, process), statusOtherServer
+		return fmt.Sprintf("%s; port %d belongs to pid %d (%s)", why, cfg.Client.Port, pid, process), statusOtherServer
 	}
-	return fmt.Sprintf("not running (no process holds %s)", lock), statusNotRunning
+	return why, statusNotRunning
+}
+
+// unanswered is why a call got no answer, without what gRPC wraps around it.
+func unanswered(err error) string {
+	text := grpcstatus.Convert(err).Message()
+	if grpcstatus.Code(err) == codes.DeadlineExceeded {
+		return "it takes too long"
+	}
+	if inner, ok := strings.CutPrefix(text, `connection error: desc = "`); ok {
+		text = strings.TrimPrefix(strings.TrimSuffix(inner, `"`), "transport: Error while dialing: ")
+	}
+	if strings.Contains(text, "server preface") {
+		text += "; is that its gRPC port (grpcPort), and without TLS?"
+	}
+	return text
 }
 
 // reason says why a server that answers does not serve.

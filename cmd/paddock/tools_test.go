@@ -270,6 +270,12 @@ func TestWhatCannotBeReadIsSaidInOneLine(t *testing.T) {
 		"profiles on an address of others": {[]string{"serve", "--pprof", "192.0.2.1:0", "dataDir=" + empty, "clientPort=1", "grpcPort=0", "httpPort=0"}, 2, []string{"--pprof 192.0.2.1:0: "}},
 		"two ways to name a server":        {[]string{"status", "--address", "x:1", "--data-dir", empty}, 2, []string{"--address", "--data-dir"}},
 		"a check of a path of znodes":      {[]string{"migrate", "check", "127.0.0.1:1/app"}, 2, []string{"127.0.0.1:1/app", "servers have no path"}},
+		"a status of an empty name":        {[]string{"status", "--data-dir", ""}, 2, []string{"--data-dir is empty; name one, or leave it out"}},
+		"a status of an empty address":     {[]string{"status", "--address", ""}, 2, []string{"--address is empty"}},
+		"a stop of an empty name":          {[]string{"stop", "--data-dir", ""}, 2, []string{"--data-dir is empty"}},
+		"a stop in no time":                {[]string{"stop", "--timeout", "0", "--data-dir", empty}, 2, []string{"--timeout 0s leaves no time"}},
+		"a transfer by an empty name":      {[]string{"transfer", "--config", ""}, 2, []string{"--config is empty"}},
+		"an empty configuration":           {[]string{"serve", "--config", ""}, 2, []string{"--config is empty"}},
 		"a transfer to id 0":               {[]string{"transfer", "--to", "0", "--data-dir", empty}, 2, []string{"--to 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
