@@ -355,7 +355,7 @@ func (x *Stat) GetNumChildren() int32 {
 // Acl grants rights to one identity.
 type Acl struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The scheme of the identity: world, auth, digest, ip, super.
+	// The scheme of the identity: world, auth, digest, ip.
 	Scheme string `protobuf:"bytes,1,opt,name=scheme,proto3" json:"scheme,omitempty"`
 	// The identity in the form of its scheme: "anyone" for world, "user:base64(sha1(user:password))" for digest, an
 	// address or a network for ip.
@@ -420,7 +420,7 @@ func (x *Acl) GetPermissions() []Permission {
 // Identity is who asks, as access lists see it.
 type Identity struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The scheme: ip, digest, x509, sasl.
+	// The scheme: ip, digest, super.
 	Scheme string `protobuf:"bytes,1,opt,name=scheme,proto3" json:"scheme,omitempty"`
 	// The identity in the form of its scheme, without secrets.
 	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
