@@ -30,7 +30,7 @@ func middle(i int) int64 {
 }
 
 // quantiles are the figures below or at which the given shares of all figures are; the shares ascend.
-func (b *buckets) quantiles(shares [4]float64) (at [4]int64) {
+func (b *buckets) quantiles(shares [5]float64) (at [5]int64) {
 	var counts [bucketCount]int64
 	var total int64
 	for i := range b {

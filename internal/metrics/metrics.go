@@ -33,9 +33,9 @@ func (g *Gauge) Value() int64 { return g.n.Load() }
 // Summary describes figures: queue lengths, batch sizes, numbers of watches. See Registry.Summary.
 type Summary struct{ spread }
 
-func newSummary(quantiles bool) *Summary {
+func newSummary() *Summary {
 	s := new(Summary)
-	s.init(1, quantiles)
+	s.unit = 1
 	return s
 }
 
@@ -45,9 +45,9 @@ func (s *Summary) Observe(n int64) { s.observe(n) }
 // Timer describes durations, to the nanosecond, and tells them in milliseconds. See Registry.Timer.
 type Timer struct{ spread }
 
-func newTimer(quantiles bool) *Timer {
+func newTimer() *Timer {
 	t := new(Timer)
-	t.init(int64(time.Millisecond), quantiles)
+	t.unit = int64(time.Millisecond)
 	return t
 }
 
@@ -59,26 +59,18 @@ func (t *Timer) Observe(d time.Duration) { t.observe(int64(d)) }
 type Figures struct {
 	Count, Sum, Min, Max int64
 	Avg                  float64
-	// P50, P95, P99 and P999 are 0 where the metric has no quantiles. They are within 1/32 of a figure
-	// that was observed, and between Min and Max.
-	P50, P95, P99, P999 int64
+	// P50 to P999 are within 1/32 of a figure that was observed, and between Min and Max.
+	P50, P90, P95, P99, P999 int64
 }
 
 // spread is the part that Summary and Timer share.
 type spread struct {
-	unit    int64 // figures are told in multiples of it
-	buckets *buckets
+	unit    int64                   // figures are told in multiples of it
+	buckets atomic.Pointer[buckets] // nil until there is a figure
 	count   atomic.Int64
 	sum     atomic.Int64
 	under   atomic.Int64 // MaxInt64 less the least figure, so that zero means none
 	max     atomic.Int64
-}
-
-func (s *spread) init(unit int64, quantiles bool) {
-	s.unit = unit
-	if quantiles {
-		s.buckets = new(buckets)
-	}
 }
 
 func (s *spread) observe(n int64) {
@@ -87,9 +79,12 @@ func (s *spread) observe(n int64) {
 	s.sum.Add(n)
 	raise(&s.max, n)
 	raise(&s.under, math.MaxInt64-n)
-	if s.buckets != nil {
-		s.buckets[bucketOf(n)].Add(1)
+	b := s.buckets.Load()
+	if b == nil {
+		s.buckets.CompareAndSwap(nil, new(buckets))
+		b = s.buckets.Load()
 	}
+	b[bucketOf(n)].Add(1)
 }
 
 // raise makes v at least n.
@@ -107,9 +102,9 @@ func (s *spread) reset() {
 	s.sum.Store(0)
 	s.under.Store(0)
 	s.max.Store(0)
-	if s.buckets != nil {
-		for i := range s.buckets {
-			s.buckets[i].Store(0)
+	if b := s.buckets.Load(); b != nil {
+		for i := range b {
+			b[i].Store(0)
 		}
 	}
 }
@@ -125,9 +120,9 @@ func (s *spread) Figures() Figures {
 	least = min(least, most) // a reset or an observation is under way
 	d = Figures{Count: count, Sum: sum / s.unit, Min: least / s.unit, Max: most / s.unit,
 		Avg: float64(sum) / float64(count) / float64(s.unit)}
-	if s.buckets != nil {
-		q := s.buckets.quantiles([...]float64{0.5, 0.95, 0.99, 0.999})
-		for i, p := range [...]*int64{&d.P50, &d.P95, &d.P99, &d.P999} {
+	if b := s.buckets.Load(); b != nil {
+		q := b.quantiles([...]float64{0.5, 0.9, 0.95, 0.99, 0.999})
+		for i, p := range [...]*int64{&d.P50, &d.P90, &d.P95, &d.P99, &d.P999} {
 			*p = min(max(q[i], least), most) / s.unit
 		}
 	}

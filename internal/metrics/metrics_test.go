@@ -46,13 +46,13 @@ func TestFiguresOfWhatWasObserved(t *testing.T) {
 		want Figures
 	}{
 		{"nothing is all zeros", nil, Figures{}},
-		{"one figure is every figure", []int64{7}, Figures{1, 7, 7, 7, 7, 7, 7, 7, 7}},
+		{"one figure is every figure", []int64{7}, Figures{1, 7, 7, 7, 7, 7, 7, 7, 7, 7}},
 		{"zero is a figure", []int64{0, 0}, Figures{Count: 2}},
-		{"negative figures count as zero", []int64{-5, 4}, Figures{Count: 2, Sum: 4, Max: 4, Avg: 2, P95: 4, P99: 4, P999: 4}},
-		{"small figures are exact", []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, Figures{10, 55, 1, 10, 5.5, 5, 10, 10, 10}},
-		{"quantiles stay below the largest figure", []int64{1000}, Figures{1, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000}},
+		{"negative figures count as zero", []int64{-5, 4}, Figures{Count: 2, Sum: 4, Max: 4, Avg: 2, P90: 4, P95: 4, P99: 4, P999: 4}},
+		{"small figures are exact", []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, Figures{10, 55, 1, 10, 5.5, 5, 9, 10, 10, 10}},
+		{"quantiles stay below the largest figure", []int64{1000}, Figures{1, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000}},
 		{"the largest figure there is", []int64{math.MaxInt64},
-			Figures{1, math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64}},
+			Figures{1, math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := r.Summary("sizes")
@@ -82,7 +82,7 @@ func TestQuantilesAreNearThoseOfASortedList(t *testing.T) {
 	for _, q := range []struct {
 		share float64
 		got   int64
-	}{{0.5, d.P50}, {0.95, d.P95}, {0.99, d.P99}, {0.999, d.P999}} {
+	}{{0.5, d.P50}, {0.9, d.P90}, {0.95, d.P95}, {0.99, d.P99}, {0.999, d.P999}} {
 		want := all[int(math.Ceil(q.share*float64(len(all))))-1]
 		if off := math.Abs(float64(q.got - want)); off*32 > float64(want) {
 			t.Errorf("quantile %v is %d, told as %d", q.share, want, q.got)
@@ -94,7 +94,7 @@ func TestATimerTellsMilliseconds(t *testing.T) {
 	tm := New().Timer("readlatency")
 	tm.Observe(300 * time.Microsecond)
 	tm.Observe(2900 * time.Microsecond)
-	want := Figures{Count: 2, Sum: 3, Min: 0, Max: 2, Avg: 1.6, P50: 0, P95: 2, P99: 2, P999: 2}
+	want := Figures{Count: 2, Sum: 3, Min: 0, Max: 2, Avg: 1.6, P50: 0, P90: 2, P95: 2, P99: 2, P999: 2}
 	if got := tm.Figures(); got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

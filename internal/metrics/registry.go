@@ -15,7 +15,7 @@ type Registry struct {
 // Metric is one metric and its name, which has no prefix. Exactly one of the pointers is set.
 type Metric struct {
 	Name      string
-	Quantiles bool // of a Summary or Timer: whether its Figures has them
+	Quantiles bool // of a Summary or Timer: whether mntr tells them
 	Counter   *Counter
 	Gauge     *Gauge
 	Summary   *Summary
@@ -42,9 +42,9 @@ func New() *Registry {
 	for _, c := range zooKeeperSpreads {
 		r.metric(c.name, func() Metric {
 			if c.timer {
-				return Metric{Quantiles: c.quantiles, Timer: newTimer(c.quantiles)}
+				return Metric{Quantiles: c.quantiles, Timer: newTimer()}
 			}
-			return Metric{Quantiles: c.quantiles, Summary: newSummary(c.quantiles)}
+			return Metric{Quantiles: c.quantiles, Summary: newSummary()}
 		})
 	}
 	return r
@@ -71,7 +71,7 @@ func (r *Registry) Gauge(name string) *Gauge {
 
 // Summary returns the summary with the name, which it registers, with quantiles, if it is new.
 func (r *Registry) Summary(name string) *Summary {
-	m := r.metric(name, func() Metric { return Metric{Quantiles: true, Summary: newSummary(true)} })
+	m := r.metric(name, func() Metric { return Metric{Quantiles: true, Summary: newSummary()} })
 	if m.Summary == nil {
 		panic(fmt.Sprintf("metric %s is not a summary", name))
 	}
@@ -80,7 +80,7 @@ func (r *Registry) Summary(name string) *Summary {
 
 // Timer returns the timer with the name, which it registers, with quantiles, if it is new.
 func (r *Registry) Timer(name string) *Timer {
-	m := r.metric(name, func() Metric { return Metric{Quantiles: true, Timer: newTimer(true)} })
+	m := r.metric(name, func() Metric { return Metric{Quantiles: true, Timer: newTimer()} })
 	if m.Timer == nil {
 		panic(fmt.Sprintf("metric %s is not a timer", name))
 	}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -81,14 +82,32 @@ func (s samples) metric(m *metrics.Metric) {
 		return
 	}
 	quantiles := map[float64]float64{}
-	if m.Quantiles {
-		quantiles = map[float64]float64{.5: float64(f.P50), .95: float64(f.P95), .99: float64(f.P99), .999: float64(f.P999)}
+	for _, q := range quantilesOf(m, &f) {
+		if quantiles[q.share] = float64(q.at); f.Count == 0 {
+			quantiles[q.share] = math.NaN()
+		}
 	}
 	name, labels, values := m.Name, []string(nil), []string(nil)
 	if id, rest, ok := strings.Cut(name, "_"); ok && name[0] >= '0' && name[0] <= '9' {
 		name, labels, values = rest, []string{"key"}, []string{id} // of one learner
 	}
 	s.out <- prometheus.MustNewConstSummary(prometheus.NewDesc(name, "see ZooKeeper's monitoring", labels, nil), uint64(f.Count), float64(f.Sum), quantiles, values...)
+}
+
+// quantile is the figure at or below which a share of all figures are.
+type quantile struct {
+	share float64
+	at    int64
+}
+
+// quantilesOf are those of ZooKeeper's Prometheus provider, the median of every summary and 0.9 and 0.99 of some, and of these the two more
+// that mntr has.
+func quantilesOf(m *metrics.Metric, f *metrics.Figures) []quantile {
+	list := []quantile{{.5, f.P50}, {.9, f.P90}, {.95, f.P95}, {.99, f.P99}, {.999, f.P999}}
+	if !m.Quantiles {
+		return list[:1]
+	}
+	return list
 }
 
 func (s samples) refused(r *Refused) {
@@ -151,10 +170,7 @@ func (n *numbers) metric(m *metrics.Metric) {
 	}
 	n.add(m.Name+"_count", float64(f.Count))
 	n.add(m.Name+"_sum", float64(f.Sum))
-	if m.Quantiles {
-		n.add(m.Name+`{quantile="0.5"}`, float64(f.P50))
-		n.add(m.Name+`{quantile="0.95"}`, float64(f.P95))
-		n.add(m.Name+`{quantile="0.99"}`, float64(f.P99))
-		n.add(m.Name+`{quantile="0.999"}`, float64(f.P999))
+	for _, q := range quantilesOf(m, &f) {
+		n.add(fmt.Sprintf(`%s{quantile="%v"}`, m.Name, q.share), float64(q.at))
 	}
 }

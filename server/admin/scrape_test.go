@@ -30,7 +30,7 @@ func TestScrapeTellsWhatMntrTells(t *testing.T) {
 	}
 	got := page(func() *Words { return w })
 	for _, line := range []string{"znode_count 42", `server_state_info{server_state="leader"} 1`, "synced_followers 2", "learners 2", "connection_rejected 3",
-		`readlatency{quantile="0.99"} 7`, "fsynctime_count 1", "fsynctime_sum 7",
+		`readlatency{quantile="0.99"} 7`, `readlatency{quantile="0.9"} 7`, "fsynctime_count 1", "fsynctime_sum 7", `fsynctime{quantile="0.5"} 7`, `updatelatency{quantile="0.9"} NaN`,
 		"election_listener_up 1", `peer_link_up{server="2"} 1`, `peer_link_up{server="3"} 0`,
 		`refused_clients_total{address="10.0.0.7",reason="max_cnxns"} 5`} {
 		if !strings.Contains(got, "\n"+line+"\n") {
