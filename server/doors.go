@@ -157,7 +157,7 @@ func (s *server) openHTTP(ctx context.Context, d *doors) error {
 		return fmt.Errorf("HTTP port: %w", err)
 	}
 	s.openWeb(ctx, d, webPort{
-		name: "HTTP port", key: "httpPort", door: s.cfg.HTTP.Door, tls: s.cfg.TLS.HTTP,
+		about: aboutHTTPPort, name: "HTTP port", key: "httpPort", door: s.cfg.HTTP.Door, tls: s.cfg.TLS.HTTP,
 		server: &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: s.cfg.HTTP.IdleTimeout},
 	})
 	return nil
@@ -171,7 +171,7 @@ func (s *server) openMetrics(ctx context.Context, d *doors) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", admin.Scrape(s.liveWords, s.cfg.Metrics.Runtime))
 	s.openWeb(ctx, d, webPort{
-		name: "metrics port", key: "metricsProvider.httpPort", door: s.cfg.Metrics.Door,
+		about: aboutMetricsPort, name: "metrics port", key: "metricsProvider.httpPort", door: s.cfg.Metrics.Door,
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout, WriteTimeout: metricsTimeout, IdleTimeout: s.cfg.HTTP.IdleTimeout},
 	})
 }
@@ -179,6 +179,7 @@ func (s *server) openMetrics(ctx context.Context, d *doors) {
 // webPort is a port that speaks HTTP.
 type webPort struct {
 	name, key string // in the log; in the configuration
+	about     about  // in warnings
 	door      config.Door
 	tls       bool
 	server    *http.Server
@@ -212,11 +213,17 @@ func (s *server) listenWeb(ctx context.Context, p *webPort) net.Listener {
 	for first := true; ; first = false {
 		l, err := net.Listen("tcp", address(p.door))
 		if err == nil {
+			s.warned.clear(p.about)
 			return l
 		}
 		if first {
-			pid, process, _ := juteapi.PortHolder(p.door.Port)
-			s.log.Warn().Err(err).Msg(config.WebPortTaken(p.name, p.key, p.door.Port, pid, process).String())
+			why := config.WebPortUnusable(p.name, p.key, p.door.Port, err)
+			if errors.Is(err, syscall.EADDRINUSE) {
+				pid, process, _ := juteapi.PortHolder(p.door.Port)
+				why = config.WebPortTaken(p.name, p.key, p.door.Port, pid, process)
+			}
+			s.warned.set(p.about, why.String())
+			s.log.Warn().Err(err).Msg(why.String())
 		}
 		select {
 		case <-ctx.Done():

@@ -380,6 +380,9 @@ func TestABusyHTTPPortOnlyWarns(t *testing.T) {
 	if !strings.Contains(line, `"level":"warn"`) || !strings.Contains(line, fmt.Sprintf("HTTP port %d is taken by pid %d", port, os.Getpid())) {
 		t.Error(line)
 	}
+	if st := r.fetch(); !slices.ContainsFunc(st.Warnings, func(w string) bool { return strings.Contains(w, "HTTP port") }) {
+		t.Errorf("status warns of %q", st.Warnings)
+	}
 	if got := r.word("ruok"); got == "" {
 		t.Error("the server does not serve")
 	}

@@ -16,11 +16,13 @@ type warned struct {
 type about uint8
 
 const (
-	aboutMembers    about = iota // the members that the files list
-	aboutLogDir                  // where the log is, or was
-	aboutReconfig                // a configuration of the ensemble that this server does not take over
-	aboutMove                    // the client port
-	aboutMoveSecure              // the client port over TLS
+	aboutMembers     about = iota // the members that the files list
+	aboutLogDir                   // where the log is, or was
+	aboutReconfig                 // a configuration of the ensemble that this server does not take over
+	aboutMove                     // the client port
+	aboutMoveSecure               // the client port over TLS
+	aboutHTTPPort                 // one that is not open yet
+	aboutMetricsPort              // the same
 )
 
 // set warns; true if nothing like it was said already.

@@ -275,6 +275,7 @@ func TestWhatCannotBeReadIsSaidInOneLine(t *testing.T) {
 		"a stop of an empty name":          {[]string{"stop", "--data-dir", ""}, 2, []string{"--data-dir is empty"}},
 		"a stop in no time":                {[]string{"stop", "--timeout", "0", "--data-dir", empty}, 2, []string{"--timeout 0s leaves no time"}},
 		"a transfer by an empty name":      {[]string{"transfer", "--config", ""}, 2, []string{"--config is empty"}},
+		"an empty data directory":          {[]string{"serve", "dataDir="}, 2, []string{"argument: dataDir is empty; write for example dataDir=/var/lib/zookeeper"}},
 		"an empty configuration":           {[]string{"serve", "--config", ""}, 2, []string{"--config is empty"}},
 		"a transfer to id 0":               {[]string{"transfer", "--to", "0", "--data-dir", empty}, 2, []string{"--to 0"}},
 	} {

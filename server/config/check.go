@@ -28,6 +28,8 @@ func (l *loader) check() {
 func (l *loader) checkDirs() {
 	c := l.c
 	switch {
+	case c.DataDir == "" && l.given("dataDir"):
+		l.problem(l.at("dataDir"), "dataDir is empty", "write for example dataDir=/var/lib/zookeeper")
 	case c.DataDir == "" && c.File == "":
 		c.DataDir = l.absolute("data")
 		l.c.settings["dataDir"] = Setting{Value: c.DataDir}

@@ -63,6 +63,12 @@ func WebPortTaken(name, key string, port, pid int, process string) Notice {
 	return Notice{Level: Warn, Message: fmt.Sprintf("%s %d is taken%s, trying again", name, port, holder(pid, process)), Fix: "set another " + key}
 }
 
+// WebPortUnusable is WebPortTaken for one that cannot be opened for another reason, err.
+func WebPortUnusable(name, key string, port int, err error) Notice {
+	return Notice{Level: Warn, Message: fmt.Sprintf("%s %d cannot be opened: %s, trying again", name, port, err),
+		Fix: "correct the address beside " + key + ", or set a port that this user may open"}
+}
+
 // ElectionPortTaken is for the address of the own election port.
 func ElectionPortTaken(address string, pid int, process string) Problem {
 	return Problem{Problem: fmt.Sprintf("election port %s is taken%s", address, holder(pid, process)), Fix: "stop that process", Exit: ExitElectionPort}

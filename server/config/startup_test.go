@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -24,6 +25,7 @@ func TestStartErrors(t *testing.T) {
 		notices        []string // "<level> <line>"
 	}{
 		{"the data directory is not named", "clientPort=2181\n", "", []string{"zoo.cfg: dataDir is required; add for example dataDir=/var/lib/zookeeper"}, nil},
+		{"the data directory is empty", "dataDir=\nclientPort=2181\n", "", []string{"zoo.cfg:1: dataDir is empty; write for example dataDir=/var/lib/zookeeper"}, nil},
 		{"the data directory is relative", "dataDir=data\nclientPort=2181\n", "", nil, []string{"warn zoo.cfg:1: dataDir data is relative and becomes /work/data; write the absolute path, or ./ in front if it is meant"}},
 		{"an ensemble has no myid", three, "", []string{"/data/myid is missing; write this server's id, one of 1,2,3: echo N > /data/myid"}, nil},
 		{"myid is not a number", three, "abc\n", []string{`/data/myid contains "abc", expected one of 1,2,3; write this server's id`}, nil},
@@ -226,6 +228,8 @@ func TestWordsOfOtherPackages(t *testing.T) {
 			"dataDir /d: mkdir version-2: not a directory (running as uid 0); remove that file, or correct dataDir"},
 		{"a data directory that must exist", DataDirMissing("dataDir", "/d"), 3, "dataDir /d does not exist and autocreate is off; wrong path, or create it"},
 		{"a data directory that is in use", DataDirInUse("/d", 812), 3, "/d is in use by pid 812; stop it, or give this server its own dataDir"},
+		{"an HTTP port at a wrong address", WebPortUnusable("HTTP port", "httpPort", 80, errors.New("listen tcp 192.0.2.1:80: bind: cannot assign requested address")), 0,
+			"HTTP port 80 cannot be opened: listen tcp 192.0.2.1:80: bind: cannot assign requested address, trying again; correct the address beside httpPort, or set a port that this user may open"},
 		{"a busy HTTP port", WebPortTaken("HTTP port", "httpPort", 8080, 7, "nginx"), 0, "HTTP port 8080 is taken by pid 7 (nginx), trying again; set another httpPort"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
