@@ -7,6 +7,7 @@ import (
 
 	"paddock/internal/metrics"
 	"paddock/internal/zk"
+	"paddock/server/grpcapi"
 	"paddock/server/juteapi"
 	"paddock/server/replica"
 )
@@ -40,7 +41,10 @@ type serverMetrics struct {
 	leaderless                           *metrics.Timer // the same, of leaders
 	followerSync                         *metrics.Timer // from a leader to serving
 	observerSync                         *metrics.Timer
-	counting                             sync.Mutex // guards counted, and what is added to received and sent
+	propagation                          *metrics.Timer // from proposal to tree, as rounds of the owner sample it
+	quorumAck                            *metrics.Timer // the same, of leaders
+	commitPropagation                    *metrics.Timer // the same, of learners
+	counting                             sync.Mutex     // guards counted, and what is added to received and sent
 	counted                              replica.Counts
 }
 
@@ -61,6 +65,7 @@ func newMetrics() *serverMetrics {
 		followed: r.Counter("learner_proposal_received_count"), applied: r.Counter("learner_commit_received_count"),
 		elections: r.Timer("election_time"), unavailable: r.Timer("unavailable_time"), leaderless: r.Timer("leader_unavailable_time"),
 		followerSync: r.Timer("follower_sync_time"), observerSync: r.Timer("observer_sync_time"),
+		propagation: r.Timer("propagation_latency"), quorumAck: r.Timer("quorum_ack_latency"), commitPropagation: r.Timer("commit_propagation_latency"),
 	}
 }
 
@@ -70,6 +75,17 @@ func (m *serverMetrics) latency(op zk.OpCode, took time.Duration) {
 		m.update.Observe(took)
 	} else {
 		m.read.Observe(took)
+	}
+}
+
+// propagated is called by the owner when txns were applied. took is by the clocks of two servers, and may be negative.
+func (m *serverMetrics) propagated(mode grpcapi.Mode, took time.Duration) {
+	m.propagation.Observe(took)
+	switch mode {
+	case grpcapi.ModeLeader:
+		m.quorumAck.Observe(took)
+	case grpcapi.ModeFollower, grpcapi.ModeObserver:
+		m.commitPropagation.Observe(took)
 	}
 }
 

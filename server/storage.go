@@ -171,8 +171,9 @@ func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, erro
 	l.disk.open(rec.Tree.Zxid())
 	opt := driver.Options{
 		Logger: s.log, Replica: r, Log: l.disk, Observe: s.notes.observe, Latency: s.metrics.latency, Synced: s.notes.synced(s.cfg.Log.FsyncWarning),
-		TickEvery: min(max(s.cfg.TickTime/ticksPerTick, tickEveryMin), tickEveryMax),
-		FeedBytes: s.cfg.History.Bytes, FeedTime: s.cfg.History.Time,
+		Propagated: func(took time.Duration) { s.metrics.propagated(s.mode(), took) },
+		TickEvery:  min(max(s.cfg.TickTime/ticksPerTick, tickEveryMin), tickEveryMax),
+		FeedBytes:  s.cfg.History.Bytes, FeedTime: s.cfg.History.Time,
 		Snapshot: func(ctx context.Context, v *tree.View) error { return s.writeSnapshot(ctx, dir, v) },
 	}
 	opt.ReadLog = func(ctx context.Context, after, to zk.Zxid, f func(zk.Zxid, []byte) error) error {

@@ -35,7 +35,7 @@ func TestFourLetterWords(t *testing.T) {
 		"hash": {`(?s).*`},
 		"gtmk": {`^\d+$`},
 		"mntr": {`(?m)^zk_server_state\tstandalone$`, `(?m)^zk_znode_count\t7$`, `(?m)^zk_watch_count\t3$`, `(?m)^zk_ephemerals_count\t1$`, `(?m)^zk_num_alive_connections\t[2-9]$`,
-			`(?m)^zk_global_sessions\t1$`, `(?m)^zk_cnt_fsynctime\t[1-9]`, `(?m)^zk_bytes_received_count\t[1-9]\d\d`, `(?m)^zk_response_bytes\t[1-9]\d\d`,
+			`(?m)^zk_global_sessions\t1$`, `(?m)^zk_cnt_fsynctime\t[1-9]`, `(?m)^zk_cnt_propagation_latency\t[1-9]`, `(?m)^zk_bytes_received_count\t[1-9]\d\d`, `(?m)^zk_response_bytes\t[1-9]\d\d`,
 			`(?m)^zk_last_client_response_size\t20$`, `(?m)^zk_min_client_response_size\t20$`, `(?m)^zk_max_client_response_size\t[1-9]\d\d?$`, `(?m)^zk_cnt_updatelatency\t[1-9]`},
 	} {
 		got := r.word(word)

@@ -40,6 +40,9 @@ type Options struct {
 	Observe func(replica.Note)
 	// Latency is called by the owner for every reply, with the time since the request arrived. May be nil.
 	Latency func(op zk.OpCode, d time.Duration)
+	// Propagated is called by the owner in each round in which txns were applied while the replica served, with how long after its proposal
+	// the last of them was, by the clocks of the two servers. May be nil.
+	Propagated func(time.Duration)
 	// Synced is called by the syncer after every fsync of the log, with how long it took. May be nil.
 	Synced func(time.Duration)
 	// Disk, Peers and FindInLog are only needed in an ensemble. FindInLog answers consensus.FindInLog and may take its time;
@@ -72,15 +75,17 @@ type Driver struct {
 	turns   turns
 	dirty   []*conn
 	now     int64 // nanoseconds since start, read once per round
-	wallMS  int64
-	ev      replica.Event
-	core    consensus.Event
-	log     logState
-	feed    *feed
-	traces  traces
-	durable zk.Zxid // the log is, as far as what this process has appended
-	stats   Stats
-	failed  error
+	// proposedMS is when the last txn was proposed that this round has applied; 0 if it has applied none.
+	proposedMS int64
+	wallMS     int64
+	ev         replica.Event
+	core       consensus.Event
+	log        logState
+	feed       *feed
+	traces     traces
+	durable    zk.Zxid // the log is, as far as what this process has appended
+	stats      Stats
+	failed     error
 
 	wg     sync.WaitGroup // the syncer, and the snapshot writer if there is one
 	toSync chan logBatch
@@ -214,6 +219,10 @@ func (d *Driver) step(ev replica.Event) {
 
 // endRound hands over the log, and lets the links to other servers and the clients' connections send.
 func (d *Driver) endRound() {
+	if d.proposedMS != 0 && d.opt.Propagated != nil && d.opt.Replica.Serves() {
+		d.opt.Propagated(time.Duration(d.wallMS-d.proposedMS) * time.Millisecond)
+	}
+	d.proposedMS = 0
 	d.handOver()
 	if d.opt.Peers != nil {
 		d.opt.Peers.Flush()

@@ -93,6 +93,7 @@ func (d effects) Applied(a *replica.Applied) {
 		d.traces.applied(a.Zxid)
 	}
 	d.feed.add(a)
+	d.proposedMS = a.TimeMS
 }
 
 // Note implements replica.Effects.

@@ -44,6 +44,32 @@ func TestLatenciesAreCounted(t *testing.T) {
 	})
 }
 
+// A round with many txns is one sample: that of the last.
+func TestPropagationIsSampled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var took []time.Duration
+		r := newRig(t, &fakeLog{hold: make(chan error)}, func(o *Options, _ *replica.Config) {
+			o.Propagated = func(d time.Duration) { took = append(took, d) }
+		}).run()
+		p := r.open()
+		r.let(nil)
+		took = nil
+		p.send(create(1, "/a"))
+		time.Sleep(10 * time.Millisecond)
+		p.send(create(2, "/b"))
+		p.send(create(3, "/c"))
+		time.Sleep(20 * time.Millisecond)
+		r.let(nil)
+		r.let(nil)
+		p.send(exists(4, "/a"))
+		synctest.Wait()
+		if len(took) != 2 || took[0] != 30*time.Millisecond || took[1] != 20*time.Millisecond {
+			t.Errorf("%v", took)
+		}
+		r.stop()
+	})
+}
+
 func TestALatencyIsNeverNegative(t *testing.T) {
 	r := newRig(t, &fakeLog{}, func(o *Options, _ *replica.Config) {
 		o.Latency = func(_ zk.OpCode, took time.Duration) {

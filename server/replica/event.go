@@ -111,6 +111,7 @@ type Effects interface {
 type Applied struct {
 	After, Zxid zk.Zxid // the tree was at After before
 	Session     zk.SessionID
+	TimeMS      int64 // wall clock of the leader that proposed it, milliseconds since 1970
 	Changes     []tree.Change
 	// Partial: the tree may have held effects of the txn already, so that Changes may not be all. That is so for a while after a
 	// snapshot of a leader that went on while it wrote it.

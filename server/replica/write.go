@@ -40,7 +40,7 @@ func (r *Replica) apply(f *inflight, eff Effects) {
 		r.claim(f)
 	}
 	r.outcome.Reset()
-	r.applied = Applied{After: r.tree.Zxid(), Zxid: h.Zxid, Session: h.Session, Partial: h.Zxid <= r.fuzzy}
+	r.applied = Applied{After: r.tree.Zxid(), Zxid: h.Zxid, Session: h.Session, TimeMS: h.TimeMS, Partial: h.Zxid <= r.fuzzy}
 	r.tree.Apply(h, &f.rec.Txn, &r.outcome)
 	invariant.Check(r.tree.Zxid() == h.Zxid, "commit-in-order", int64(r.tree.Zxid()), int64(h.Zxid))
 	r.prep.Applied(h.Zxid)
