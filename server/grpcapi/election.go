@@ -40,7 +40,7 @@ func (s *electionServer) Proclaim(ctx context.Context, in *paddockv1.ProclaimReq
 		return nil, err
 	}
 	if len(own) == 0 {
-		return nil, refusal(zk.NoNode, in.GetPath(), zxid)
+		return nil, noClaim(in.GetPath(), "the session is no candidate", zxid)
 	}
 	zxid, err = s.door.queues.proclaim(ctx, &a, in.GetPath(), own[0].path, in.GetValue())
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *electionServer) GetLeader(ctx context.Context, in *paddockv1.GetLeaderR
 		return nil, err
 	}
 	if len(list) == 0 {
-		return nil, refusal(zk.NoNode, in.GetPath(), zxid)
+		return nil, noClaim(in.GetPath(), "nobody leads", zxid)
 	}
 	return &paddockv1.GetLeaderResponse{Leader: leaderOf(list), Zxid: uint64(zxid)}, nil
 }

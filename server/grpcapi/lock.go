@@ -79,9 +79,14 @@ func (d *door) giveUp(ctx context.Context, path string) (zk.Zxid, error) {
 		gone, zxid = gone || rep.Err == zk.NoNode, rep.Zxid
 	}
 	if gone {
-		return 0, refusal(zk.NoNode, path, zxid)
+		return 0, noClaim(path, "the session holds nothing here, and waits for nothing", zxid)
 	}
 	return zxid, nil
+}
+
+// noClaim is the refusal where a claim is needed: the znode of the queue may be there.
+func noClaim(path, what string, zxid zk.Zxid) error {
+	return fault(codes.NotFound, reasonOf(zk.NoNode), path+": "+what, about{path: path, zxid: zxid})
 }
 
 // claimFound is one claim of a queue.

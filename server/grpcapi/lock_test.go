@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -352,6 +353,14 @@ func TestLocksThatMakeNoSense(t *testing.T) {
 	}
 	_, err = elections.Proclaim(who, &paddockv1.ProclaimRequest{Path: "/leader", Value: make([]byte, 1<<20)})
 	expect(t, err, codes.ResourceExhausted, "TOO_LARGE")
+	if _, err := elections.Resign(who, &paddockv1.ResignRequest{Path: "/leader"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = elections.Resign(who, &paddockv1.ResignRequest{Path: "/leader"})
+	expect(t, err, codes.NotFound, "NONODE")
+	if told := status.Convert(err).Message(); strings.Contains(told, "no such znode") {
+		t.Errorf("there is such a znode: %s", told)
+	}
 	q := r.server.door.queues
 	q.mu.Lock()
 	q.waiting = claimsWaitingMax
