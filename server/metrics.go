@@ -41,10 +41,11 @@ type serverMetrics struct {
 	leaderless                           *metrics.Timer // the same, of leaders
 	followerSync                         *metrics.Timer // from a leader to serving
 	observerSync                         *metrics.Timer
-	propagation                          *metrics.Timer // from proposal to tree, as rounds of the owner sample it
-	quorumAck                            *metrics.Timer // the same, of leaders
-	commitPropagation                    *metrics.Timer // the same, of learners
-	counting                             sync.Mutex     // guards counted, and what is added to received and sent
+	propagation                          *metrics.Timer                               // from proposal to tree, as rounds of the owner sample it
+	fired                                [zk.NodeChildrenChanged + 1]*metrics.Summary // watches by what they tell
+	quorumAck                            *metrics.Timer                               // the same, of leaders
+	commitPropagation                    *metrics.Timer                               // the same, of learners
+	counting                             sync.Mutex                                   // guards counted, and what is added to received and sent
 	counted                              replica.Counts
 }
 
@@ -65,6 +66,10 @@ func newMetrics() *serverMetrics {
 		followed: r.Counter("learner_proposal_received_count"), applied: r.Counter("learner_commit_received_count"),
 		elections: r.Timer("election_time"), unavailable: r.Timer("unavailable_time"), leaderless: r.Timer("leader_unavailable_time"),
 		followerSync: r.Timer("follower_sync_time"), observerSync: r.Timer("observer_sync_time"),
+		fired: [...]*metrics.Summary{
+			zk.NodeCreated: r.Summary("node_created_watch_count"), zk.NodeDeleted: r.Summary("node_deleted_watch_count"),
+			zk.NodeDataChanged: r.Summary("node_changed_watch_count"), zk.NodeChildrenChanged: r.Summary("node_children_watch_count"),
+		},
 		propagation: r.Timer("propagation_latency"), quorumAck: r.Timer("quorum_ack_latency"), commitPropagation: r.Timer("commit_propagation_latency"),
 	}
 }
@@ -89,14 +94,22 @@ func (m *serverMetrics) propagated(mode grpcapi.Mode, took time.Duration) {
 	}
 }
 
-// catchUp counts what a member has done since it was last called.
-func (m *serverMetrics) catchUp(c replica.Counts) {
+// catchUp counts what has been done since it was last called. Proposals are those of members of an ensemble, as in ZooKeeper.
+func (m *serverMetrics) catchUp(c replica.Counts, member bool) {
 	m.counting.Lock()
 	defer m.counting.Unlock()
-	m.proposed.Add(c.Proposed - m.counted.Proposed)
-	m.decided.Add(c.Decided - m.counted.Decided)
-	m.followed.Add(c.Followed - m.counted.Followed)
-	m.applied.Add(c.Applied - m.counted.Applied)
+	for t, s := range m.fired {
+		if s != nil {
+			now, before := c.Fired[t], m.counted.Fired[t]
+			s.ObserveMany(now.Changes-before.Changes, now.Watches-before.Watches)
+		}
+	}
+	if member {
+		m.proposed.Add(c.Proposed - m.counted.Proposed)
+		m.decided.Add(c.Decided - m.counted.Decided)
+		m.followed.Add(c.Followed - m.counted.Followed)
+		m.applied.Add(c.Applied - m.counted.Applied)
+	}
 	m.counted = c
 }
 

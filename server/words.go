@@ -97,10 +97,10 @@ func (s *server) handshakes() int64 {
 
 // addMember tells what only members of an ensemble have to tell.
 func (w words) addMember(out *admin.Server, r *replica.Replica) {
+	w.metrics.catchUp(r.Counts(), w.l.peers != nil)
 	if w.l.peers == nil {
 		return
 	}
-	w.metrics.catchUp(r.Counts())
 	core := r.Consensus()
 	out.Member = &admin.Member{
 		PeerState: peerWords[core.Role()] + " - " + core.Stage().String(), Voters: int64(len(core.Ensemble().Voters())),
@@ -345,6 +345,6 @@ func (w words) ResetServer() {
 	w.l.inspect(func(r *replica.Replica, ds *driver.Stats) {
 		ds.Reset()
 		r.ResetProposals()
-		w.metrics.catchUp(r.Counts())
+		w.metrics.catchUp(r.Counts(), w.l.peers != nil)
 	})
 }

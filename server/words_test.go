@@ -57,6 +57,31 @@ func TestFourLetterWords(t *testing.T) {
 	}
 }
 
+// Watches that have told of a change are counted by what they told, also before the figures were set to zero in between.
+func TestFiredWatchesAreCounted(t *testing.T) {
+	r := start(t, t.TempDir(), "4lw.commands.whitelist=*")
+	c := r.dial(client.Options{})
+	round := func(want map[string]string) {
+		do(t, c, zk.Request{Op: zk.OpCreate, Path: "/w", ACL: zk.OpenACL})
+		do(t, c, zk.Request{Op: zk.OpGetData, Path: "/w", Watch: true})
+		do(t, c, zk.Request{Op: zk.OpSetData, Path: "/w", Version: -1})
+		do(t, c, zk.Request{Op: zk.OpGetChildren, Path: "/", Watch: true})
+		do(t, c, zk.Request{Op: zk.OpGetData, Path: "/w", Watch: true})
+		do(t, c, zk.Request{Op: zk.OpDelete, Path: "/w", Version: -1})
+		got := r.word("mntr")
+		for name, n := range want {
+			if !strings.Contains(got, "zk_"+name+"_watch_count\t"+n+"\n") {
+				t.Errorf("%s is not %s:\n%s", name, n, got)
+			}
+		}
+	}
+	once := map[string]string{"cnt_node_changed": "1", "sum_node_changed": "1", "cnt_node_deleted": "1", "sum_node_children": "1", "cnt_node_created": "0"}
+	round(once)
+	r.word("srst")
+	round(once)
+	round(map[string]string{"cnt_node_changed": "2", "sum_node_changed": "2", "cnt_node_deleted": "2"})
+}
+
 func TestOnlyEnabledWordsAreAnswered(t *testing.T) {
 	r := start(t, t.TempDir())
 	if got := r.word("srvr"); !strings.Contains(got, "Mode: standalone") {

@@ -42,6 +42,14 @@ func newSummary() *Summary {
 // Observe adds a figure, which counts as 0 if it is negative.
 func (s *Summary) Observe(n int64) { s.observe(n) }
 
+// ObserveMany adds n figures that are sum together, as if each was their mean.
+func (s *Summary) ObserveMany(n, sum int64) {
+	for ; n > 0; n-- {
+		s.observe(sum / n)
+		sum -= sum / n
+	}
+}
+
 // Timer describes durations, to the nanosecond, and tells them in milliseconds. See Registry.Timer.
 type Timer struct{ spread }
 

@@ -90,6 +90,15 @@ func TestQuantilesAreNearThoseOfASortedList(t *testing.T) {
 	}
 }
 
+func TestManyFiguresAreTheirMean(t *testing.T) {
+	s := New().Summary("sizes")
+	s.ObserveMany(0, 0)
+	s.ObserveMany(3, 10)
+	if got := s.Figures(); got.Count != 3 || got.Sum != 10 || got.Min != 3 || got.Max != 4 || got.P50 != 3 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestATimerTellsMilliseconds(t *testing.T) {
 	tm := New().Timer("readlatency")
 	tm.Observe(300 * time.Microsecond)

@@ -7,9 +7,6 @@ func isTrue(v string) bool { return strings.EqualFold(v, "true") }
 // asksPort: 0 and -1 are ways of writing "no port".
 func asksPort(v string) bool { return v != "" && v != "0" && v != "-1" }
 
-// never is for keys that ask for nothing by themselves.
-func never(string) bool { return false }
-
 const (
 	reasonSASL = "SASL comes later"
 	reasonTLS  = "TLS between servers comes later"

@@ -41,6 +41,25 @@ type Counts struct {
 	Decided  int64 // txns, as the leader
 	Followed int64 // proposals that came from a leader
 	Applied  int64 // txns that came from a leader and were committed
+	// Fired is by zk.EventType, from NodeCreated to NodeChildrenChanged.
+	Fired [zk.NodeChildrenChanged + 1]Fired
+}
+
+// Fired is how many changes watches have told of, and how many watches that were.
+type Fired struct{ Changes, Watches int64 }
+
+// fired counts the watches of one change.
+func (c *Counts) fired(list []watch.Firing) {
+	var watches [len(c.Fired)]int64
+	for i := range list {
+		watches[list[i].Type]++
+	}
+	for t, n := range watches {
+		if n > 0 {
+			c.Fired[t].Changes++
+			c.Fired[t].Watches += n
+		}
+	}
 }
 
 // ProposalSizes are of the proposals of this server since it leads, in bytes of the payload; -1 before the first.

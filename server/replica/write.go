@@ -68,6 +68,10 @@ func (r *Replica) apply(f *inflight, eff Effects) {
 // INVARIANT(watch-before-reply): an event is told before any reply that shows the change.
 func (r *Replica) fire(ch *tree.Change, eff Effects) {
 	r.fired = r.watches.Fire(r.fired[:0], changeEvents[ch.Kind], ch.Path)
+	if len(r.fired) == 0 {
+		return
+	}
+	r.counts.fired(r.fired)
 	for i := range r.fired {
 		f := &r.fired[i]
 		c := r.clients[f.Client]
