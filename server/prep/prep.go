@@ -77,7 +77,10 @@ func (p *Prep) Judge(req *zk.Request, by Asker, rec *txn.Record) {
 	}
 	if code == zk.OK && p.tooLarge(&rec.Txn) {
 		p.over.undo(start)
-		code = zk.InvalidACL // nothing but the expansion of auth makes a txn that much larger than its request
+		code = zk.InvalidACL // auth stands for so many identities
+		if given(req) > p.cfg.TxnBytesMax {
+			code = zk.BadArguments // it came through a server with a larger jute.maxbuffer
+		}
 	}
 	p.finish(code, rec)
 }
@@ -87,6 +90,20 @@ func (p *Prep) Judge(req *zk.Request, by Asker, rec *txn.Record) {
 // ZooKeeper compatibility: Java logs such a txn and cannot start any more.
 func (p *Prep) tooLarge(t *txn.Txn) bool {
 	return p.cfg.TxnBytesMax > 0 && t.SizeMax() > p.cfg.TxnBytesMax
+}
+
+// given is the number of bytes that a request wants to be stored, at least.
+func given(req *zk.Request) int64 {
+	n := int64(len(req.Path) + len(req.Data))
+	for _, a := range req.ACL {
+		n += int64(len(a.ID.Scheme) + len(a.ID.ID))
+	}
+	for _, list := range [][]zk.Request{req.Ops, req.Else} {
+		for i := range list {
+			n += given(&list[i])
+		}
+	}
+	return n
 }
 
 // finish adds the digest to a txn, or makes it the error txn it has become.

@@ -47,6 +47,16 @@ func TestTxnsStayReadable(t *testing.T) {
 		t.Fatalf("create with a list that grows to 6 KB: %v", rec.Txn.Err)
 	}
 	apply(&rec)
+	large := zk.Request{Op: zk.OpCreate, Path: "/large", Data: make([]byte, limit+1), ACL: zk.OpenACL, TTLMS: -1}
+	for name, req := range map[string]zk.Request{
+		"a create": large, "a multi": {Op: zk.OpMulti, Ops: []zk.Request{large}}, "a setData": {Op: zk.OpSetData, Path: "/", Data: large.Data, Version: -1},
+	} {
+		p.Judge(&req, asker(), &rec)
+		if rec.Txn.Err != zk.BadArguments {
+			t.Fatalf("%s that is larger than a txn may be: %v", name, rec.Txn.Err)
+		}
+		apply(&rec)
+	}
 	by = asker()
 	p.Judge(&zk.Request{Op: zk.OpMulti, Ops: []zk.Request{{Op: zk.OpCreate, Path: "/a", ACL: everyone, TTLMS: -1}}}, Asker{
 		State: zk.OK, Zxid: by.Zxid, IDs: append([]zk.ID{}, zk.ID{Scheme: "digest", ID: "one:x"})}, &rec)
