@@ -115,7 +115,7 @@ var storageKeys = []Key{
 }
 
 var znodeKeys = []Key{
-	{Name: "enforceQuota", Property: true, Kind: KindBool, Default: "false", Effect: "hard quotas refuse writes with QUOTAEXCEEDED",
+	{Name: "enforceQuota", Property: true, Kind: KindBool, Default: "false", Effect: "hard quotas refuse writes with QUOTAEXCEEDED; what one transaction adds is judged by what was there before it, as in ZooKeeper",
 		bind: func(c *Config) any { return &c.Znodes.EnforceQuota }},
 	{Name: "extendedTypesEnabled", Property: true, Kind: KindBool, Default: "false", Effect: "TTL znodes; needs a server id of at most 254",
 		bind: func(c *Config) any { return &c.Znodes.ExtendedTypes }},
