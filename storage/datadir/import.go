@@ -108,6 +108,9 @@ func Import(ctx context.Context, opts ImportOptions) (*Imported, error) {
 		return nil, err
 	}
 	defer to.Close() //nolint:errcheck // only its lock
+	if err := removeTree(opts.FS, to.staging()); err != nil { // of an Import that was interrupted; of none that goes on, as we have the lock
+		return nil, err
+	}
 	if err := vfs.MkdirAll(opts.FS, to.staging()); err != nil {
 		return nil, &AccessError{Key: "dataDir", Dir: opts.To, Err: err}
 	}
@@ -157,11 +160,7 @@ func vacant(fsys vfs.FS, dir string) error {
 	}
 	for _, name := range names {
 		switch name {
-		case "myid", initializeName, LockName:
-		case stagingName:
-			if err := removeTree(fsys, filepath.Join(dir, name)); err != nil {
-				return err
-			}
+		case "myid", initializeName, LockName, stagingName:
 		case versionDir:
 			inside, err := fsys.List(filepath.Join(dir, name))
 			if err != nil {

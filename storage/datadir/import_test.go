@@ -239,6 +239,26 @@ func TestImportIsSafeToRepeat(t *testing.T) {
 	}
 }
 
+// An import that goes on has the lock of the directory, and what it has copied is left alone.
+func TestImportsDoNotMeet(t *testing.T) {
+	m := copyOf(t, "modern")
+	must(t, vfs.MkdirAll(m, "new"))
+	first, err := Open(Options{FS: m, Dir: "new", PID: 8})
+	must(t, err)
+	defer first.Close() //nolint:errcheck // only its lock
+	must(t, vfs.MkdirAll(m, first.staging()+"/version-2"))
+	put(t, m, first.staging()+"/version-2/log.1", "a copy")
+	before := below(m, "new")
+	if _, err := imports(t, m, nil); err == nil {
+		t.Error("two at a time")
+	} else if _, ok := errors.AsType[*InUseError](err); !ok {
+		t.Error(err)
+	}
+	if after := below(m, "new"); after != before {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+}
+
 // TestImportReadsOnlyWhatItNeeds has more snapshots and logs than matter.
 func TestImportReadsOnlyWhatItNeeds(t *testing.T) {
 	m := vfs.NewMem()
