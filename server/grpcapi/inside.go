@@ -37,12 +37,17 @@ type method struct {
 // RegisterService implements grpc.ServiceRegistrar; Inside calls what is registered.
 func (s *Server) RegisterService(d *grpc.ServiceDesc, service any) {
 	own := *d
-	own.Methods = slices.Clone(d.Methods)
+	own.Methods, own.Streams = slices.Clone(d.Methods), slices.Clone(d.Streams)
 	for i := range own.Methods {
 		m := &own.Methods[i]
-		handle := s.quiet(m.Handler)
-		s.methods["/"+d.ServiceName+"/"+m.MethodName] = method{service, handle}
+		name := "/" + d.ServiceName + "/" + m.MethodName
+		handle := s.contained(name, s.quiet(m.Handler))
+		s.methods[name] = method{service, handle}
 		m.Handler = s.replies.bounded(handle)
+	}
+	for i := range own.Streams {
+		m := &own.Streams[i]
+		m.Handler = s.containedStream("/"+d.ServiceName+"/"+m.StreamName, m.Handler)
 	}
 	s.Server.RegisterService(&own, service)
 }

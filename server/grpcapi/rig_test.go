@@ -81,7 +81,7 @@ func newRig(t testing.TB, change ...func(*Options, *replica.Config)) *rig {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.driver.Run(ctx) }() // ends with stop
-	for serves := false; !serves; { // as a server hands out its handler once it does
+	for serves := false; !serves; {            // as a server hands out its handler once it does
 		if !r.driver.Inspect(t.Context(), func(rep *replica.Replica, _ *driver.Stats) { serves = rep.Answers() }) {
 			t.Fatal("the driver has ended")
 		}

@@ -83,13 +83,14 @@ type Server struct {
 	messageMax  int               // bytes of one request
 	interceptor grpc.UnaryServerInterceptor
 	idle        func() bool // the interceptor would do nothing at the moment
+	log         zerolog.Logger
 }
 
 // New makes a gRPC server with all services registered.
 func New(o Options) *Server {
 	s := &Server{
 		door: newDoor(&o), gate: newGate(&o), replies: &replies{max: replyBytesMax, connMax: replyBytesConnMax, log: o.Logger, refused: o.Refused},
-		methods: map[string]method{}, messageMax: max(messageBytesMax, o.RequestBytesMax+messageExtraBytes),
+		log: o.Logger, methods: map[string]method{}, messageMax: max(messageBytesMax, o.RequestBytesMax+messageExtraBytes),
 	}
 	if o.Logger.GetLevel() <= zerolog.DebugLevel {
 		s.interceptor = logCalls(o.Logger)
