@@ -107,7 +107,7 @@ func Import(ctx context.Context, opts ImportOptions) (*Imported, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer to.Close() //nolint:errcheck // only its lock
+	defer to.Close()                                          //nolint:errcheck // only its lock
 	if err := removeTree(opts.FS, to.staging()); err != nil { // of an Import that was interrupted; of none that goes on, as we have the lock
 		return nil, err
 	}
