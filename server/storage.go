@@ -32,7 +32,7 @@ func (s *server) openDir() (*datadir.Dir, error) {
 	dir, err := datadir.Open(datadir.Options{
 		FS: vfs.OS{}, Logger: s.log, Dir: c.DataDir, LogDir: c.DataLogDir, NoAutocreate: !c.DataDirAutocreate,
 		NoNewDatabase: !c.DBAutocreate, TrustEmpty: c.Snapshot.TrustEmpty, NoSync: !c.Log.ForceSync,
-		PrepareBytes: prepareBytes(c.Log.PreallocBytes), KeepLogBytes: c.History.LogBytes, PID: s.opt.PID,
+		PrepareBytes: prepareBytes(c.Log.PreallocBytes), PID: s.opt.PID,
 	})
 	if err != nil {
 		return nil, s.dirProblem(err)
@@ -285,12 +285,12 @@ func (s *server) writeSnapshot(ctx context.Context, dir *datadir.Dir, v *tree.Vi
 	}
 	path, err := dir.WriteSnapshot(ctx, v, opts)
 	s.written.done(v.Zxid(), err)
+	s.wakeUpkeep() // what failed for want of room may find some
 	if err != nil {
 		return err
 	}
 	s.metrics.snapshot.Observe(time.Since(began))
 	s.log.Info().Str("file", path).Dur("took_ms", time.Since(began)).Msg("snapshot written")
-	s.wakeUpkeep()
 	return nil
 }
 

@@ -58,7 +58,11 @@ func (s *server) keepUp(ctx context.Context, l *live) {
 		}
 		if due {
 			purged, snapshot = now, newest
-			if s.purge(l) {
+			history := s.cfg.History.LogBytes
+			if low != "" {
+				history = 0 // it is worth less than to go on
+			}
+			if s.purge(l, history) {
 				done = now
 				s.measure(l, done)
 			}
@@ -96,8 +100,8 @@ func (s *server) measure(l *live, lastPurge time.Time) {
 }
 
 // purge removes what the newest snapshots make superfluous, and tells whether it got through.
-func (s *server) purge(l *live) bool {
-	removed, err := l.dir.Purge(s.cfg.Purge.RetainCount)
+func (s *server) purge(l *live, history int64) bool {
+	removed, err := l.dir.Purge(s.cfg.Purge.RetainCount, history)
 	if err != nil {
 		s.log.Warn().Err(err).Msg("cannot purge old snapshots and logs")
 	}

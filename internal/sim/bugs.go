@@ -228,7 +228,7 @@ func (w *world) bugPayload(payload []byte) []byte {
 
 // purgeLog is the purge, with or without its mistake.
 func (s *server) purgeDir() error {
-	_, err := s.dir.Purge(retained)
+	_, err := s.dir.Purge(retained, 0)
 	if err == nil && s.w.opt.Bug == BugPurgeNeededLog {
 		_, err = wal.Purge(s.disk, s.dir.LogPath(), s.committed)
 	}

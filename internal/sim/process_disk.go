@@ -345,7 +345,7 @@ func (p *process) Snapshot(v *tree.View) {
 func (p *process) purge() {
 	q := &p.queue
 	q.upkeeps = append(q.upkeeps, newTask(taskPurge, func() error {
-		_, err := p.dir.Purge(retained)
+		_, err := p.dir.Purge(retained, 0)
 		return err
 	}))
 	p.nextUpkeep()

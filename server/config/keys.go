@@ -75,7 +75,7 @@ var storageKeys = []Key{
 		bind: func(c *Config) any { return &c.History.Bytes }},
 	{Name: "historyTime", Own: true, Kind: KindHours, Default: "1", Effect: "age to which changes are kept in memory",
 		bind: func(c *Config) any { return &c.History.Time }},
-	{Name: "historyLogBytes", Own: true, Kind: KindBytes, Wide: true, Default: "67108864", Effect: "log files, newest first, that purging keeps beyond those that a snapshot needs, so that watches can resume from further back",
+	{Name: "historyLogBytes", Own: true, Kind: KindBytes, Wide: true, Default: "67108864", Effect: "log files, newest first, that purging keeps beyond those that a snapshot needs, so that watches can resume from further back; none where the disk is nearly full",
 		bind: func(c *Config) any { return &c.History.LogBytes }},
 	{Name: "snapCount", Property: true, Kind: KindInt, Default: "100000", Effect: "txns before a snapshot, at least 2; each server draws a point in the upper half",
 		bind: func(c *Config) any { return &c.Log.SnapCount }},

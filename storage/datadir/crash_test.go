@@ -142,7 +142,7 @@ func (l *life) live(d *Dir, t *tree.Tree) {
 			l.must(err)
 			t.Release(v)
 		case 1:
-			_, err := d.Purge(3)
+			_, err := d.Purge(3, 0)
 			l.must(err)
 		case 2:
 			l.setting++
@@ -335,7 +335,7 @@ func session(fsys vfs.FS, logDir string) (durable zk.Zxid, err error) {
 	_, err = d.WriteSnapshot(l.context(), v, snapshot.WriteOptions{})
 	rec.Tree.Release(v)
 	if err == nil {
-		_, err = d.Purge(3)
+		_, err = d.Purge(3, 0)
 	}
 	if err == nil {
 		_, err = d.Usage()

@@ -43,7 +43,6 @@ type Options struct {
 	// NoSync skips the log's fsyncs (forceSync=no).
 	NoSync bool
 	// PrepareBytes is for wal.Options.
-	KeepLogBytes int64 // of log files that Purge keeps, newest first, beyond those that a kept snapshot needs
 	PrepareBytes int64
 	// PID is written into the lock file.
 	PID int

@@ -199,8 +199,14 @@ func TestPurgeKeepsThreeSnapshotsAndTheirLogs(t *testing.T) {
 	d := open(t, m)
 	before, err := d.Usage()
 	must(t, err)
-	removed, err := d.Purge(1)
+	removed, err := d.Purge(1, 1<<20)
 	must(t, err)
+	if len(removed) != 3 || slices.ContainsFunc(removed, func(name string) bool { return !strings.Contains(name, "snapshot.") }) {
+		t.Errorf("history within a mebibyte stays, but removed %v", removed)
+	}
+	logs, err := d.Purge(1, 0)
+	must(t, err)
+	removed = append(removed, logs...)
 	names, _ := m.List("data/version-2")
 	want := []string{"log.5e", "log.7d", "log.ae", "log.b9", "snapshot.7b", "snapshot.ac", "snapshot.b8"}
 	if !slices.Equal(names, want) || len(removed) != 5 {

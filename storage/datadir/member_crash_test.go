@@ -233,7 +233,7 @@ func (l *membership) some(epoch int64, n int) {
 		case 0:
 			l.snapshot()
 		case 1:
-			_, err := l.d.Purge(3)
+			_, err := l.d.Purge(3, 0)
 			l.must(err)
 		default:
 			l.write(epoch)
@@ -299,7 +299,7 @@ func (l *membership) lead(epoch int64) {
 	}
 	l.some(epoch, 8)
 	if unlucky := l.seed%3 == 2 && l.current > 0; unlucky || l.rng.IntN(3) == 0 {
-		_, err := l.d.Purge(3)
+		_, err := l.d.Purge(3, 0)
 		l.must(err)
 		return // the leader is gone before its history is complete
 	}

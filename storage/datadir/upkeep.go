@@ -28,8 +28,9 @@ func (d *Dir) WriteSnapshot(ctx context.Context, v *tree.View, opts snapshot.Wri
 }
 
 // Purge deletes all but the newest snapshots and the log that only older ones need, and returns the paths of what it
-// deleted. Fewer than 3 snapshots are never kept; unfinished ones do not count.
-func (d *Dir) Purge(retain int) ([]string, error) {
+// deleted. Fewer than 3 snapshots are never kept; unfinished ones do not count. history is for how many bytes of log files, newest first, it
+// keeps beyond those that a snapshot needs.
+func (d *Dir) Purge(retain int, history int64) ([]string, error) {
 	d.replacing.Lock()
 	defer d.replacing.Unlock()
 	list, err := d.snapshots()
@@ -78,23 +79,22 @@ func (d *Dir) Purge(retain int) ([]string, error) {
 	if d.opts.bug == bugPurgeLogsByNewest {
 		oldest = newest
 	}
-	if oldest, err = d.spared(oldest); err != nil {
+	if oldest, err = d.spared(oldest, history); err != nil {
 		return removed, err
 	}
 	logs, err := wal.Purge(d.opts.FS, d.logs, oldest)
 	return append(removed, logs...), err
 }
 
-// spared lowers oldest so that so much of the log stays as Options.KeepLogBytes asks for beyond what oldest needs.
-func (d *Dir) spared(oldest zk.Zxid) (zk.Zxid, error) {
-	if d.opts.KeepLogBytes <= 0 {
+// spared lowers oldest so that so many bytes of log files stay beyond what oldest needs.
+func (d *Dir) spared(oldest zk.Zxid, left int64) (zk.Zxid, error) {
+	if left <= 0 {
 		return oldest, nil
 	}
 	files, err := wal.List(d.opts.FS, d.logs)
 	if err != nil {
 		return oldest, fmt.Errorf("purge: %w", err)
 	}
-	left := d.opts.KeepLogBytes
 	for i := len(files) - 1; i >= 0; i-- {
 		f := files[i]
 		if i+1 < len(files) && files[i+1].Zxid <= oldest+1 { // the file is not needed
