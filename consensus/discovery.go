@@ -25,7 +25,7 @@ func (c *Core) greet(link LinkID, m *Message, out *Actions) {
 	}
 	accepted := m.Zxid.Epoch()
 	switch {
-	case m.ConfigVersion > c.ensemble.Version && c.cfg.Reconfig:
+	case m.ConfigVersion > c.ensemble.Version:
 		out.Do = append(out.Do, Action{Kind: Drop, Link: link, Reason: "the learner's configuration is ahead"})
 		return
 	case accepted < 0 || accepted > epochMax:

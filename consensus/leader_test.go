@@ -42,6 +42,21 @@ func told(out *Actions) string {
 	return strings.Join(all, ", ")
 }
 
+// A learner with a later configuration may have other voters: what a leader of the former decides without them would not be theirs. It does
+// not matter that the leader takes part in no reconfiguration itself.
+func TestALearnerWithALaterConfigurationIsTurnedAway(t *testing.T) {
+	for _, kind := range []MessageKind{MsgFollowerInfo, MsgObserverInfo} {
+		for version, ahead := range map[zk.Zxid]bool{0: false, 7: true} {
+			c, out := servingLeader(t)
+			c.Step(Event{Kind: LinkUp, Link: 9}, out)
+			c.Step(Event{Kind: Received, Link: 9, Message: &Message{Kind: kind, Server: 3, Zxid: 5 << 32, ConfigVersion: version}}, out)
+			if got := told(out); strings.Contains(got, "drop 9: the learner's configuration is ahead") != ahead {
+				t.Errorf("%v with version %v: %s", kind, version, got)
+			}
+		}
+	}
+}
+
 func TestAcknowledgements(t *testing.T) {
 	const z = zk.Zxid(5<<32 + 1)
 	for _, row := range []struct {

@@ -42,7 +42,7 @@ func (c *Core) greetObserver(link LinkID, m *Message, out *Actions) {
 	switch accepted := m.Zxid.Epoch(); {
 	case m.Kind != MsgObserverInfo:
 		reason = "this server does not lead"
-	case m.ConfigVersion > c.ensemble.Version && c.cfg.Reconfig:
+	case m.ConfigVersion > c.ensemble.Version:
 		reason = "the learner's configuration is ahead"
 	case accepted < 0 || accepted > f.epoch:
 		reason = "the learner has promised a later epoch"
