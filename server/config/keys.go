@@ -79,7 +79,7 @@ var storageKeys = []Key{
 		bind: func(c *Config) any { return &c.History.LogBytes }},
 	{Name: "snapCount", Property: true, Kind: KindInt, Default: "100000", Effect: "txns before a snapshot, at least 2; each server draws a point in the upper half",
 		bind: func(c *Config) any { return &c.Log.SnapCount }},
-	{Name: "snapLogPercent", Own: true, Kind: KindInt, Default: "75", Note: "`75`, or `0` if snapCount is set",
+	{Name: "snapLogPercent", Own: true, Kind: KindInt, Default: "50", Note: "`50`, or `0` if snapCount is set",
 		Effect: "a snapshot that snapCount asks for waits until the log since the last has so many percent of its bytes, with the same draw; 0 = it does not wait",
 		bind:   func(c *Config) any { return &c.Log.SnapLogPercent }},
 	{Name: "snapSizeLimitInKb", Property: true, Kind: KindKiB, Wide: true, Default: "4194304", Effect: "log size before a snapshot, with the same draw; 0 or less = off",
