@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -157,7 +156,7 @@ func (s *server) openHTTP(ctx context.Context, d *doors) error {
 		return fmt.Errorf("HTTP port: %w", err)
 	}
 	s.openWeb(ctx, d, webPort{
-		about: aboutHTTPPort, name: "HTTP port", key: "httpPort", door: s.cfg.HTTP.Door, tls: s.cfg.TLS.HTTP,
+		about: aboutHTTPPort, gate: "http", name: "HTTP port", key: "httpPort", door: s.cfg.HTTP.Door, tls: s.cfg.TLS.HTTP,
 		server: &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: s.cfg.HTTP.IdleTimeout},
 	})
 	return nil
@@ -171,13 +170,14 @@ func (s *server) openMetrics(ctx context.Context, d *doors) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", admin.Scrape(s.liveWords, s.cfg.Metrics.Runtime))
 	s.openWeb(ctx, d, webPort{
-		about: aboutMetricsPort, name: "metrics port", key: "metricsProvider.httpPort", door: s.cfg.Metrics.Door,
+		about: aboutMetricsPort, gate: "metrics", name: "metrics port", key: "metricsProvider.httpPort", door: s.cfg.Metrics.Door,
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout, WriteTimeout: metricsTimeout, IdleTimeout: s.cfg.HTTP.IdleTimeout},
 	})
 }
 
 // webPort is a port that speaks HTTP.
 type webPort struct {
+	gate      string // for who is turned away
 	name, key string // in the log; in the configuration
 	about     about  // in warnings
 	door      config.Door
@@ -189,7 +189,7 @@ type webPort struct {
 func (s *server) openWeb(ctx context.Context, d *doors, p webPort) {
 	d.web = append(d.web, p.server)
 	gate := admission.New(admission.Options{
-		Door: strings.ToLower(strings.TrimSuffix(p.name, " port")), Logger: s.log, Rejected: s.metrics.hooks().Rejected, Farewell: gateway.TurnedAway, Hear: true,
+		Door: p.gate, Logger: s.log, Rejected: s.metrics.hooks().Rejected, Farewell: gateway.TurnedAway, Hear: true,
 		PerAddress: s.cfg.HTTP.MaxPerAddress, PerAddressKey: "httpMaxClientCnxns", InAll: s.cfg.HTTP.MaxTotal, InAllKey: "httpMaxCnxns",
 	})
 	d.serving.Go(func() {

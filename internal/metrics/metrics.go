@@ -40,13 +40,14 @@ func newSummary() *Summary {
 }
 
 // Observe adds a figure, which counts as 0 if it is negative.
-func (s *Summary) Observe(n int64) { s.observe(n) }
+func (s *Summary) Observe(n int64) { s.observe(n, 1) }
 
-// ObserveMany adds n figures that are sum together, as if each was their mean.
+// ObserveMany adds n figures that are sum together, as if each was their mean. Neither is negative.
 func (s *Summary) ObserveMany(n, sum int64) {
-	for ; n > 0; n-- {
-		s.observe(sum / n)
-		sum -= sum / n
+	if n > 0 {
+		mean, above := sum/n, sum%n // so many are their mean and one
+		s.observe(mean, n-above)
+		s.observe(mean+1, above)
 	}
 }
 
@@ -60,7 +61,7 @@ func newTimer() *Timer {
 }
 
 // Observe adds a duration, which counts as 0 if it is negative.
-func (t *Timer) Observe(d time.Duration) { t.observe(int64(d)) }
+func (t *Timer) Observe(d time.Duration) { t.observe(int64(d), 1) }
 
 // Figures is what a Summary or a Timer says, in the unit of the metric, which is milliseconds for a Timer, rounded
 // down. All are 0 if nothing was observed.
@@ -81,10 +82,14 @@ type spread struct {
 	max     atomic.Int64
 }
 
-func (s *spread) observe(n int64) {
+// observe adds a figure so many times.
+func (s *spread) observe(n, times int64) {
+	if times == 0 {
+		return
+	}
 	n = max(n, 0)
-	s.count.Add(1)
-	s.sum.Add(n)
+	s.count.Add(times)
+	s.sum.Add(n * times)
 	raise(&s.max, n)
 	raise(&s.under, math.MaxInt64-n)
 	b := s.buckets.Load()
@@ -92,7 +97,7 @@ func (s *spread) observe(n int64) {
 		s.buckets.CompareAndSwap(nil, new(buckets))
 		b = s.buckets.Load()
 	}
-	b[bucketOf(n)].Add(1)
+	b[bucketOf(n)].Add(times)
 }
 
 // raise makes v at least n.

@@ -97,6 +97,10 @@ func TestManyFiguresAreTheirMean(t *testing.T) {
 	if got := s.Figures(); got.Count != 3 || got.Sum != 10 || got.Min != 3 || got.Max != 4 || got.P50 != 3 {
 		t.Errorf("%+v", got)
 	}
+	s.ObserveMany(1<<50, 3<<50) // however many: nobody waits for them one by one
+	if got := s.Figures(); got.Count != 3+(1<<50) || got.Sum != 10+(3<<50) || got.P99 != 3 {
+		t.Errorf("%+v", got)
+	}
 }
 
 func TestATimerTellsMilliseconds(t *testing.T) {

@@ -107,8 +107,9 @@ func Import(ctx context.Context, opts ImportOptions) (*Imported, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer to.Close()                                          //nolint:errcheck // only its lock
-	if err := removeTree(opts.FS, to.staging()); err != nil { // of an Import that was interrupted; of none that goes on, as we have the lock
+	defer to.Close() //nolint:errcheck // only its lock
+	// Of an Import that was interrupted, and of none that goes on, as the lock is ours.
+	if err := removeTree(opts.FS, to.staging()); err != nil {
 		return nil, err
 	}
 	if err := vfs.MkdirAll(opts.FS, to.staging()); err != nil {
