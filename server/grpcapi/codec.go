@@ -96,6 +96,10 @@ func small(m proto.Message) []byte {
 
 // Unmarshal implements encoding.CodecV2.
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if m, ok := v.(*pipelined); ok {
+		m.raw = data.Materialize()
+		return nil
+	}
 	if len(data) == 1 {
 		switch m := v.(type) {
 		case *paddockv1.GetRequest:

@@ -16,6 +16,7 @@ import (
 type door struct {
 	opt      *Options
 	stopping atomic.Bool
+	stopped  chan struct{}  // closed by stop
 	wg       sync.WaitGroup // who runs barriers
 	barriers barriers
 	queues   *queues // of locks and elections
@@ -30,7 +31,7 @@ type door struct {
 }
 
 func newDoor(o *Options) *door {
-	d := &door{opt: o, sessions: map[zk.SessionID]*session{}, hub: newHub(o)}
+	d := &door{opt: o, stopped: make(chan struct{}), sessions: map[zk.SessionID]*session{}, hub: newHub(o)}
 	d.own.door, d.barriers.door, d.cursors.door = d, d, d
 	d.queues = newQueues(d)
 	return d
@@ -158,6 +159,7 @@ func (d *door) stop(ctx context.Context) {
 	if d.stopping.Swap(true) {
 		return
 	}
+	close(d.stopped)
 	d.queues.close()
 	d.hub.stop()
 	d.own.close(ctx)

@@ -29,6 +29,7 @@ type line struct {
 	prompt    bool            // only what the server answers at once is asked
 	event     func(*zk.Event) // takes what watches tell, in the server's owner goroutine; nil if none are set
 	zxid      atomic.Int64    // newest that was heard of
+	held      atomic.Int64    // bytes of replies that pipelines have not sent yet
 
 	mu         sync.Mutex // guards the fields below
 	queued     []zk.Request
@@ -53,6 +54,7 @@ type exchange struct {
 	why   request.CloseReason
 	lost  bool // the line ended before there was a reply; why tells
 	left  bool // nobody waits any more
+	holds bool // the reply counts as held until release is told
 }
 
 // exchanges are used again, for the sake of their channels.
@@ -81,7 +83,7 @@ func (l *line) open(h request.Handler, from request.Origin, hello *zk.ConnectReq
 // gRPC status.
 func (l *line) ask(ctx context.Context, req *zk.Request) (reply zk.Reply, err error) {
 	x := exchanges.Get().(*exchange)
-	x.left, x.lost, x.reply = false, false, zk.Reply{}
+	x.left, x.lost, x.holds, x.reply = false, false, false, zk.Reply{}
 	if err := l.send(req, x); err != nil {
 		return zk.Reply{}, err
 	}
@@ -123,14 +125,43 @@ func (l *line) tell(req *zk.Request) error {
 // send queues a request, and submits what is queued unless somebody does already.
 func (l *line) send(req *zk.Request, x *exchange) error {
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.admits(1); err != nil {
+		return err
+	}
+	l.queue(req, x)
+	l.submit()
+	return nil
+}
+
+// sendAll is send for several requests, which stay together.
+func (l *line) sendAll(reqs []zk.Request, exchanges []*exchange) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.admits(len(reqs)); err != nil {
+		return err
+	}
+	for i := range reqs {
+		l.queue(&reqs[i], exchanges[i])
+	}
+	l.submit()
+	return nil
+}
+
+// admits tells why n more requests may not be sent. mu is held.
+func (l *line) admits(n int) error {
 	switch {
 	case l.ended:
-		defer l.mu.Unlock()
 		return l.closed(l.why)
-	case l.waiting.Len() >= lineCallsMax:
-		defer l.mu.Unlock()
+	case l.waiting.Len()+n > lineCallsMax:
 		return fault(codes.ResourceExhausted, "THROTTLEDOP", "too many requests are unanswered; ask again later", retrySoon)
+	default:
+		return nil
 	}
+}
+
+// queue adds a request to what is submitted next. mu is held.
+func (l *line) queue(req *zk.Request, x *exchange) {
 	l.xid = l.xid%(1<<31-1) + 1
 	req.Xid = l.xid
 	if req.Op == zk.OpPing {
@@ -139,9 +170,12 @@ func (l *line) send(req *zk.Request, x *exchange) error {
 	x.xid = req.Xid
 	l.waiting.Push(x)
 	l.queued = append(l.queued, *req)
+}
+
+// submit hands over what is queued, unless somebody does already. mu is held, but not meanwhile.
+func (l *line) submit() {
 	if l.submitting {
-		l.mu.Unlock()
-		return nil
+		return
 	}
 	l.submitting = true
 	for len(l.queued) > 0 && !l.ended {
@@ -155,8 +189,6 @@ func (l *line) send(req *zk.Request, x *exchange) error {
 	if l.ended {
 		l.handler.Close(l.id)
 	}
-	l.mu.Unlock()
-	return nil
 }
 
 // leave gives up waiting. false: the answer is there, or comes at once.
@@ -259,10 +291,16 @@ func closeOnce(c chan struct{}) {
 // Reply implements request.Sink.
 func (l *line) Reply(r *zk.Reply) {
 	l.heard = append(l.heard, keep(r))
-	l.bytes += len(r.Data) + dataBytes(r.Results)
+	l.bytes += replyBytes(r)
+}
+
+// replyBytes is how much data and names a reply has.
+func replyBytes(r *zk.Reply) int {
+	n := len(r.Data) + dataBytes(r.Results)
 	for _, name := range r.Names {
-		l.bytes += len(name)
+		n += len(name)
 	}
+	return n
 }
 
 // Event implements request.Sink.
@@ -277,11 +315,15 @@ func (l *line) Flush() {
 	if len(l.heard) == 0 {
 		return
 	}
+	over := l.Backlog() > request.BacklogBytesMax
 	l.mu.Lock()
 	for i := range l.heard {
 		if x := l.answered(l.heard[i].Xid); x != nil && !x.left {
 			x.left = true
 			x.reply = l.heard[i]
+			if x.holds {
+				l.held.Add(int64(replyBytes(&x.reply)))
+			}
 			l.woken = append(l.woken, x)
 		}
 	}
@@ -296,9 +338,18 @@ func (l *line) Flush() {
 		x.done <- struct{}{}
 	}
 	l.woken = l.woken[:0]
-	over := l.bytes > request.BacklogBytesMax
 	l.bytes = 0
-	if over {
+	if over && l.Backlog() <= drainedBytes {
+		l.handler.Drained(l.id) // else release will tell
+	}
+}
+
+// drainedBytes is what may still wait when a line that held too much goes on.
+const drainedBytes = request.BacklogBytesMax / 2
+
+// release tells that n bytes of replies that were held have been sent.
+func (l *line) release(n int) {
+	if after := l.held.Add(-int64(n)); after <= drainedBytes && after+int64(n) > drainedBytes {
 		l.handler.Drained(l.id)
 	}
 }
@@ -341,9 +392,9 @@ func (l *line) Close(why request.CloseReason) {
 	l.close(why)
 }
 
-// Backlog implements request.Sink. Replies do not pile up here: they are handed over at the end of every round, and there are no
-// more of them than calls wait.
-func (l *line) Backlog() int { return l.bytes }
+// Backlog implements request.Sink. Replies to calls do not pile up here: they are handed over at the end of every round, and there are no
+// more of them than calls wait. Those to pipelines wait until their clients take them.
+func (l *line) Backlog() int { return l.bytes + int(l.held.Load()) }
 
 // keep copies what a reply lends.
 func keep(r *zk.Reply) zk.Reply {

@@ -27,19 +27,32 @@ type doorLoad struct {
 
 // doorLoads are the loads of all goals.
 func doorLoads(watchers int) []doorLoad {
-	get := func(ctx context.Context, s *server, d *dialect, count *atomic.Int64) error {
-		return callDoors(ctx, s.grpc, d.getMethod, count, func(r *rand.Rand) []byte { return d.get(r.IntN(doorKeys)) },
-			func(answer []byte) error {
+	// A side without pipelines is asked by one call for each.
+	get := func(piped bool) func(context.Context, *server, *dialect, *atomic.Int64) error {
+		return func(ctx context.Context, s *server, d *dialect, count *atomic.Int64) error {
+			next := func(r *rand.Rand) []byte { return d.get(r.IntN(doorKeys)) }
+			check := func(answer []byte) error {
 				if n := len(d.value(answer)); n != doorBytes {
 					return fmt.Errorf("a value of %d bytes", n)
 				}
 				return nil
-			})
+			}
+			if piped && d.pipeMethod != "" {
+				return pipeDoors(ctx, s.grpc, d, d.getField, count, next, check)
+			}
+			return callDoors(ctx, s.grpc, d.getMethod, count, next, check)
+		}
 	}
-	set := func(ctx context.Context, s *server, d *dialect, count *atomic.Int64) error {
-		value := make([]byte, doorBytes)
-		return callDoors(ctx, s.grpc, d.setMethod, count, func(r *rand.Rand) []byte { return d.set(r.IntN(doorKeys), value) },
-			func([]byte) error { return nil })
+	set := func(piped bool) func(context.Context, *server, *dialect, *atomic.Int64) error {
+		return func(ctx context.Context, s *server, d *dialect, count *atomic.Int64) error {
+			value := make([]byte, doorBytes)
+			next := func(r *rand.Rand) []byte { return d.set(r.IntN(doorKeys), value) }
+			check := func([]byte) error { return nil }
+			if piped && d.pipeMethod != "" {
+				return pipeDoors(ctx, s.grpc, d, d.setField, count, next, check)
+			}
+			return callDoors(ctx, s.grpc, d.setMethod, count, next, check)
+		}
 	}
 	tell := func(streams int) func(context.Context, *server, *dialect, *atomic.Int64) error {
 		return func(ctx context.Context, s *server, d *dialect, count *atomic.Int64) error {
@@ -56,8 +69,10 @@ func doorLoads(watchers int) []doorLoad {
 		return fetchDoors(ctx, s.http, count, d.raw)
 	}
 	return []doorLoad{
-		{"gRPC: get", 3, get},
-		{"gRPC: set", 3, set},
+		{"gRPC: get", 3, get(false)},
+		{"gRPC: set", 3, set(false)},
+		{"gRPC: get, Paddock's by Pipeline", 3, get(true)},
+		{"gRPC: set, Paddock's by Pipeline", 3, set(true)},
 		{fmt.Sprintf("gRPC: events to %d watches on 10 streams", watchers), 2, tell(10)},
 		{fmt.Sprintf("gRPC: events to %d watches on %d streams", watchers, watchers), 2, tell(watchers)},
 		{"HTTP: get, as JSON", 3, rest},

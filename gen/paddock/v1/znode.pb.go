@@ -2712,6 +2712,779 @@ func (x *SyncResponse) GetZxid() uint64 {
 	return 0
 }
 
+// PipelineRequest says what to do next.
+type PipelineRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 1,000, of any kind.
+	Operations    []*PipelineOperation `protobuf:"bytes,1,rep,name=operations,proto3" json:"operations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PipelineRequest) Reset() {
+	*x = PipelineRequest{}
+	mi := &file_paddock_v1_znode_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PipelineRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PipelineRequest) ProtoMessage() {}
+
+func (x *PipelineRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_znode_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PipelineRequest.ProtoReflect.Descriptor instead.
+func (*PipelineRequest) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_znode_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *PipelineRequest) GetOperations() []*PipelineOperation {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+// PipelineOperation is one request.
+type PipelineOperation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which; one without any is answered INVALID_ARGUMENT.
+	//
+	// Types that are valid to be assigned to Operation:
+	//
+	//	*PipelineOperation_Create
+	//	*PipelineOperation_Put
+	//	*PipelineOperation_Get
+	//	*PipelineOperation_Exists
+	//	*PipelineOperation_Set
+	//	*PipelineOperation_Delete
+	//	*PipelineOperation_ListChildren
+	//	*PipelineOperation_ListTree
+	//	*PipelineOperation_Count
+	//	*PipelineOperation_GetAcl
+	//	*PipelineOperation_SetAcl
+	//	*PipelineOperation_Transact
+	//	*PipelineOperation_BatchRead
+	//	*PipelineOperation_Sync
+	Operation     isPipelineOperation_Operation `protobuf_oneof:"operation"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PipelineOperation) Reset() {
+	*x = PipelineOperation{}
+	mi := &file_paddock_v1_znode_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PipelineOperation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PipelineOperation) ProtoMessage() {}
+
+func (x *PipelineOperation) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_znode_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PipelineOperation.ProtoReflect.Descriptor instead.
+func (*PipelineOperation) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_znode_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *PipelineOperation) GetOperation() isPipelineOperation_Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetCreate() *CreateRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_Create); ok {
+			return x.Create
+		}
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetPut() *PutRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_Put); ok {
+			return x.Put
+		}
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetGet() *GetRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_Get); ok {
+			return x.Get
+		}
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetExists() *ExistsRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_Exists); ok {
+			return x.Exists
+		}
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetSet() *SetRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_Set); ok {
+			return x.Set
+		}
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetDelete() *DeleteRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_Delete); ok {
+			return x.Delete
+		}
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetListChildren() *ListChildrenRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_ListChildren); ok {
+			return x.ListChildren
+		}
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetListTree() *ListTreeRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_ListTree); ok {
+			return x.ListTree
+		}
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetCount() *CountRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_Count); ok {
+			return x.Count
+		}
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetGetAcl() *GetAclRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_GetAcl); ok {
+			return x.GetAcl
+		}
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetSetAcl() *SetAclRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_SetAcl); ok {
+			return x.SetAcl
+		}
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetTransact() *TransactRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_Transact); ok {
+			return x.Transact
+		}
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetBatchRead() *BatchReadRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_BatchRead); ok {
+			return x.BatchRead
+		}
+	}
+	return nil
+}
+
+func (x *PipelineOperation) GetSync() *SyncRequest {
+	if x != nil {
+		if x, ok := x.Operation.(*PipelineOperation_Sync); ok {
+			return x.Sync
+		}
+	}
+	return nil
+}
+
+type isPipelineOperation_Operation interface {
+	isPipelineOperation_Operation()
+}
+
+type PipelineOperation_Create struct {
+	// See Create.
+	Create *CreateRequest `protobuf:"bytes,1,opt,name=create,proto3,oneof"`
+}
+
+type PipelineOperation_Put struct {
+	// See Put.
+	Put *PutRequest `protobuf:"bytes,2,opt,name=put,proto3,oneof"`
+}
+
+type PipelineOperation_Get struct {
+	// See Get.
+	Get *GetRequest `protobuf:"bytes,3,opt,name=get,proto3,oneof"`
+}
+
+type PipelineOperation_Exists struct {
+	// See Exists.
+	Exists *ExistsRequest `protobuf:"bytes,4,opt,name=exists,proto3,oneof"`
+}
+
+type PipelineOperation_Set struct {
+	// See Set.
+	Set *SetRequest `protobuf:"bytes,5,opt,name=set,proto3,oneof"`
+}
+
+type PipelineOperation_Delete struct {
+	// See Delete.
+	Delete *DeleteRequest `protobuf:"bytes,6,opt,name=delete,proto3,oneof"`
+}
+
+type PipelineOperation_ListChildren struct {
+	// See ListChildren.
+	ListChildren *ListChildrenRequest `protobuf:"bytes,7,opt,name=list_children,json=listChildren,proto3,oneof"`
+}
+
+type PipelineOperation_ListTree struct {
+	// See ListTree.
+	ListTree *ListTreeRequest `protobuf:"bytes,8,opt,name=list_tree,json=listTree,proto3,oneof"`
+}
+
+type PipelineOperation_Count struct {
+	// See Count.
+	Count *CountRequest `protobuf:"bytes,9,opt,name=count,proto3,oneof"`
+}
+
+type PipelineOperation_GetAcl struct {
+	// See GetAcl.
+	GetAcl *GetAclRequest `protobuf:"bytes,10,opt,name=get_acl,json=getAcl,proto3,oneof"`
+}
+
+type PipelineOperation_SetAcl struct {
+	// See SetAcl.
+	SetAcl *SetAclRequest `protobuf:"bytes,11,opt,name=set_acl,json=setAcl,proto3,oneof"`
+}
+
+type PipelineOperation_Transact struct {
+	// See Transact.
+	Transact *TransactRequest `protobuf:"bytes,12,opt,name=transact,proto3,oneof"`
+}
+
+type PipelineOperation_BatchRead struct {
+	// See BatchRead.
+	BatchRead *BatchReadRequest `protobuf:"bytes,13,opt,name=batch_read,json=batchRead,proto3,oneof"`
+}
+
+type PipelineOperation_Sync struct {
+	// See Sync.
+	Sync *SyncRequest `protobuf:"bytes,14,opt,name=sync,proto3,oneof"`
+}
+
+func (*PipelineOperation_Create) isPipelineOperation_Operation() {}
+
+func (*PipelineOperation_Put) isPipelineOperation_Operation() {}
+
+func (*PipelineOperation_Get) isPipelineOperation_Operation() {}
+
+func (*PipelineOperation_Exists) isPipelineOperation_Operation() {}
+
+func (*PipelineOperation_Set) isPipelineOperation_Operation() {}
+
+func (*PipelineOperation_Delete) isPipelineOperation_Operation() {}
+
+func (*PipelineOperation_ListChildren) isPipelineOperation_Operation() {}
+
+func (*PipelineOperation_ListTree) isPipelineOperation_Operation() {}
+
+func (*PipelineOperation_Count) isPipelineOperation_Operation() {}
+
+func (*PipelineOperation_GetAcl) isPipelineOperation_Operation() {}
+
+func (*PipelineOperation_SetAcl) isPipelineOperation_Operation() {}
+
+func (*PipelineOperation_Transact) isPipelineOperation_Operation() {}
+
+func (*PipelineOperation_BatchRead) isPipelineOperation_Operation() {}
+
+func (*PipelineOperation_Sync) isPipelineOperation_Operation() {}
+
+// PipelineResponse has the results of the operations that were done next: of one request, of several, or of some of one.
+type PipelineResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of the operations, none left out.
+	Results       []*PipelineResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PipelineResponse) Reset() {
+	*x = PipelineResponse{}
+	mi := &file_paddock_v1_znode_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PipelineResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PipelineResponse) ProtoMessage() {}
+
+func (x *PipelineResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_znode_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PipelineResponse.ProtoReflect.Descriptor instead.
+func (*PipelineResponse) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_znode_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *PipelineResponse) GetResults() []*PipelineResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// PipelineResult is what one operation has come to.
+type PipelineResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the call of the same name returns, or why the operation was refused.
+	//
+	// Types that are valid to be assigned to Result:
+	//
+	//	*PipelineResult_Create
+	//	*PipelineResult_Put
+	//	*PipelineResult_Get
+	//	*PipelineResult_Exists
+	//	*PipelineResult_Set
+	//	*PipelineResult_Delete
+	//	*PipelineResult_ListChildren
+	//	*PipelineResult_ListTree
+	//	*PipelineResult_Count
+	//	*PipelineResult_GetAcl
+	//	*PipelineResult_SetAcl
+	//	*PipelineResult_Transact
+	//	*PipelineResult_BatchRead
+	//	*PipelineResult_Sync
+	//	*PipelineResult_Error
+	Result        isPipelineResult_Result `protobuf_oneof:"result"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PipelineResult) Reset() {
+	*x = PipelineResult{}
+	mi := &file_paddock_v1_znode_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PipelineResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PipelineResult) ProtoMessage() {}
+
+func (x *PipelineResult) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_znode_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PipelineResult.ProtoReflect.Descriptor instead.
+func (*PipelineResult) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_znode_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *PipelineResult) GetResult() isPipelineResult_Result {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetCreate() *CreateResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_Create); ok {
+			return x.Create
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetPut() *PutResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_Put); ok {
+			return x.Put
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetGet() *GetResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_Get); ok {
+			return x.Get
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetExists() *ExistsResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_Exists); ok {
+			return x.Exists
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetSet() *SetResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_Set); ok {
+			return x.Set
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetDelete() *DeleteResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_Delete); ok {
+			return x.Delete
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetListChildren() *ListChildrenResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_ListChildren); ok {
+			return x.ListChildren
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetListTree() *ListTreeResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_ListTree); ok {
+			return x.ListTree
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetCount() *CountResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_Count); ok {
+			return x.Count
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetGetAcl() *GetAclResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_GetAcl); ok {
+			return x.GetAcl
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetSetAcl() *SetAclResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_SetAcl); ok {
+			return x.SetAcl
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetTransact() *TransactResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_Transact); ok {
+			return x.Transact
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetBatchRead() *BatchReadResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_BatchRead); ok {
+			return x.BatchRead
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetSync() *SyncResponse {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_Sync); ok {
+			return x.Sync
+		}
+	}
+	return nil
+}
+
+func (x *PipelineResult) GetError() *PipelineError {
+	if x != nil {
+		if x, ok := x.Result.(*PipelineResult_Error); ok {
+			return x.Error
+		}
+	}
+	return nil
+}
+
+type isPipelineResult_Result interface {
+	isPipelineResult_Result()
+}
+
+type PipelineResult_Create struct {
+	// Of create.
+	Create *CreateResponse `protobuf:"bytes,1,opt,name=create,proto3,oneof"`
+}
+
+type PipelineResult_Put struct {
+	// Of put.
+	Put *PutResponse `protobuf:"bytes,2,opt,name=put,proto3,oneof"`
+}
+
+type PipelineResult_Get struct {
+	// Of get.
+	Get *GetResponse `protobuf:"bytes,3,opt,name=get,proto3,oneof"`
+}
+
+type PipelineResult_Exists struct {
+	// Of exists.
+	Exists *ExistsResponse `protobuf:"bytes,4,opt,name=exists,proto3,oneof"`
+}
+
+type PipelineResult_Set struct {
+	// Of set.
+	Set *SetResponse `protobuf:"bytes,5,opt,name=set,proto3,oneof"`
+}
+
+type PipelineResult_Delete struct {
+	// Of delete.
+	Delete *DeleteResponse `protobuf:"bytes,6,opt,name=delete,proto3,oneof"`
+}
+
+type PipelineResult_ListChildren struct {
+	// Of list_children.
+	ListChildren *ListChildrenResponse `protobuf:"bytes,7,opt,name=list_children,json=listChildren,proto3,oneof"`
+}
+
+type PipelineResult_ListTree struct {
+	// Of list_tree.
+	ListTree *ListTreeResponse `protobuf:"bytes,8,opt,name=list_tree,json=listTree,proto3,oneof"`
+}
+
+type PipelineResult_Count struct {
+	// Of count.
+	Count *CountResponse `protobuf:"bytes,9,opt,name=count,proto3,oneof"`
+}
+
+type PipelineResult_GetAcl struct {
+	// Of get_acl.
+	GetAcl *GetAclResponse `protobuf:"bytes,10,opt,name=get_acl,json=getAcl,proto3,oneof"`
+}
+
+type PipelineResult_SetAcl struct {
+	// Of set_acl.
+	SetAcl *SetAclResponse `protobuf:"bytes,11,opt,name=set_acl,json=setAcl,proto3,oneof"`
+}
+
+type PipelineResult_Transact struct {
+	// Of transact.
+	Transact *TransactResponse `protobuf:"bytes,12,opt,name=transact,proto3,oneof"`
+}
+
+type PipelineResult_BatchRead struct {
+	// Of batch_read.
+	BatchRead *BatchReadResponse `protobuf:"bytes,13,opt,name=batch_read,json=batchRead,proto3,oneof"`
+}
+
+type PipelineResult_Sync struct {
+	// Of sync.
+	Sync *SyncResponse `protobuf:"bytes,14,opt,name=sync,proto3,oneof"`
+}
+
+type PipelineResult_Error struct {
+	// Of any that was refused.
+	Error *PipelineError `protobuf:"bytes,15,opt,name=error,proto3,oneof"`
+}
+
+func (*PipelineResult_Create) isPipelineResult_Result() {}
+
+func (*PipelineResult_Put) isPipelineResult_Result() {}
+
+func (*PipelineResult_Get) isPipelineResult_Result() {}
+
+func (*PipelineResult_Exists) isPipelineResult_Result() {}
+
+func (*PipelineResult_Set) isPipelineResult_Result() {}
+
+func (*PipelineResult_Delete) isPipelineResult_Result() {}
+
+func (*PipelineResult_ListChildren) isPipelineResult_Result() {}
+
+func (*PipelineResult_ListTree) isPipelineResult_Result() {}
+
+func (*PipelineResult_Count) isPipelineResult_Result() {}
+
+func (*PipelineResult_GetAcl) isPipelineResult_Result() {}
+
+func (*PipelineResult_SetAcl) isPipelineResult_Result() {}
+
+func (*PipelineResult_Transact) isPipelineResult_Result() {}
+
+func (*PipelineResult_BatchRead) isPipelineResult_Result() {}
+
+func (*PipelineResult_Sync) isPipelineResult_Result() {}
+
+func (*PipelineResult_Error) isPipelineResult_Result() {}
+
+// PipelineError is what the status of the same call would say.
+type PipelineError struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A code of gRPC, such as 5 for NOT_FOUND.
+	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	// A sentence.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// The reason of the google.rpc.ErrorInfo, such as NONODE.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Its metadata: path, zxid, and operation for one of a transaction.
+	Metadata map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The delay of the google.rpc.RetryInfo in milliseconds: after which to ask again; 0 if that is of no use.
+	RetryAfterMs  int64 `protobuf:"varint,5,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PipelineError) Reset() {
+	*x = PipelineError{}
+	mi := &file_paddock_v1_znode_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PipelineError) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PipelineError) ProtoMessage() {}
+
+func (x *PipelineError) ProtoReflect() protoreflect.Message {
+	mi := &file_paddock_v1_znode_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PipelineError.ProtoReflect.Descriptor instead.
+func (*PipelineError) Descriptor() ([]byte, []int) {
+	return file_paddock_v1_znode_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *PipelineError) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *PipelineError) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *PipelineError) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PipelineError) GetMetadata() map[string]string {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *PipelineError) GetRetryAfterMs() int64 {
+	if x != nil {
+		return x.RetryAfterMs
+	}
+	return 0
+}
+
 var File_paddock_v1_znode_proto protoreflect.FileDescriptor
 
 const file_paddock_v1_znode_proto_rawDesc = "" +
@@ -2901,13 +3674,66 @@ const file_paddock_v1_znode_proto_rawDesc = "" +
 	"\x04zxid\x18\x02 \x01(\x04R\x04zxid\"\r\n" +
 	"\vSyncRequest\"\"\n" +
 	"\fSyncResponse\x12\x12\n" +
-	"\x04zxid\x18\x01 \x01(\x04R\x04zxid*\x8a\x01\n" +
+	"\x04zxid\x18\x01 \x01(\x04R\x04zxid\"P\n" +
+	"\x0fPipelineRequest\x12=\n" +
+	"\n" +
+	"operations\x18\x01 \x03(\v2\x1d.paddock.v1.PipelineOperationR\n" +
+	"operations\"\x8e\x06\n" +
+	"\x11PipelineOperation\x123\n" +
+	"\x06create\x18\x01 \x01(\v2\x19.paddock.v1.CreateRequestH\x00R\x06create\x12*\n" +
+	"\x03put\x18\x02 \x01(\v2\x16.paddock.v1.PutRequestH\x00R\x03put\x12*\n" +
+	"\x03get\x18\x03 \x01(\v2\x16.paddock.v1.GetRequestH\x00R\x03get\x123\n" +
+	"\x06exists\x18\x04 \x01(\v2\x19.paddock.v1.ExistsRequestH\x00R\x06exists\x12*\n" +
+	"\x03set\x18\x05 \x01(\v2\x16.paddock.v1.SetRequestH\x00R\x03set\x123\n" +
+	"\x06delete\x18\x06 \x01(\v2\x19.paddock.v1.DeleteRequestH\x00R\x06delete\x12F\n" +
+	"\rlist_children\x18\a \x01(\v2\x1f.paddock.v1.ListChildrenRequestH\x00R\flistChildren\x12:\n" +
+	"\tlist_tree\x18\b \x01(\v2\x1b.paddock.v1.ListTreeRequestH\x00R\blistTree\x120\n" +
+	"\x05count\x18\t \x01(\v2\x18.paddock.v1.CountRequestH\x00R\x05count\x124\n" +
+	"\aget_acl\x18\n" +
+	" \x01(\v2\x19.paddock.v1.GetAclRequestH\x00R\x06getAcl\x124\n" +
+	"\aset_acl\x18\v \x01(\v2\x19.paddock.v1.SetAclRequestH\x00R\x06setAcl\x129\n" +
+	"\btransact\x18\f \x01(\v2\x1b.paddock.v1.TransactRequestH\x00R\btransact\x12=\n" +
+	"\n" +
+	"batch_read\x18\r \x01(\v2\x1c.paddock.v1.BatchReadRequestH\x00R\tbatchRead\x12-\n" +
+	"\x04sync\x18\x0e \x01(\v2\x17.paddock.v1.SyncRequestH\x00R\x04syncB\v\n" +
+	"\toperation\"H\n" +
+	"\x10PipelineResponse\x124\n" +
+	"\aresults\x18\x01 \x03(\v2\x1a.paddock.v1.PipelineResultR\aresults\"\xc9\x06\n" +
+	"\x0ePipelineResult\x124\n" +
+	"\x06create\x18\x01 \x01(\v2\x1a.paddock.v1.CreateResponseH\x00R\x06create\x12+\n" +
+	"\x03put\x18\x02 \x01(\v2\x17.paddock.v1.PutResponseH\x00R\x03put\x12+\n" +
+	"\x03get\x18\x03 \x01(\v2\x17.paddock.v1.GetResponseH\x00R\x03get\x124\n" +
+	"\x06exists\x18\x04 \x01(\v2\x1a.paddock.v1.ExistsResponseH\x00R\x06exists\x12+\n" +
+	"\x03set\x18\x05 \x01(\v2\x17.paddock.v1.SetResponseH\x00R\x03set\x124\n" +
+	"\x06delete\x18\x06 \x01(\v2\x1a.paddock.v1.DeleteResponseH\x00R\x06delete\x12G\n" +
+	"\rlist_children\x18\a \x01(\v2 .paddock.v1.ListChildrenResponseH\x00R\flistChildren\x12;\n" +
+	"\tlist_tree\x18\b \x01(\v2\x1c.paddock.v1.ListTreeResponseH\x00R\blistTree\x121\n" +
+	"\x05count\x18\t \x01(\v2\x19.paddock.v1.CountResponseH\x00R\x05count\x125\n" +
+	"\aget_acl\x18\n" +
+	" \x01(\v2\x1a.paddock.v1.GetAclResponseH\x00R\x06getAcl\x125\n" +
+	"\aset_acl\x18\v \x01(\v2\x1a.paddock.v1.SetAclResponseH\x00R\x06setAcl\x12:\n" +
+	"\btransact\x18\f \x01(\v2\x1c.paddock.v1.TransactResponseH\x00R\btransact\x12>\n" +
+	"\n" +
+	"batch_read\x18\r \x01(\v2\x1d.paddock.v1.BatchReadResponseH\x00R\tbatchRead\x12.\n" +
+	"\x04sync\x18\x0e \x01(\v2\x18.paddock.v1.SyncResponseH\x00R\x04sync\x121\n" +
+	"\x05error\x18\x0f \x01(\v2\x19.paddock.v1.PipelineErrorH\x00R\x05errorB\b\n" +
+	"\x06result\"\xfd\x01\n" +
+	"\rPipelineError\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12C\n" +
+	"\bmetadata\x18\x04 \x03(\v2'.paddock.v1.PipelineError.MetadataEntryR\bmetadata\x12$\n" +
+	"\x0eretry_after_ms\x18\x05 \x01(\x03R\fretryAfterMs\x1a;\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\x8a\x01\n" +
 	"\tZnodeKind\x12\x1a\n" +
 	"\x16ZNODE_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ZNODE_KIND_PERSISTENT\x10\x01\x12\x18\n" +
 	"\x14ZNODE_KIND_EPHEMERAL\x10\x02\x12\x18\n" +
 	"\x14ZNODE_KIND_CONTAINER\x10\x03\x12\x12\n" +
-	"\x0eZNODE_KIND_TTL\x10\x042\xff\t\n" +
+	"\x0eZNODE_KIND_TTL\x10\x042\xca\n" +
+	"\n" +
 	"\fZnodeService\x12c\n" +
 	"\x06Create\x12\x19.paddock.v1.CreateRequest\x1a\x1a.paddock.v1.CreateResponse\"\"\x82\xd3\xe4\x93\x02\x1c:\x04data\"\x14/v1/znodes/{path=**}\x12Z\n" +
 	"\x03Put\x12\x16.paddock.v1.PutRequest\x1a\x17.paddock.v1.PutResponse\"\"\x82\xd3\xe4\x93\x02\x1c:\x04data\x1a\x14/v1/znodes/{path=**}\x12T\n" +
@@ -2922,7 +3748,8 @@ const file_paddock_v1_znode_proto_rawDesc = "" +
 	"\x06SetAcl\x12\x19.paddock.v1.SetAclRequest\x1a\x1a.paddock.v1.SetAclResponse\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\x1a\x12/v1/acls/{path=**}\x12b\n" +
 	"\bTransact\x12\x1b.paddock.v1.TransactRequest\x1a\x1c.paddock.v1.TransactResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/transactions\x12^\n" +
 	"\tBatchRead\x12\x1c.paddock.v1.BatchReadRequest\x1a\x1d.paddock.v1.BatchReadResponse\"\x14\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/v1/reads\x12N\n" +
-	"\x04Sync\x12\x17.paddock.v1.SyncRequest\x1a\x18.paddock.v1.SyncResponse\"\x13\x82\xd3\xe4\x93\x02\r:\x01*\"\b/v1/syncB\"Z paddock/gen/paddock/v1;paddockv1b\x06proto3"
+	"\x04Sync\x12\x17.paddock.v1.SyncRequest\x1a\x18.paddock.v1.SyncResponse\"\x13\x82\xd3\xe4\x93\x02\r:\x01*\"\b/v1/sync\x12I\n" +
+	"\bPipeline\x12\x1b.paddock.v1.PipelineRequest\x1a\x1c.paddock.v1.PipelineResponse(\x010\x01B\"Z paddock/gen/paddock/v1;paddockv1b\x06proto3"
 
 var (
 	file_paddock_v1_znode_proto_rawDescOnce sync.Once
@@ -2937,7 +3764,7 @@ func file_paddock_v1_znode_proto_rawDescGZIP() []byte {
 }
 
 var file_paddock_v1_znode_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_paddock_v1_znode_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_paddock_v1_znode_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_paddock_v1_znode_proto_goTypes = []any{
 	(ZnodeKind)(0),               // 0: paddock.v1.ZnodeKind
 	(*CreateRequest)(nil),        // 1: paddock.v1.CreateRequest
@@ -2976,45 +3803,51 @@ var file_paddock_v1_znode_proto_goTypes = []any{
 	(*BatchReadResponse)(nil),    // 34: paddock.v1.BatchReadResponse
 	(*SyncRequest)(nil),          // 35: paddock.v1.SyncRequest
 	(*SyncResponse)(nil),         // 36: paddock.v1.SyncResponse
-	(CreateMode)(0),              // 37: paddock.v1.CreateMode
-	(*Acl)(nil),                  // 38: paddock.v1.Acl
-	(*WriteOptions)(nil),         // 39: paddock.v1.WriteOptions
-	(*Stat)(nil),                 // 40: paddock.v1.Stat
-	(*ReadOptions)(nil),          // 41: paddock.v1.ReadOptions
+	(*PipelineRequest)(nil),      // 37: paddock.v1.PipelineRequest
+	(*PipelineOperation)(nil),    // 38: paddock.v1.PipelineOperation
+	(*PipelineResponse)(nil),     // 39: paddock.v1.PipelineResponse
+	(*PipelineResult)(nil),       // 40: paddock.v1.PipelineResult
+	(*PipelineError)(nil),        // 41: paddock.v1.PipelineError
+	nil,                          // 42: paddock.v1.PipelineError.MetadataEntry
+	(CreateMode)(0),              // 43: paddock.v1.CreateMode
+	(*Acl)(nil),                  // 44: paddock.v1.Acl
+	(*WriteOptions)(nil),         // 45: paddock.v1.WriteOptions
+	(*Stat)(nil),                 // 46: paddock.v1.Stat
+	(*ReadOptions)(nil),          // 47: paddock.v1.ReadOptions
 }
 var file_paddock_v1_znode_proto_depIdxs = []int32{
-	37, // 0: paddock.v1.CreateRequest.mode:type_name -> paddock.v1.CreateMode
-	38, // 1: paddock.v1.CreateRequest.acl:type_name -> paddock.v1.Acl
-	39, // 2: paddock.v1.CreateRequest.options:type_name -> paddock.v1.WriteOptions
-	40, // 3: paddock.v1.CreateResponse.stat:type_name -> paddock.v1.Stat
-	38, // 4: paddock.v1.PutRequest.acl:type_name -> paddock.v1.Acl
-	39, // 5: paddock.v1.PutRequest.options:type_name -> paddock.v1.WriteOptions
-	40, // 6: paddock.v1.PutResponse.stat:type_name -> paddock.v1.Stat
-	41, // 7: paddock.v1.GetRequest.read:type_name -> paddock.v1.ReadOptions
-	40, // 8: paddock.v1.GetResponse.stat:type_name -> paddock.v1.Stat
-	41, // 9: paddock.v1.ExistsRequest.read:type_name -> paddock.v1.ReadOptions
-	40, // 10: paddock.v1.ExistsResponse.stat:type_name -> paddock.v1.Stat
-	39, // 11: paddock.v1.SetRequest.options:type_name -> paddock.v1.WriteOptions
-	40, // 12: paddock.v1.SetResponse.stat:type_name -> paddock.v1.Stat
-	39, // 13: paddock.v1.DeleteRequest.options:type_name -> paddock.v1.WriteOptions
+	43, // 0: paddock.v1.CreateRequest.mode:type_name -> paddock.v1.CreateMode
+	44, // 1: paddock.v1.CreateRequest.acl:type_name -> paddock.v1.Acl
+	45, // 2: paddock.v1.CreateRequest.options:type_name -> paddock.v1.WriteOptions
+	46, // 3: paddock.v1.CreateResponse.stat:type_name -> paddock.v1.Stat
+	44, // 4: paddock.v1.PutRequest.acl:type_name -> paddock.v1.Acl
+	45, // 5: paddock.v1.PutRequest.options:type_name -> paddock.v1.WriteOptions
+	46, // 6: paddock.v1.PutResponse.stat:type_name -> paddock.v1.Stat
+	47, // 7: paddock.v1.GetRequest.read:type_name -> paddock.v1.ReadOptions
+	46, // 8: paddock.v1.GetResponse.stat:type_name -> paddock.v1.Stat
+	47, // 9: paddock.v1.ExistsRequest.read:type_name -> paddock.v1.ReadOptions
+	46, // 10: paddock.v1.ExistsResponse.stat:type_name -> paddock.v1.Stat
+	45, // 11: paddock.v1.SetRequest.options:type_name -> paddock.v1.WriteOptions
+	46, // 12: paddock.v1.SetResponse.stat:type_name -> paddock.v1.Stat
+	45, // 13: paddock.v1.DeleteRequest.options:type_name -> paddock.v1.WriteOptions
 	0,  // 14: paddock.v1.ListFilter.kinds:type_name -> paddock.v1.ZnodeKind
-	40, // 15: paddock.v1.Znode.stat:type_name -> paddock.v1.Stat
+	46, // 15: paddock.v1.Znode.stat:type_name -> paddock.v1.Stat
 	0,  // 16: paddock.v1.Znode.kind:type_name -> paddock.v1.ZnodeKind
-	38, // 17: paddock.v1.Znode.acl:type_name -> paddock.v1.Acl
+	44, // 17: paddock.v1.Znode.acl:type_name -> paddock.v1.Acl
 	13, // 18: paddock.v1.ListChildrenRequest.filter:type_name -> paddock.v1.ListFilter
-	41, // 19: paddock.v1.ListChildrenRequest.read:type_name -> paddock.v1.ReadOptions
+	47, // 19: paddock.v1.ListChildrenRequest.read:type_name -> paddock.v1.ReadOptions
 	14, // 20: paddock.v1.ListChildrenResponse.children:type_name -> paddock.v1.Znode
-	40, // 21: paddock.v1.ListChildrenResponse.stat:type_name -> paddock.v1.Stat
+	46, // 21: paddock.v1.ListChildrenResponse.stat:type_name -> paddock.v1.Stat
 	13, // 22: paddock.v1.ListTreeRequest.filter:type_name -> paddock.v1.ListFilter
-	41, // 23: paddock.v1.ListTreeRequest.read:type_name -> paddock.v1.ReadOptions
+	47, // 23: paddock.v1.ListTreeRequest.read:type_name -> paddock.v1.ReadOptions
 	14, // 24: paddock.v1.ListTreeResponse.znodes:type_name -> paddock.v1.Znode
-	41, // 25: paddock.v1.CountRequest.read:type_name -> paddock.v1.ReadOptions
-	41, // 26: paddock.v1.GetAclRequest.read:type_name -> paddock.v1.ReadOptions
-	38, // 27: paddock.v1.GetAclResponse.acl:type_name -> paddock.v1.Acl
-	40, // 28: paddock.v1.GetAclResponse.stat:type_name -> paddock.v1.Stat
-	38, // 29: paddock.v1.SetAclRequest.acl:type_name -> paddock.v1.Acl
-	39, // 30: paddock.v1.SetAclRequest.options:type_name -> paddock.v1.WriteOptions
-	40, // 31: paddock.v1.SetAclResponse.stat:type_name -> paddock.v1.Stat
+	47, // 25: paddock.v1.CountRequest.read:type_name -> paddock.v1.ReadOptions
+	47, // 26: paddock.v1.GetAclRequest.read:type_name -> paddock.v1.ReadOptions
+	44, // 27: paddock.v1.GetAclResponse.acl:type_name -> paddock.v1.Acl
+	46, // 28: paddock.v1.GetAclResponse.stat:type_name -> paddock.v1.Stat
+	44, // 29: paddock.v1.SetAclRequest.acl:type_name -> paddock.v1.Acl
+	45, // 30: paddock.v1.SetAclRequest.options:type_name -> paddock.v1.WriteOptions
+	46, // 31: paddock.v1.SetAclResponse.stat:type_name -> paddock.v1.Stat
 	1,  // 32: paddock.v1.Operation.create:type_name -> paddock.v1.CreateRequest
 	9,  // 33: paddock.v1.Operation.set:type_name -> paddock.v1.SetRequest
 	11, // 34: paddock.v1.Operation.delete:type_name -> paddock.v1.DeleteRequest
@@ -3023,47 +3856,81 @@ var file_paddock_v1_znode_proto_depIdxs = []int32{
 	25, // 37: paddock.v1.TransactRequest.guards:type_name -> paddock.v1.Guard
 	26, // 38: paddock.v1.TransactRequest.then:type_name -> paddock.v1.Operation
 	26, // 39: paddock.v1.TransactRequest.otherwise:type_name -> paddock.v1.Operation
-	39, // 40: paddock.v1.TransactRequest.options:type_name -> paddock.v1.WriteOptions
-	40, // 41: paddock.v1.OperationResult.stat:type_name -> paddock.v1.Stat
+	45, // 40: paddock.v1.TransactRequest.options:type_name -> paddock.v1.WriteOptions
+	46, // 41: paddock.v1.OperationResult.stat:type_name -> paddock.v1.Stat
 	29, // 42: paddock.v1.TransactResponse.results:type_name -> paddock.v1.OperationResult
 	31, // 43: paddock.v1.BatchReadRequest.reads:type_name -> paddock.v1.Read
-	41, // 44: paddock.v1.BatchReadRequest.read:type_name -> paddock.v1.ReadOptions
-	40, // 45: paddock.v1.ReadResult.stat:type_name -> paddock.v1.Stat
-	38, // 46: paddock.v1.ReadResult.acl:type_name -> paddock.v1.Acl
+	47, // 44: paddock.v1.BatchReadRequest.read:type_name -> paddock.v1.ReadOptions
+	46, // 45: paddock.v1.ReadResult.stat:type_name -> paddock.v1.Stat
+	44, // 46: paddock.v1.ReadResult.acl:type_name -> paddock.v1.Acl
 	33, // 47: paddock.v1.BatchReadResponse.results:type_name -> paddock.v1.ReadResult
-	1,  // 48: paddock.v1.ZnodeService.Create:input_type -> paddock.v1.CreateRequest
-	3,  // 49: paddock.v1.ZnodeService.Put:input_type -> paddock.v1.PutRequest
-	5,  // 50: paddock.v1.ZnodeService.Get:input_type -> paddock.v1.GetRequest
-	7,  // 51: paddock.v1.ZnodeService.Exists:input_type -> paddock.v1.ExistsRequest
-	9,  // 52: paddock.v1.ZnodeService.Set:input_type -> paddock.v1.SetRequest
-	11, // 53: paddock.v1.ZnodeService.Delete:input_type -> paddock.v1.DeleteRequest
-	15, // 54: paddock.v1.ZnodeService.ListChildren:input_type -> paddock.v1.ListChildrenRequest
-	17, // 55: paddock.v1.ZnodeService.ListTree:input_type -> paddock.v1.ListTreeRequest
-	19, // 56: paddock.v1.ZnodeService.Count:input_type -> paddock.v1.CountRequest
-	21, // 57: paddock.v1.ZnodeService.GetAcl:input_type -> paddock.v1.GetAclRequest
-	23, // 58: paddock.v1.ZnodeService.SetAcl:input_type -> paddock.v1.SetAclRequest
-	28, // 59: paddock.v1.ZnodeService.Transact:input_type -> paddock.v1.TransactRequest
-	32, // 60: paddock.v1.ZnodeService.BatchRead:input_type -> paddock.v1.BatchReadRequest
-	35, // 61: paddock.v1.ZnodeService.Sync:input_type -> paddock.v1.SyncRequest
-	2,  // 62: paddock.v1.ZnodeService.Create:output_type -> paddock.v1.CreateResponse
-	4,  // 63: paddock.v1.ZnodeService.Put:output_type -> paddock.v1.PutResponse
-	6,  // 64: paddock.v1.ZnodeService.Get:output_type -> paddock.v1.GetResponse
-	8,  // 65: paddock.v1.ZnodeService.Exists:output_type -> paddock.v1.ExistsResponse
-	10, // 66: paddock.v1.ZnodeService.Set:output_type -> paddock.v1.SetResponse
-	12, // 67: paddock.v1.ZnodeService.Delete:output_type -> paddock.v1.DeleteResponse
-	16, // 68: paddock.v1.ZnodeService.ListChildren:output_type -> paddock.v1.ListChildrenResponse
-	18, // 69: paddock.v1.ZnodeService.ListTree:output_type -> paddock.v1.ListTreeResponse
-	20, // 70: paddock.v1.ZnodeService.Count:output_type -> paddock.v1.CountResponse
-	22, // 71: paddock.v1.ZnodeService.GetAcl:output_type -> paddock.v1.GetAclResponse
-	24, // 72: paddock.v1.ZnodeService.SetAcl:output_type -> paddock.v1.SetAclResponse
-	30, // 73: paddock.v1.ZnodeService.Transact:output_type -> paddock.v1.TransactResponse
-	34, // 74: paddock.v1.ZnodeService.BatchRead:output_type -> paddock.v1.BatchReadResponse
-	36, // 75: paddock.v1.ZnodeService.Sync:output_type -> paddock.v1.SyncResponse
-	62, // [62:76] is the sub-list for method output_type
-	48, // [48:62] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	38, // 48: paddock.v1.PipelineRequest.operations:type_name -> paddock.v1.PipelineOperation
+	1,  // 49: paddock.v1.PipelineOperation.create:type_name -> paddock.v1.CreateRequest
+	3,  // 50: paddock.v1.PipelineOperation.put:type_name -> paddock.v1.PutRequest
+	5,  // 51: paddock.v1.PipelineOperation.get:type_name -> paddock.v1.GetRequest
+	7,  // 52: paddock.v1.PipelineOperation.exists:type_name -> paddock.v1.ExistsRequest
+	9,  // 53: paddock.v1.PipelineOperation.set:type_name -> paddock.v1.SetRequest
+	11, // 54: paddock.v1.PipelineOperation.delete:type_name -> paddock.v1.DeleteRequest
+	15, // 55: paddock.v1.PipelineOperation.list_children:type_name -> paddock.v1.ListChildrenRequest
+	17, // 56: paddock.v1.PipelineOperation.list_tree:type_name -> paddock.v1.ListTreeRequest
+	19, // 57: paddock.v1.PipelineOperation.count:type_name -> paddock.v1.CountRequest
+	21, // 58: paddock.v1.PipelineOperation.get_acl:type_name -> paddock.v1.GetAclRequest
+	23, // 59: paddock.v1.PipelineOperation.set_acl:type_name -> paddock.v1.SetAclRequest
+	28, // 60: paddock.v1.PipelineOperation.transact:type_name -> paddock.v1.TransactRequest
+	32, // 61: paddock.v1.PipelineOperation.batch_read:type_name -> paddock.v1.BatchReadRequest
+	35, // 62: paddock.v1.PipelineOperation.sync:type_name -> paddock.v1.SyncRequest
+	40, // 63: paddock.v1.PipelineResponse.results:type_name -> paddock.v1.PipelineResult
+	2,  // 64: paddock.v1.PipelineResult.create:type_name -> paddock.v1.CreateResponse
+	4,  // 65: paddock.v1.PipelineResult.put:type_name -> paddock.v1.PutResponse
+	6,  // 66: paddock.v1.PipelineResult.get:type_name -> paddock.v1.GetResponse
+	8,  // 67: paddock.v1.PipelineResult.exists:type_name -> paddock.v1.ExistsResponse
+	10, // 68: paddock.v1.PipelineResult.set:type_name -> paddock.v1.SetResponse
+	12, // 69: paddock.v1.PipelineResult.delete:type_name -> paddock.v1.DeleteResponse
+	16, // 70: paddock.v1.PipelineResult.list_children:type_name -> paddock.v1.ListChildrenResponse
+	18, // 71: paddock.v1.PipelineResult.list_tree:type_name -> paddock.v1.ListTreeResponse
+	20, // 72: paddock.v1.PipelineResult.count:type_name -> paddock.v1.CountResponse
+	22, // 73: paddock.v1.PipelineResult.get_acl:type_name -> paddock.v1.GetAclResponse
+	24, // 74: paddock.v1.PipelineResult.set_acl:type_name -> paddock.v1.SetAclResponse
+	30, // 75: paddock.v1.PipelineResult.transact:type_name -> paddock.v1.TransactResponse
+	34, // 76: paddock.v1.PipelineResult.batch_read:type_name -> paddock.v1.BatchReadResponse
+	36, // 77: paddock.v1.PipelineResult.sync:type_name -> paddock.v1.SyncResponse
+	41, // 78: paddock.v1.PipelineResult.error:type_name -> paddock.v1.PipelineError
+	42, // 79: paddock.v1.PipelineError.metadata:type_name -> paddock.v1.PipelineError.MetadataEntry
+	1,  // 80: paddock.v1.ZnodeService.Create:input_type -> paddock.v1.CreateRequest
+	3,  // 81: paddock.v1.ZnodeService.Put:input_type -> paddock.v1.PutRequest
+	5,  // 82: paddock.v1.ZnodeService.Get:input_type -> paddock.v1.GetRequest
+	7,  // 83: paddock.v1.ZnodeService.Exists:input_type -> paddock.v1.ExistsRequest
+	9,  // 84: paddock.v1.ZnodeService.Set:input_type -> paddock.v1.SetRequest
+	11, // 85: paddock.v1.ZnodeService.Delete:input_type -> paddock.v1.DeleteRequest
+	15, // 86: paddock.v1.ZnodeService.ListChildren:input_type -> paddock.v1.ListChildrenRequest
+	17, // 87: paddock.v1.ZnodeService.ListTree:input_type -> paddock.v1.ListTreeRequest
+	19, // 88: paddock.v1.ZnodeService.Count:input_type -> paddock.v1.CountRequest
+	21, // 89: paddock.v1.ZnodeService.GetAcl:input_type -> paddock.v1.GetAclRequest
+	23, // 90: paddock.v1.ZnodeService.SetAcl:input_type -> paddock.v1.SetAclRequest
+	28, // 91: paddock.v1.ZnodeService.Transact:input_type -> paddock.v1.TransactRequest
+	32, // 92: paddock.v1.ZnodeService.BatchRead:input_type -> paddock.v1.BatchReadRequest
+	35, // 93: paddock.v1.ZnodeService.Sync:input_type -> paddock.v1.SyncRequest
+	37, // 94: paddock.v1.ZnodeService.Pipeline:input_type -> paddock.v1.PipelineRequest
+	2,  // 95: paddock.v1.ZnodeService.Create:output_type -> paddock.v1.CreateResponse
+	4,  // 96: paddock.v1.ZnodeService.Put:output_type -> paddock.v1.PutResponse
+	6,  // 97: paddock.v1.ZnodeService.Get:output_type -> paddock.v1.GetResponse
+	8,  // 98: paddock.v1.ZnodeService.Exists:output_type -> paddock.v1.ExistsResponse
+	10, // 99: paddock.v1.ZnodeService.Set:output_type -> paddock.v1.SetResponse
+	12, // 100: paddock.v1.ZnodeService.Delete:output_type -> paddock.v1.DeleteResponse
+	16, // 101: paddock.v1.ZnodeService.ListChildren:output_type -> paddock.v1.ListChildrenResponse
+	18, // 102: paddock.v1.ZnodeService.ListTree:output_type -> paddock.v1.ListTreeResponse
+	20, // 103: paddock.v1.ZnodeService.Count:output_type -> paddock.v1.CountResponse
+	22, // 104: paddock.v1.ZnodeService.GetAcl:output_type -> paddock.v1.GetAclResponse
+	24, // 105: paddock.v1.ZnodeService.SetAcl:output_type -> paddock.v1.SetAclResponse
+	30, // 106: paddock.v1.ZnodeService.Transact:output_type -> paddock.v1.TransactResponse
+	34, // 107: paddock.v1.ZnodeService.BatchRead:output_type -> paddock.v1.BatchReadResponse
+	36, // 108: paddock.v1.ZnodeService.Sync:output_type -> paddock.v1.SyncResponse
+	39, // 109: paddock.v1.ZnodeService.Pipeline:output_type -> paddock.v1.PipelineResponse
+	95, // [95:110] is the sub-list for method output_type
+	80, // [80:95] is the sub-list for method input_type
+	80, // [80:80] is the sub-list for extension type_name
+	80, // [80:80] is the sub-list for extension extendee
+	0,  // [0:80] is the sub-list for field type_name
 }
 
 func init() { file_paddock_v1_znode_proto_init() }
@@ -3095,13 +3962,46 @@ func file_paddock_v1_znode_proto_init() {
 		(*Read_Children)(nil),
 		(*Read_Acl)(nil),
 	}
+	file_paddock_v1_znode_proto_msgTypes[37].OneofWrappers = []any{
+		(*PipelineOperation_Create)(nil),
+		(*PipelineOperation_Put)(nil),
+		(*PipelineOperation_Get)(nil),
+		(*PipelineOperation_Exists)(nil),
+		(*PipelineOperation_Set)(nil),
+		(*PipelineOperation_Delete)(nil),
+		(*PipelineOperation_ListChildren)(nil),
+		(*PipelineOperation_ListTree)(nil),
+		(*PipelineOperation_Count)(nil),
+		(*PipelineOperation_GetAcl)(nil),
+		(*PipelineOperation_SetAcl)(nil),
+		(*PipelineOperation_Transact)(nil),
+		(*PipelineOperation_BatchRead)(nil),
+		(*PipelineOperation_Sync)(nil),
+	}
+	file_paddock_v1_znode_proto_msgTypes[39].OneofWrappers = []any{
+		(*PipelineResult_Create)(nil),
+		(*PipelineResult_Put)(nil),
+		(*PipelineResult_Get)(nil),
+		(*PipelineResult_Exists)(nil),
+		(*PipelineResult_Set)(nil),
+		(*PipelineResult_Delete)(nil),
+		(*PipelineResult_ListChildren)(nil),
+		(*PipelineResult_ListTree)(nil),
+		(*PipelineResult_Count)(nil),
+		(*PipelineResult_GetAcl)(nil),
+		(*PipelineResult_SetAcl)(nil),
+		(*PipelineResult_Transact)(nil),
+		(*PipelineResult_BatchRead)(nil),
+		(*PipelineResult_Sync)(nil),
+		(*PipelineResult_Error)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_paddock_v1_znode_proto_rawDesc), len(file_paddock_v1_znode_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   36,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -33,6 +33,7 @@ const (
 	ZnodeService_Transact_FullMethodName     = "/paddock.v1.ZnodeService/Transact"
 	ZnodeService_BatchRead_FullMethodName    = "/paddock.v1.ZnodeService/BatchRead"
 	ZnodeService_Sync_FullMethodName         = "/paddock.v1.ZnodeService/Sync"
+	ZnodeService_Pipeline_FullMethodName     = "/paddock.v1.ZnodeService/Pipeline"
 )
 
 // ZnodeServiceClient is the client API for ZnodeService service.
@@ -78,6 +79,12 @@ type ZnodeServiceClient interface {
 	BatchRead(ctx context.Context, in *BatchReadRequest, opts ...grpc.CallOption) (*BatchReadResponse, error)
 	// Sync returns once the server has everything that the leader had when it was asked.
 	Sync(ctx context.Context, in *SyncRequest, opts ...grpc.CallOption) (*SyncResponse, error)
+	// Pipeline makes the other calls by one stream, for who asks much or cares for order: operations need not wait for the results of those
+	// before them, and are done as if they had. There is one result for each, in their order. What is refused is told by its result, and the
+	// stream goes on. An error of the stream, such as UNAVAILABLE, or ABORTED with reason SESSIONMOVED, leaves all that has no result in
+	// doubt: a first part of it was done, in order, and the rest was not. Who ends the sending side is still answered. A server takes as much
+	// at a time as it may hold, and has the client wait with more; one that does not read its results keeps the session that it names waiting.
+	Pipeline(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PipelineRequest, PipelineResponse], error)
 }
 
 type znodeServiceClient struct {
@@ -228,6 +235,19 @@ func (c *znodeServiceClient) Sync(ctx context.Context, in *SyncRequest, opts ...
 	return out, nil
 }
 
+func (c *znodeServiceClient) Pipeline(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PipelineRequest, PipelineResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ZnodeService_ServiceDesc.Streams[0], ZnodeService_Pipeline_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[PipelineRequest, PipelineResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ZnodeService_PipelineClient = grpc.BidiStreamingClient[PipelineRequest, PipelineResponse]
+
 // ZnodeServiceServer is the server API for ZnodeService service.
 // All implementations must embed UnimplementedZnodeServiceServer
 // for forward compatibility.
@@ -271,6 +291,12 @@ type ZnodeServiceServer interface {
 	BatchRead(context.Context, *BatchReadRequest) (*BatchReadResponse, error)
 	// Sync returns once the server has everything that the leader had when it was asked.
 	Sync(context.Context, *SyncRequest) (*SyncResponse, error)
+	// Pipeline makes the other calls by one stream, for who asks much or cares for order: operations need not wait for the results of those
+	// before them, and are done as if they had. There is one result for each, in their order. What is refused is told by its result, and the
+	// stream goes on. An error of the stream, such as UNAVAILABLE, or ABORTED with reason SESSIONMOVED, leaves all that has no result in
+	// doubt: a first part of it was done, in order, and the rest was not. Who ends the sending side is still answered. A server takes as much
+	// at a time as it may hold, and has the client wait with more; one that does not read its results keeps the session that it names waiting.
+	Pipeline(grpc.BidiStreamingServer[PipelineRequest, PipelineResponse]) error
 	mustEmbedUnimplementedZnodeServiceServer()
 }
 
@@ -322,6 +348,9 @@ func (UnimplementedZnodeServiceServer) BatchRead(context.Context, *BatchReadRequ
 }
 func (UnimplementedZnodeServiceServer) Sync(context.Context, *SyncRequest) (*SyncResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Sync not implemented")
+}
+func (UnimplementedZnodeServiceServer) Pipeline(grpc.BidiStreamingServer[PipelineRequest, PipelineResponse]) error {
+	return status.Error(codes.Unimplemented, "method Pipeline not implemented")
 }
 func (UnimplementedZnodeServiceServer) mustEmbedUnimplementedZnodeServiceServer() {}
 func (UnimplementedZnodeServiceServer) testEmbeddedByValue()                      {}
@@ -596,6 +625,13 @@ func _ZnodeService_Sync_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ZnodeService_Pipeline_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ZnodeServiceServer).Pipeline(&grpc.GenericServerStream[PipelineRequest, PipelineResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ZnodeService_PipelineServer = grpc.BidiStreamingServer[PipelineRequest, PipelineResponse]
+
 // ZnodeService_ServiceDesc is the grpc.ServiceDesc for ZnodeService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -660,6 +696,13 @@ var ZnodeService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _ZnodeService_Sync_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Pipeline",
+			Handler:       _ZnodeService_Pipeline_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "paddock/v1/znode.proto",
 }

@@ -69,10 +69,13 @@ type caller interface {
 }
 
 // doors are all of them.
-var doors = map[string]door{"jute": juteDoor{}, "gRPC": grpcDoor{}, "REST": restDoor{}, "gRPC without a session": bareDoor{"gRPC"}, "REST without a session": bareDoor{"REST"}}
+var doors = map[string]door{
+	"jute": juteDoor{}, "gRPC": grpcDoor{}, "pipeline": pipelineDoor{}, "REST": restDoor{},
+	"gRPC without a session": bareDoor{"gRPC"}, "pipeline without a session": bareDoor{"pipeline"}, "REST without a session": bareDoor{"REST"},
+}
 
 // names are those of the doors with sessions, jute first.
-func names() []string { return []string{"jute", "gRPC", "REST"} }
+func names() []string { return []string{"jute", "gRPC", "pipeline", "REST"} }
 
 // run asks all steps on a new server through one door.
 func run(t *testing.T, d door, steps []step, settings ...string) []answer {

@@ -78,16 +78,25 @@ func (grpcDoor) open(t *testing.T, s *rig.Server, timeout time.Duration) caller 
 	return openSession(t, dialGRPC(t, s), timeout)
 }
 
-// bareDoor is gRPC or REST without a session.
+// bareDoor is gRPC, a pipeline or REST without a session.
 type bareDoor struct{ name string }
 
 func (d bareDoor) open(t *testing.T, s *rig.Server, _ time.Duration) caller {
 	t.Helper()
-	var calls services = dialREST(t, s)
-	if d.name == "gRPC" {
-		calls = dialGRPC(t, s)
+	return &serviceCaller{servicesOf(t, d.name, s), t.Context(), nil}
+}
+
+// servicesOf are those of a door that has some.
+func servicesOf(t *testing.T, door string, s *rig.Server) services {
+	t.Helper()
+	switch door {
+	case "gRPC":
+		return dialGRPC(t, s)
+	case "pipeline":
+		return pipelineOn(t, s)
+	default:
+		return dialREST(t, s)
 	}
-	return &serviceCaller{calls, t.Context(), nil}
 }
 
 // openSession opens a session of services.

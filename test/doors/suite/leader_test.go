@@ -87,10 +87,7 @@ func tryOpen(t *testing.T, door string, s *rig.Server) caller {
 		t.Cleanup(c.Abandon)
 		return &juteCaller{c}
 	}
-	var calls services = dialREST(t, s)
-	if door == "gRPC" {
-		calls = dialGRPC(t, s)
-	}
+	calls := servicesOf(t, door, s)
 	opened, err := calls.OpenSession(ctx, &paddockv1.OpenSessionRequest{TimeoutMs: 30_000})
 	if err != nil {
 		return nil
@@ -151,7 +148,7 @@ func TestNothingIsLostWhenTheLeaderIsKilled(t *testing.T) {
 		t.Helper()
 		seen := map[string]int{}
 		deadline := time.After(2 * callTimeout)
-		for seen["jute"] < 20 || seen["gRPC"] < 20 || seen["REST"] < 20 {
+		for slices.ContainsFunc(names(), func(door string) bool { return seen[door] < 20 }) {
 			select {
 			case door := <-acked:
 				seen[door]++

@@ -119,13 +119,13 @@ func TestWhoHasNoSessionIsAnsweredTheSame(t *testing.T) {
 		}
 	}
 	steps = append(steps, step{name: "a transaction does all", op: "multi", steps: []step{{op: "create", path: "/m"}, {op: "set", path: "/m", data: "2", at: 0}}})
-	compareDoors(t, []string{"jute", "gRPC without a session", "REST without a session"}, steps)
+	compareDoors(t, []string{"jute", "gRPC without a session", "pipeline without a session", "REST without a session"}, steps)
 }
 
 // An ephemeral needs a session.
 func TestWhoHasNoSessionCreatesNoEphemerals(t *testing.T) {
 	s := rig.Start(t)
-	for _, name := range []string{"gRPC", "REST"} {
+	for _, name := range []string{"gRPC", "pipeline", "REST"} {
 		c := bareDoor{name}.open(t, s, 0)
 		if a, err := c.ask(&step{op: "create", path: "/e", mode: zk.Ephemeral}); err != nil || a.Reason != "UNKNOWNSESSION" {
 			t.Errorf("%s answers %v, %v", name, a, err)

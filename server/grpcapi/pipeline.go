@@ -1,0 +1,333 @@
+package grpcapi
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+
+	paddockv1 "paddock/gen/paddock/v1"
+	"paddock/internal/queue"
+	"paddock/internal/zk"
+	"paddock/server/request"
+)
+
+// Bounds of a pipeline. What it asks beyond waits in its connection, and what it does not read in the server (request.BacklogBytesMax).
+const (
+	pipelineOperationsMax = 1000     // of a message
+	pipelineCallsMax      = 1024     // unanswered operations
+	pipelineBytesMax      = 4 << 20  // of data in them, unless there is one alone
+	pipelineMessageBytes  = 64 << 10 // of a message of results, unless one result has more
+)
+
+// pipeline is one stream of ZnodeService.Pipeline. It belongs to the goroutine of its call.
+//
+// An operation that is one request of the server is simple: it is submitted while others before it are unanswered, if the server keeps them in
+// order. That it does for the requests of one line: all those of a session. Without a session reads and writes have a line each, and wait for
+// each other. What takes more than one request waits for all before it, and is done as the call by itself is.
+type pipeline struct {
+	server *znodeServer
+	stream grpc.BidiStreamingServer[paddockv1.PipelineRequest, paddockv1.PipelineResponse]
+	asker  asker
+	guest  *line // by which it reads without a session; nil before the first
+
+	came    chan pipelined
+	ended   bool        // the client sends no more
+	stopped bool        // the door takes no more
+	pending []operation // of the message that is being done
+	turns   queue.Queue[turn]
+	bytes   int   // of data in turns
+	current *line // which the unanswered of turns are asked of
+
+	requests  []zk.Request // collected for one submission
+	exchanges []*exchange
+	answer    answerer
+	out       []byte
+}
+
+// pipelined is a message of a pipeline as it came, or the end of its stream.
+type pipelined struct {
+	raw []byte
+	err error
+}
+
+// turn is an operation that was begun.
+type turn struct {
+	operation
+	line *line
+	x    *exchange // nil if it has its result
+	done bool      // the token of x has been taken
+}
+
+// Pipeline answers operations in order.
+func (s *znodeServer) Pipeline(stream grpc.BidiStreamingServer[paddockv1.PipelineRequest, paddockv1.PipelineResponse]) error {
+	p := &pipeline{server: s, stream: stream, came: make(chan pipelined)}
+	if err := p.identify(); err != nil {
+		return err
+	}
+	gone := make(chan struct{})
+	defer close(gone)
+	defer p.leave()
+	go p.receive(gone) // ends with the stream, which ends with this call
+	return p.run()
+}
+
+// identify tells who asks from now on: identities may be added to a session, and it may be attached anew.
+func (p *pipeline) identify() (err error) {
+	p.asker, err = p.server.door.asker(p.stream.Context())
+	return err
+}
+
+// receive hands over what comes.
+func (p *pipeline) receive(gone <-chan struct{}) {
+	for {
+		var in pipelined
+		in.err = p.stream.RecvMsg(&in)
+		select {
+		case p.came <- in:
+		case <-gone:
+			return
+		}
+		if in.err != nil {
+			return
+		}
+	}
+}
+
+// run does what comes until the stream ends.
+func (p *pipeline) run() error {
+	ctx := p.stream.Context()
+	for {
+		if err := p.advance(ctx); err != nil {
+			return err
+		}
+		var came <-chan pipelined
+		var answered <-chan struct{}
+		switch {
+		case p.turns.Len() > 0:
+			answered = p.turns.Front().x.done
+		case p.stopped:
+			return closedBy(request.CloseShutdown)
+		case p.ended && len(p.pending) == 0:
+			return nil
+		}
+		if len(p.pending) == 0 && !p.ended && !p.stopped {
+			came = p.came
+		}
+		var over, stopped <-chan struct{}
+		if p.asker.session != nil && answered == nil { // else what is unanswered tells
+			over = p.asker.session.line.over
+		}
+		if !p.stopped {
+			stopped = p.server.door.stopped
+		}
+		select {
+		case in := <-came:
+			if err := p.take(in); err != nil {
+				return err
+			}
+		case <-answered:
+			p.turns.Front().done = true
+		case <-over:
+			return closedBy(p.asker.session.line.why)
+		case <-stopped:
+			p.stopped, p.pending = true, nil
+		case <-ctx.Done():
+			return contextStatus(ctx)
+		}
+	}
+}
+
+// take reads a message.
+func (p *pipeline) take(in pipelined) error {
+	if in.err != nil {
+		p.ended = true
+		return streamEnd(in.err)
+	}
+	var err error
+	if p.pending, err = readOperations(p.pending[:0], in.raw); err != nil {
+		return err
+	}
+	return p.identify()
+}
+
+// advance sends what is answered, and begins what may be begun, until neither is left.
+func (p *pipeline) advance(ctx context.Context) error {
+	for {
+		if err := p.begin(ctx); err != nil {
+			return err
+		}
+		sent, err := p.collect()
+		if !sent || err != nil {
+			return err
+		}
+	}
+}
+
+// begin begins operations in order until one has to wait.
+func (p *pipeline) begin(ctx context.Context) error {
+	for len(p.pending) > 0 {
+		op := &p.pending[0]
+		if op.err == nil && op.simple {
+			op.err = p.check(op)
+		}
+		switch {
+		case op.err != nil:
+			p.turns.Push(turn{operation: *op})
+		case !op.simple:
+			if p.turns.Len() > 0 || len(p.requests) > 0 {
+				return p.submit()
+			}
+			op.result, op.err = p.server.call(ctx, op.message)
+			p.turns.Push(turn{operation: *op})
+		default:
+			l, err := p.lineFor(ctx, op)
+			if err != nil {
+				return err
+			}
+			size := len(op.request.Data)
+			busy := p.turns.Len() > 0
+			if busy && (l != p.current || p.turns.Len() >= pipelineCallsMax || p.bytes+size > pipelineBytesMax) {
+				return p.submit()
+			}
+			x := exchanges.Get().(*exchange)
+			x.left, x.lost, x.reply, x.holds = false, false, zk.Reply{}, !l.own
+			op.request.IDs = p.asker.ids
+			p.requests, p.exchanges = append(p.requests, op.request), append(p.exchanges, x)
+			p.current = l
+			p.bytes += size
+			p.turns.Push(turn{operation: *op, line: l, x: x})
+		}
+		p.pending = p.pending[1:]
+	}
+	return p.submit()
+}
+
+// check refuses what the server is not asked at all.
+func (p *pipeline) check(op *operation) error {
+	if op.request.Op.IsCreate() && op.request.Mode.IsEphemeral() && p.asker.session == nil {
+		return refusal(zk.UnknownSession, op.request.Path, 0)
+	}
+	if !op.request.Op.IsWrite() {
+		return nil
+	}
+	return fits(&op.request, p.server.door.requestBytesMax())
+}
+
+// lineFor is the line that a request goes by.
+func (p *pipeline) lineFor(ctx context.Context, op *operation) (*line, error) {
+	switch {
+	case p.asker.session != nil:
+		return p.asker.session.line, nil
+	case op.request.Op.IsWrite():
+		return p.server.door.own.writer(ctx, p.asker.handler)
+	case p.guest == nil:
+		p.guest = openLine(p.asker.handler, origin(p.asker.caller), nil)
+	}
+	return p.guest, nil
+}
+
+// submit hands over what was collected.
+func (p *pipeline) submit() error {
+	if len(p.requests) == 0 {
+		return nil
+	}
+	err := p.current.sendAll(p.requests, p.exchanges)
+	clear(p.requests)
+	p.requests, p.exchanges = p.requests[:0], p.exchanges[:0]
+	return err
+}
+
+// collect sends the results of those in front that have one, and tells whether there were any.
+func (p *pipeline) collect() (any bool, err error) {
+	p.out = p.out[:0]
+	var from *line
+	held := 0
+	for p.turns.Len() > 0 && err == nil {
+		t := p.turns.Front()
+		if !t.answered() {
+			break
+		}
+		if t.x != nil {
+			p.bytes -= len(t.request.Data)
+			from = t.line // as all that are unanswered at a time
+		}
+		var n int
+		p.out, n, err = p.answer.append(p.out, t)
+		held += n
+		p.turns.Pop()
+		any = true
+		if len(p.out) >= pipelineMessageBytes {
+			break
+		}
+	}
+	if len(p.out) > 0 {
+		err = firstOf(p.stream.SendMsg(encoded{mem.Copy(p.out, mem.DefaultBufferPool())}), err)
+	}
+	if cap(p.out) > 2*pipelineMessageBytes {
+		p.out = nil
+	}
+	if held > 0 {
+		from.release(held)
+	}
+	return any, err
+}
+
+// firstOf is the first of two errors.
+func firstOf(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// answered tells whether a turn has its result.
+func (t *turn) answered() bool {
+	if t.x == nil || t.done {
+		return true
+	}
+	select {
+	case <-t.x.done:
+		t.done = true
+	default:
+	}
+	return t.done
+}
+
+// leave gives up what is not answered.
+func (p *pipeline) leave() {
+	for ; p.turns.Len() > 0; p.turns.Pop() {
+		t := p.turns.Front()
+		if t.x == nil || t.line.leave(t.x) {
+			continue
+		}
+		if !t.done {
+			<-t.x.done
+		}
+		if t.x.holds && !t.x.lost {
+			t.line.release(replyBytes(&t.x.reply))
+		}
+	}
+	if p.guest != nil {
+		p.guest.close(request.CloseUnknown)
+	}
+}
+
+// ends tells whether an error is the end of a pipeline: what comes after it could be done although that was not.
+func ends(err error) bool {
+	if errors.Is(err, io.EOF) {
+		return true
+	}
+	switch status.Code(err) {
+	case codes.Unavailable, codes.Unauthenticated, codes.Canceled, codes.DeadlineExceeded, codes.Internal, codes.Unknown:
+		return true
+	case codes.Aborted:
+		return reasonIn(err) == reasonOf(zk.SessionMoved)
+	default:
+		return false
+	}
+}
