@@ -49,6 +49,7 @@ type stub struct {
 	beats     int
 	timeoutMS int32 // of sessions; 0 for 300
 	asked     int32 // timeout
+	pipeline  func(grpc.BidiStreamingServer[paddockv1.PipelineRequest, paddockv1.PipelineResponse]) error
 	watch     func(*paddockv1.CreateWatch, grpc.BidiStreamingServer[paddockv1.WatchRequest, paddockv1.WatchResponse]) error
 }
 

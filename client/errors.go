@@ -98,16 +98,21 @@ func typed(err error) error {
 	for _, d := range st.Details() {
 		switch d := d.(type) {
 		case *errdetails.ErrorInfo:
-			e.Reason, e.Path = Reason(d.GetReason()), d.GetMetadata()["path"]
-			e.Zxid, _ = strconv.ParseUint(d.GetMetadata()["zxid"], 0, 64) // absent where there is none
-			if n, err := strconv.Atoi(d.GetMetadata()["operation"]); err == nil {
-				e.Operation = n
-			}
+			e.about(d.GetReason(), d.GetMetadata())
 		case *errdetails.RetryInfo:
 			e.Retry, e.after = true, d.GetRetryDelay().AsDuration()
 		}
 	}
 	return e
+}
+
+// about takes what is told beside code and message.
+func (e *Error) about(reason string, metadata map[string]string) {
+	e.Reason, e.Path = Reason(reason), metadata["path"]
+	e.Zxid, _ = strconv.ParseUint(metadata["zxid"], 0, 64) // absent where there is none
+	if n, err := strconv.Atoi(metadata["operation"]); err == nil {
+		e.Operation = n
+	}
 }
 
 // reasonOf is the reason of an error; empty if it has none.

@@ -86,14 +86,19 @@ type CreateOptions struct {
 // Create makes a znode and returns it, without data: its path has the number of a sequential one. Errors: ErrNoNode without its parent, ErrNodeExists,
 // ErrNoAuth, ErrInvalidACL.
 func (z *Znodes) Create(ctx context.Context, path string, data []byte, o CreateOptions) (Znode, error) {
-	ctx, options := z.writing(ctx)
-	out, err := z.rpc.Create(ctx, &paddockv1.CreateRequest{
-		Path: path, Data: data, Mode: o.Mode.proto(), TtlMs: o.TTL.Milliseconds(), Acl: aclProto(o.ACL), Parents: o.Parents, IfAbsent: o.IfAbsent, Options: options,
-	})
+	in := createOf(path, data, o)
+	ctx, in.Options = z.writing(ctx)
+	out, err := z.rpc.Create(ctx, in)
 	if err != nil {
 		return Znode{}, err
 	}
 	return Znode{Path: out.GetPath(), Stat: statOf(out.GetStat()), Zxid: out.GetZxid()}, nil
+}
+
+func createOf(path string, data []byte, o CreateOptions) *paddockv1.CreateRequest {
+	return &paddockv1.CreateRequest{
+		Path: path, Data: data, Mode: o.Mode.proto(), TtlMs: o.TTL.Milliseconds(), Acl: aclProto(o.ACL), Parents: o.Parents, IfAbsent: o.IfAbsent,
+	}
 }
 
 // PutOptions say how to put.
@@ -104,12 +109,17 @@ type PutOptions struct {
 
 // Put creates a persistent znode or sets the data of the one that is there. Errors: ErrNoNode without its parent, ErrNoAuth.
 func (z *Znodes) Put(ctx context.Context, path string, data []byte, o PutOptions) (Znode, error) {
-	ctx, options := z.writing(ctx)
-	out, err := z.rpc.Put(ctx, &paddockv1.PutRequest{Path: path, Data: data, Acl: aclProto(o.ACL), Parents: o.Parents, Options: options})
+	in := putOf(path, data, o)
+	ctx, in.Options = z.writing(ctx)
+	out, err := z.rpc.Put(ctx, in)
 	if err != nil {
 		return Znode{}, err
 	}
 	return Znode{Path: path, Stat: statOf(out.GetStat()), Zxid: out.GetZxid()}, nil
+}
+
+func putOf(path string, data []byte, o PutOptions) *paddockv1.PutRequest {
+	return &paddockv1.PutRequest{Path: path, Data: data, Acl: aclProto(o.ACL), Parents: o.Parents}
 }
 
 // AnyVersion is the version that every znode has.

@@ -66,6 +66,12 @@ for alive in sessions.KeepAlive(iter([session_pb2.KeepAliveRequest()]), **named)
     print("alive" if alive.timeout_ms == session.timeout_ms else "timeout %d" % alive.timeout_ms)
     break
 
+operation = znode_pb2.PipelineOperation
+asked = [znode_pb2.PipelineRequest(operations=[operation(set=znode_pb2.SetRequest(path=made.path, data=b"three")), operation(get=znode_pb2.GetRequest(path=made.path))]),
+         znode_pb2.PipelineRequest(operations=[operation(get=znode_pb2.GetRequest(path="/none")), operation(delete=znode_pb2.DeleteRequest(path=root + "/e"))])]
+kinds = {"get": lambda r: r.get.data.decode(), "error": lambda r: "error " + r.error.reason}
+print("pipelined", *[kinds.get(r.WhichOneof("result"), lambda r: r.WhichOneof("result"))(r) for out in znodes.Pipeline(iter(asked), **named) for r in out.results])
+
 told = watches.Watch(iter([watch_pb2.WatchRequest(create=watch_pb2.CreateWatch(watch_id=1, path=root + "/w", kind=watch_pb2.WATCH_KIND_PERSISTENT))]), **wait)
 for response in told:
     if response.HasField("created"):

@@ -85,6 +85,24 @@ await new Promise<void>((resolve, reject) => {
 });
 
 await new Promise<void>((resolve, reject) => {
+	const stream = znodes.Pipeline(named);
+	const words: string[] = [];
+	stream.on("error", reject);
+	stream.on("data", (out) => {
+		for (const r of out.results) {
+			words.push(r.get ? r.get.data.toString() : r.error ? "error " + r.error.reason : String(r.result));
+		}
+	});
+	stream.on("end", () => {
+		console.log("pipelined", ...words);
+		resolve();
+	});
+	stream.write({ operations: [{ set: { path: made.path, data: Buffer.from("three") } }, { get: { path: made.path } }] });
+	stream.write({ operations: [{ get: { path: "/none" } }, { delete: { path: root + "/e" } }] });
+	stream.end();
+});
+
+await new Promise<void>((resolve, reject) => {
 	const stream = watches.Watch();
 	stream.on("error", reject);
 	stream.on("data", (told) => {

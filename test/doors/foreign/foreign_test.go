@@ -122,6 +122,7 @@ func TestGrpcurl(t *testing.T) {
 var steps = []string{
 	"created /foreign/NAME/s-0000000000", "data one version 0", "children s-0000000000", "set version 1", "refused FAILED_PRECONDITION BADVERSION",
 	"refused NOT_FOUND NONODE", "transaction held true results 2", "transaction held false results 1", "session ephemerals /foreign/NAME/e", "alive",
+	"pipelined set three error NONODE delete",
 	"told CREATED /foreign/NAME/w", "locked true", "unlocked", "closed", "gone",
 }
 

@@ -5,6 +5,7 @@ package suite
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"paddock/client"
 	paddockv1 "paddock/gen/paddock/v1"
 	"paddock/test/doors/rig"
 )
@@ -155,4 +157,102 @@ func (p *piped) BatchRead(ctx context.Context, in *paddockv1.BatchReadRequest, _
 
 func (p *piped) Sync(ctx context.Context, in *paddockv1.SyncRequest, _ ...grpc.CallOption) (*paddockv1.SyncResponse, error) {
 	return through(ctx, p, &paddockv1.PipelineOperation{Operation: &paddockv1.PipelineOperation_Sync{Sync: in}}, (*paddockv1.PipelineResult).GetSync)
+}
+
+// While servers are killed under pipelines of the Go client, each does a first part of what it was asked, in order: what was
+// acknowledged, and perhaps some of what was not.
+func TestAPipelineThatIsCutHasDoneAFirstPart(t *testing.T) {
+	servers := rig.Ensemble(t, 3)
+	addrs := []string{servers[0].GRPC, servers[1].GRPC, servers[2].GRPC}
+	c, err := client.Dial(addrs, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for round := range 4 {
+		root := fmt.Sprintf("/round-%d", round)
+		if _, err := c.Put(t.Context(), root, nil, client.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		var z interface {
+			Pipeline(context.Context) (*client.Pipeline, error)
+		} = c
+		if round%2 == 1 {
+			s, err := c.OpenSession(t.Context(), 30*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Abandon()
+			z = s
+		}
+		p, err := z.Pipeline(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		enough := make(chan *client.Pending, 1)
+		var all []*client.Pending
+		over := make(chan struct{})
+		go func() { // ends when the pipeline does
+			defer close(over)
+			for ctx := t.Context(); ctx.Err() == nil; {
+				n := len(all)
+				all = append(all, p.Create(root+"/n-", strconv.AppendInt(nil, int64(n), 10), client.CreateOptions{Mode: client.PersistentSequential}), p.Get(root))
+				if n == 300 {
+					enough <- all[n]
+				}
+				select {
+				case <-all[len(all)-1].Done():
+					if _, err := all[len(all)-1].Wait(ctx); err != nil {
+						return
+					}
+				default:
+				}
+			}
+		}()
+		if _, err := (<-enough).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		killed := leaderOf(t, servers)
+		for killed == nil {
+			killed = leaderOf(t, servers)
+		}
+		killed.Kill()
+		if err := p.Close(); err == nil {
+			<-over // it was told after its server had gone on
+		}
+		<-over
+		killed.Run(t)
+		killed.Ready(t)
+		last, children := -1, map[string]string{}
+		var znode client.Znode
+		for z, err := range c.At(client.Linearizable, 0).Children(t.Context(), root, client.ListOptions{Data: true}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := strconv.Atoi(string(z.Data)); err != nil || n != last+2 && !(last == -1 && n == 0) {
+				t.Fatalf("round %d: %s is of request %q, the one before of %d", round, z.Path, z.Data, last)
+			} else {
+				last = n
+			}
+			children[root+"/"+z.Path] = string(z.Data)
+		}
+		doubt := false
+		for n, a := range all {
+			z, err := a.Wait(t.Context())
+			switch {
+			case err != nil:
+				doubt = true
+			case doubt:
+				t.Fatalf("round %d: request %d was answered after one that was not", round, n)
+			case n%2 == 0 && children[z.Path] != strconv.Itoa(n):
+				t.Fatalf("round %d: request %d was acknowledged with %s, which is of %q", round, n, z.Path, children[z.Path])
+			case n%2 == 1 && n > 1 && z.Zxid < znode.Zxid:
+				t.Fatalf("round %d: request %d read what was before the one before it", round, n)
+			}
+			if err == nil {
+				znode = z
+			}
+		}
+		t.Logf("round %d: %d requests, %d creations are there", round, len(all), len(children))
+	}
 }
