@@ -33,6 +33,7 @@ type stub struct {
 	paddockv1.UnimplementedSessionServiceServer
 	paddockv1.UnimplementedWatchServiceServer
 	paddockv1.UnimplementedLockServiceServer
+	paddockv1.UnimplementedElectionServiceServer
 
 	addr string
 
@@ -43,6 +44,7 @@ type stub struct {
 	list      func(*paddockv1.ListChildrenRequest) (*paddockv1.ListChildrenResponse, error)
 	tree      func(*paddockv1.ListTreeRequest) (*paddockv1.ListTreeResponse, error)
 	lock      func(*paddockv1.LockRequest) (*paddockv1.LockResponse, error)
+	observe   func(*paddockv1.ObserveRequest, grpc.ServerStreamingServer[paddockv1.ObserveResponse]) error
 	free      func()            // called by Unlock; nil for nothing
 	alive     func(n int) error // of the n-th message that keeps a session alive
 	mute      func(n int) bool  // does not answer it; nil for never
@@ -66,6 +68,7 @@ func serve(t *testing.T, s *stub) *stub {
 	paddockv1.RegisterSessionServiceServer(g, s)
 	paddockv1.RegisterWatchServiceServer(g, s)
 	paddockv1.RegisterLockServiceServer(g, s)
+	paddockv1.RegisterElectionServiceServer(g, s)
 	served := make(chan error, 1)
 	go func() { served <- g.Serve(l) }() // ends with Stop below
 	t.Cleanup(func() {
@@ -120,6 +123,9 @@ func (s *stub) Unlock(ctx context.Context, in *paddockv1.UnlockRequest) (*paddoc
 		s.free()
 	}
 	return &paddockv1.UnlockResponse{}, nil
+}
+func (s *stub) Observe(in *paddockv1.ObserveRequest, out grpc.ServerStreamingServer[paddockv1.ObserveResponse]) error {
+	return s.observe(in, out)
 }
 func (s *stub) ListChildren(_ context.Context, in *paddockv1.ListChildrenRequest) (*paddockv1.ListChildrenResponse, error) {
 	return s.list(in)
@@ -532,6 +538,57 @@ func TestALockIsNotLostByADoubtFromBeforeItWasHeld(t *testing.T) {
 		}
 	}
 	t.Fatal("the lock counts as lost")
+}
+
+// TestLeadersDoNotGoBackInTime has an observer that loses its server go on at one that lags, and at one whose queue changes too fast to be read.
+func TestLeadersDoNotGoBackInTime(t *testing.T) {
+	var reads []string
+	steps := []func(tell func(leader, zxid uint64)) error{
+		func(tell func(uint64, uint64)) error {
+			tell(0, 4)
+			tell(5, 5)
+			tell(7, 9)
+			return failure(codes.Unavailable, "NOT_SERVING", true)
+		},
+		func(func(uint64, uint64)) error { return failure(codes.FailedPrecondition, "ZXID_AHEAD", false) },
+		func(func(uint64, uint64)) error { return failure(codes.Aborted, "RACED", true) },
+		func(tell func(uint64, uint64)) error {
+			tell(7, 10)
+			tell(12, 12)
+			return failure(codes.PermissionDenied, "NOAUTH", false)
+		},
+	}
+	s := serve(t, &stub{observe: func(in *paddockv1.ObserveRequest, out grpc.ServerStreamingServer[paddockv1.ObserveResponse]) error {
+		reads = append(reads, fmt.Sprint(in.GetRead().GetLevel(), " ", in.GetRead().GetMinZxid()))
+		return steps[len(reads)-1](func(leader, zxid uint64) {
+			m := &paddockv1.ObserveResponse{Zxid: zxid}
+			if leader != 0 {
+				m.Leader = &paddockv1.ElectionLeader{FencingToken: leader}
+			}
+			if err := out.Send(m); err != nil {
+				t.Error(err)
+			}
+		})
+	}})
+	var told []uint64
+	var end error
+	for l, err := range dial(t, client.Options{}, s).At(client.Synced, 3).Leaders(t.Context(), "/e") {
+		switch {
+		case err != nil:
+			end = err
+		case l == nil:
+			told = append(told, 0)
+		default:
+			told = append(told, l.Token)
+		}
+	}
+	if want := []uint64{0, 5, 7, 12}; !slices.Equal(told, want) || !errors.Is(end, client.ErrNoAuth) {
+		t.Errorf("told of %v, then %v; want %v and NOAUTH", told, end, want)
+	}
+	const synced = "READ_LEVEL_SYNCED "
+	if want := []string{synced + "3", synced + "9", synced + "9", synced + "9"}; !slices.Equal(reads, want) {
+		t.Errorf("read %v, want %v", reads, want)
+	}
 }
 
 func TestASessionIsInDoubtWhileNobodyAnswersAndEndsWhenItIsTold(t *testing.T) {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
@@ -34,8 +35,12 @@ func (s *Session) Lock(ctx context.Context, path string, owner []byte) (*Lock, e
 	return &Lock{Path: path, Token: out.GetFencingToken(), lost: s.InDoubt(), s: s}, nil
 }
 
-// Lost is closed when the lock may be somebody else's: the session is over or in doubt.
-func (l *Lock) Lost() <-chan struct{} { return l.lost }
+// Lost is closed when the lock may be somebody else's: the session is over or in doubt. A program that was asleep is told by the next call of
+// Lost: call it anew before each step that needs the lock.
+func (l *Lock) Lost() <-chan struct{} {
+	l.s.suspect()
+	return l.lost
+}
 
 // Unlock gives the lock up. It is no error if it is lost already.
 func (l *Lock) Unlock(ctx context.Context) error {
@@ -71,8 +76,11 @@ func (s *Session) Campaign(ctx context.Context, path string, value []byte) (*Lea
 	return &Leadership{Path: path, Token: out.GetFencingToken(), lost: s.InDoubt(), s: s}, nil
 }
 
-// Lost is closed when somebody else may lead: the session is over or in doubt.
-func (l *Leadership) Lost() <-chan struct{} { return l.lost }
+// Lost is closed when somebody else may lead: the session is over or in doubt. A program that was asleep is told by the next call of Lost.
+func (l *Leadership) Lost() <-chan struct{} {
+	l.s.suspect()
+	return l.lost
+}
 
 // Proclaim changes what the leader says of itself.
 func (l *Leadership) Proclaim(ctx context.Context, value []byte) error {
@@ -111,26 +119,37 @@ func (z *Znodes) Leader(ctx context.Context, path string) (*Leader, error) {
 	return leaderOf(out.GetLeader()), err
 }
 
-// Leaders yields who leads at path, now and whenever that changes, nil while nobody does, until ctx ends. It goes on by itself on another server.
+// Leaders yields who leads at path, now and whenever that changes, nil while nobody does, until ctx ends. It goes on by itself on another server,
+// and does not go back in time there.
 func (z *Znodes) Leaders(ctx context.Context, path string) iter.Seq2[*Leader, error] {
 	return func(yield func(*Leader, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
+		var known *paddockv1.ObserveResponse // what was told last; nil for nothing
 		for wait := retryMin; ; wait = min(2*wait, retryMax) {
-			stream, err := paddockv1.NewElectionServiceClient(z.conn).Observe(z.named(ctx), &paddockv1.ObserveRequest{Path: path})
+			read := z.notBefore(known.GetZxid()).read
+			stream, err := paddockv1.NewElectionServiceClient(z.conn).Observe(z.named(ctx), &paddockv1.ObserveRequest{Path: path, Read: read})
 			for err == nil {
 				var m *paddockv1.ObserveResponse
-				if m, err = stream.Recv(); err == nil {
-					wait = retryMin
-					if !yield(leaderOf(m.GetLeader()), nil) {
-						return
-					}
+				if m, err = stream.Recv(); err != nil {
+					break
+				}
+				wait = retryMin
+				again := known != nil && sameLeader(m.GetLeader(), known.GetLeader())
+				if known = m; !again && !yield(leaderOf(m.GetLeader()), nil) {
+					return
 				}
 			}
-			if err = typed(err); !useless(err) || !pause(ctx, wait) {
+			var e *Error
+			if err = typed(err); !errors.As(err, &e) || !e.passing(known != nil) || !pause(ctx, wait) {
 				yield(nil, err)
 				return
 			}
 		}
 	}
+}
+
+// sameLeader tells whether two say the same: nil is nobody.
+func sameLeader(a, b *paddockv1.ElectionLeader) bool {
+	return (a == nil) == (b == nil) && a.GetFencingToken() == b.GetFencingToken() && bytes.Equal(a.GetValue(), b.GetValue())
 }

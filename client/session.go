@@ -119,8 +119,10 @@ func (s *Session) Err() error {
 }
 
 // InDoubt is closed when the session is over, or may be: no server has been heard of for its timeout. What it locks may belong to somebody else
-// from then on. If it turns out to be alive after all, later calls return another channel.
+// from then on. If it turns out to be alive after all, later calls return another channel. A program that was asleep is told by the next call of
+// InDoubt, before what it has waited for meanwhile.
 func (s *Session) InDoubt() <-chan struct{} {
+	s.suspect()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.doubt
@@ -295,7 +297,7 @@ func (s *Session) heard(sent time.Time, timeout time.Duration) {
 	s.timer = time.AfterFunc(time.Until(sent.Add(timeout)), s.suspect)
 }
 
-// suspect tells those who wait for doubt, if there is reason for any.
+// suspect tells those who wait for doubt, if there is reason for any. Where the program was asleep its timer may be late.
 func (s *Session) suspect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -129,7 +129,7 @@ func (w *Watch) open(ctx context.Context) (watchStream, error) {
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
 		stream, err := w.tryOpen(ctx)
 		var e *Error
-		if err == nil || !errors.As(err, &e) || !passing(e) && !(w.begun && e.Reason == ErrZxidAhead) {
+		if err == nil || !errors.As(err, &e) || !e.passing(w.begun) {
 			return stream, err
 		}
 		if !pause(ctx, wait) {
@@ -138,9 +138,9 @@ func (w *Watch) open(ctx context.Context) (watchStream, error) {
 	}
 }
 
-// passing tells whether a stream that ended so can be opened again.
-func passing(e *Error) bool {
-	return e.Code == codes.Unavailable || e.Code == codes.ResourceExhausted || e.Code == codes.Aborted
+// passing tells whether a stream that ended so, or could not be opened, can be opened again; begun: where it goes on, a server has told.
+func (e *Error) passing(begun bool) bool {
+	return e.Code == codes.Unavailable || e.Code == codes.ResourceExhausted || e.Code == codes.Aborted || begun && e.Reason == ErrZxidAhead
 }
 
 func (w *Watch) tryOpen(ctx context.Context) (watchStream, error) {
@@ -201,7 +201,7 @@ func (w *Watch) run(ctx context.Context, stream watchStream) {
 			return
 		}
 		var e *Error
-		if errors.As(err, &e) && !passing(e) {
+		if errors.As(err, &e) && !e.passing(false) {
 			w.err = err
 			return
 		}
