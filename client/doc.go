@@ -6,7 +6,8 @@
 //
 // A Client reads and writes znodes without a session. OpenSession gives a Session, which can do the same and owns ephemerals, locks
 // and leaderships; it is kept alive, and taken up again on another server, by itself. Watch tells changes, and goes on by itself where it
-// was after a connection or a server is lost. Cache is a copy of a subtree that follows the original.
+// was after a connection or a server is lost. Cache is a copy of a subtree that follows the original. Pipeline asks for much without waiting,
+// in order.
 //
 // Calls go to one server until that is of no use, then to the next. Reads are repeated there until their context ends. So are writes of a
 // session, which carry an idempotency key: they are done once. A write without a session is not repeated; if its

@@ -39,8 +39,7 @@ type Op struct{ m *paddockv1.Operation }
 
 // OpCreate creates; Parents and IfAbsent are not possible.
 func OpCreate(path string, data []byte, o CreateOptions) Op {
-	return Op{&paddockv1.Operation{Operation: &paddockv1.Operation_Create{Create: &paddockv1.CreateRequest{
-		Path: path, Data: data, Mode: o.Mode.proto(), TtlMs: o.TTL.Milliseconds(), Acl: aclProto(o.ACL), Parents: o.Parents, IfAbsent: o.IfAbsent}}}}
+	return Op{&paddockv1.Operation{Operation: &paddockv1.Operation_Create{Create: createOf(path, data, o)}}}
 }
 
 // OpSet sets data.
