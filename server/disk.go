@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"sync"
 
+	"github.com/rs/zerolog"
+
 	"paddock/internal/zk"
 	"paddock/server/driver"
 	"paddock/storage/datadir"
@@ -17,6 +19,7 @@ import (
 type disk struct {
 	*wal.Writer
 	dir     *datadir.Dir
+	log     zerolog.Logger
 	options snapshot.WriteOptions // of a snapshot that a leader has sent
 	report  func(error)           // of what keeps the log from being prepared
 	// preparing is the goroutine that keeps the log prepared. It ends with the log, and before the next one begins: both would
@@ -44,6 +47,9 @@ func (d *disk) Truncate(z zk.Zxid, reload bool) (*tree.Tree, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
+	if was := d.Last(); was > z && rec.Untruncated == nil {
+		d.log.Warn().Stringer("zxid", z).Stringer("was", was).Msg("the leader does not have what is after this zxid: dropped it")
+	}
 	d.open(z)
 	return rec.Tree, rec.Untruncated == nil, nil
 }
@@ -56,6 +62,7 @@ func (d *disk) Install(v *tree.View) error {
 	if _, err := d.dir.Install(context.Background(), v, d.options); err != nil {
 		return err
 	}
+	d.log.Info().Stringer("zxid", v.Zxid()).Stringer("was", d.Last()).Msg("took the data of the leader in place of this server's")
 	d.open(v.Zxid())
 	return nil
 }

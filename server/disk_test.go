@@ -1,11 +1,15 @@
 package server
 
 import (
+	"bytes"
 	"testing"
+
+	"github.com/rs/zerolog"
 
 	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/storage/datadir"
+	"paddock/storage/snapshot"
 	"paddock/storage/tree"
 	"paddock/storage/vfs"
 )
@@ -19,7 +23,8 @@ func TestADiskThatCannotGoBackTakesASnapshot(t *testing.T) {
 	must(t, err)
 	must(t, dir.SetAcceptedEpoch(1))
 	must(t, dir.SetCurrentEpoch(1))
-	d := &disk{dir: dir, report: func(err error) { t.Errorf("prepare: %v", err) }}
+	var log bytes.Buffer
+	d := &disk{dir: dir, log: zerolog.New(&log), report: func(err error) { t.Errorf("prepare: %v", err) }}
 	d.open(0)
 	must(t, d.Install(grown(rec.Tree, 0x100000004).Freeze()))
 	if empty, ok, err := d.Truncate(0x100000004, false); !ok || err != nil || empty != nil {
@@ -41,6 +46,42 @@ func TestADiskThatCannotGoBackTakesASnapshot(t *testing.T) {
 	must(t, dir.Close())
 	if is := recovered(t, m); is != 0x100000003 {
 		t.Errorf("after the leader's snapshot: %v", is)
+	}
+	if want := `{"level":"info","zxid":"0x100000004","was":"0x0","message":"took the data of the leader in place of this server's"}
+{"level":"info","zxid":"0x100000003","was":"0x100000003","message":"took the data of the leader in place of this server's"}
+`; log.String() != want {
+		t.Errorf("logged %s", &log)
+	}
+}
+
+// TestWhatIsTruncatedIsTold: transactions that only this server had are gone.
+func TestWhatIsTruncatedIsTold(t *testing.T) {
+	dir, err := datadir.Open(datadir.Options{FS: vfs.NewMem(), Dir: "data"})
+	must(t, err)
+	rec, err := dir.Recover(datadir.RecoverOptions{Member: true})
+	must(t, err)
+	must(t, dir.SetAcceptedEpoch(1))
+	must(t, dir.SetCurrentEpoch(1))
+	_, err = dir.WriteSnapshot(t.Context(), rec.Tree.Freeze(), snapshot.WriteOptions{})
+	must(t, err)
+	var log bytes.Buffer
+	d := &disk{dir: dir, log: zerolog.New(&log), report: func(err error) { t.Errorf("prepare: %v", err) }}
+	d.open(0)
+	for z := range zk.Zxid(3) {
+		record := txn.Record{Header: txn.Header{Zxid: 0x100000001 + z, Type: zk.OpError}, Txn: txn.Txn{Type: zk.OpError}}
+		must(t, d.Append([][]byte{record.Append(nil)}))
+	}
+	must(t, d.Sync())
+	for range 2 { // the second time there is nothing behind it
+		if _, ok, err := d.Truncate(0x100000001, true); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	must(t, d.Close())
+	must(t, dir.Close())
+	if want := `{"level":"warn","zxid":"0x100000001","was":"0x100000003","message":"the leader does not have what is after this zxid: dropped it"}
+`; log.String() != want {
+		t.Errorf("logged %s", &log)
 	}
 }
 

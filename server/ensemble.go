@@ -166,7 +166,7 @@ var _ transport.Handler = peerEvents{}
 
 // Notified implements transport.Handler.
 func (e peerEvents) Notified(from quorum.ServerID, n *election.Notification) {
-	e.members.heard(from, n.Role)
+	e.members.heard(from, n)
 	e.skipped.notified(from, n.Config)
 	e.driver.Consensus(consensus.Event{Kind: consensus.Notified, Server: from, Notification: n}, nil)
 }

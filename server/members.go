@@ -14,7 +14,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"paddock/consensus"
+	"paddock/consensus/election"
 	"paddock/consensus/quorum"
+	"paddock/internal/zk"
 	"paddock/server/admin"
 	"paddock/server/replica"
 )
@@ -35,6 +37,7 @@ type members struct {
 	found  time.Time       // when a leader was elected, while it is being joined; zero otherwise
 	leader quorum.ServerID // that was elected; meaningful while found is set
 	told   time.Time       // when the log last said that this server looks
+	empty  bool            // the database is, and may not vote before a leader has filled it
 }
 
 // peerView is another member as its election connection shows it.
@@ -44,6 +47,9 @@ type peerView struct {
 	why    string         // why it is not up
 	role   consensus.Role // as it last said
 	said   bool           // it has said one on this connection
+	empty  bool           // it has said that its database is, and may not vote
+	began  time.Time      // when it said for the first time that it looks
+	latest time.Time      // when it said so last
 	logged time.Time      // when it was last complained of
 }
 
@@ -52,6 +58,12 @@ const (
 	complainEvery = time.Minute
 	lookingAfter  = 10 * time.Second // a shorter election is not worth a line
 )
+
+// lookingAgain is how long a server at most takes to say for the second time that it looks.
+const lookingAgain = 2 * time.Second
+
+// emptyZxid is in the vote of a server with an empty database, which may not vote.
+const emptyZxid zk.Zxid = -1
 
 // strangersMax bounds the servers in no configuration of which something is kept.
 const strangersMax = 64
@@ -118,12 +130,24 @@ func (m *members) down(id quorum.ServerID) {
 	}
 }
 
-// heard notes the role that a server says it has.
-func (m *members) heard(id quorum.ServerID, role consensus.Role) {
+// heard notes what a server says that it is.
+func (m *members) heard(id quorum.ServerID, n *election.Notification) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p := m.peer(id)
-	p.role, p.said = role, true
+	p, now := m.peer(id), time.Now()
+	if n.Role == consensus.Looking {
+		if !p.looks(now) {
+			p.began = now
+		}
+		p.latest = now
+	}
+	p.role, p.said, p.empty = n.Role, true, n.Role == consensus.Looking && n.Vote.Zxid == emptyZxid
+}
+
+// looks tells whether a server looks for a leader: it has said so, and does not say when it has found one. Who goes on looking says so again before
+// it has looked for twice the time.
+func (p *peerView) looks(now time.Time) bool {
+	return p.said && p.role == consensus.Looking && now.Sub(p.latest) < p.latest.Sub(p.began)+lookingAgain
 }
 
 // links are the members with which this server keeps an election connection: all, but that observers have none with each other.
@@ -185,7 +209,7 @@ func (m *members) observe(n replica.Note) {
 		case n.Role == consensus.Observing && !m.found.IsZero():
 			m.metrics.observerSync.Observe(now.Sub(m.found))
 		}
-		m.taken, m.since, m.found, m.told = &n, now, time.Time{}, time.Time{}
+		m.taken, m.since, m.found, m.told, m.empty = &n, now, time.Time{}, time.Time{}, false
 	case replica.RoleLost:
 		m.metrics.looking.Inc()
 		if m.taken != nil {
@@ -236,11 +260,14 @@ func (m *members) refusal() string {
 		p := m.peers[id]
 		return id == m.self || p != nil && p.up
 	}
-	var missing []string
+	var missing, empty []string
 	n := 0
 	for _, id := range voters {
 		if heard(id) {
 			n++
+			if id == m.self && m.empty || id != m.self && m.peers[id].said && m.peers[id].empty {
+				empty = append(empty, fmt.Sprint(id))
+			}
 			continue
 		}
 		missing = append(missing, m.absence(c, id, now))
@@ -253,6 +280,9 @@ func (m *members) refusal() string {
 		text = fmt.Sprintf("joining server %d, which leads, for %v", m.leader, now.Sub(m.found).Round(time.Second))
 	case c.Met(heard):
 		text = fmt.Sprintf("electing a leader for %v, %d of %d voters reached", looking, n, len(voters))
+	}
+	if len(empty) > 0 {
+		text += "; without a vote until they have a leader's data, since their databases are empty (see db.autocreate): servers " + strings.Join(empty, ", ")
 	}
 	if len(missing) > 0 {
 		text += "; missing: " + strings.Join(missing, ", ")

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"paddock/consensus"
+	"paddock/consensus/election"
 	"paddock/consensus/quorum"
 	"paddock/server/admin"
 	"paddock/server/grpcapi"
@@ -53,6 +54,61 @@ func TestRefusalNamesWhoIsMissing(t *testing.T) {
 	m.observe(replica.Note{Kind: replica.RoleLost, Text: "the leader is silent"})
 	if why := m.why(); !strings.HasSuffix(why, "the last role ended: the leader is silent") {
 		t.Errorf("after a role it says %q", why)
+	}
+}
+
+func TestRefusalNamesWhoHasNoVote(t *testing.T) {
+	m, _ := three(t)
+	m.up(2)
+	m.up(3)
+	m.heard(2, &election.Notification{Role: consensus.Looking, Vote: election.Vote{Leader: 2, Zxid: 0x102}})
+	const said = "; without a vote until they have a leader's data, since their databases are empty (see db.autocreate): servers "
+	if why := m.why(); strings.Contains(why, "without a vote") {
+		t.Errorf("all have one: %q", why)
+	}
+	m.heard(3, &election.Notification{Role: consensus.Looking, Vote: election.Vote{Leader: 3, Zxid: -1}})
+	if why := m.why(); !strings.HasPrefix(why, "electing a leader for 0s, 3 of 3 voters reached") || !strings.HasSuffix(why, said+"3") {
+		t.Errorf("server 3 has none: %q", why)
+	}
+	m.empty = true
+	if why := m.why(); !strings.HasSuffix(why, said+"1, 3") {
+		t.Errorf("nor has this one: %q", why)
+	}
+	m.observe(replica.Note{Kind: replica.RoleTaken, Role: consensus.Following, Server: 2})
+	m.observe(replica.Note{Kind: replica.RoleLost, Text: "the leader is silent"})
+	m.heard(3, &election.Notification{Role: consensus.Looking, Vote: election.Vote{Leader: 3, Zxid: 0x102}})
+	if why := m.why(); strings.Contains(why, "without a vote") {
+		t.Errorf("all have followed: %q", why)
+	}
+}
+
+// TestWhoHasFoundALeaderDoesNotLookForEver: members say that they look, and not that they follow.
+func TestWhoHasFoundALeaderDoesNotLookForEver(t *testing.T) {
+	m, _ := three(t)
+	m.up(2)
+	m.observe(replica.Note{Kind: replica.RoleTaken, Role: consensus.Following, Server: 3})
+	role := func() grpcapi.MemberRole {
+		e := &grpcapi.Ensemble{}
+		m.fill(e, nil, 0)
+		return e.Members[1].Role
+	}
+	looks := &election.Notification{Role: consensus.Looking}
+	m.heard(2, looks)
+	if is := role(); is != grpcapi.MemberLooking {
+		t.Errorf("it looks, and is shown as %v", is)
+	}
+	p := m.peers[2]
+	past := func(d time.Duration) { p.began, p.latest = p.began.Add(-d), p.latest.Add(-d) }
+	past(3 * time.Second)
+	if is := role(); is != 0 {
+		t.Errorf("long after it is shown as %v", is)
+	}
+	m.heard(2, looks)
+	for pause := time.Second; pause < time.Minute; pause *= 2 { // as who finds no leader repeats it
+		if past(pause); role() != grpcapi.MemberLooking {
+			t.Errorf("it looks on, and is not shown so %v after it has said so", pause)
+		}
+		m.heard(2, looks)
 	}
 }
 
@@ -118,9 +174,9 @@ func TestAPeerIsComplainedOfOnce(t *testing.T) {
 func TestALeaderTellsOfItsLearners(t *testing.T) {
 	m, _ := three(t)
 	m.up(2)
-	m.heard(2, consensus.Following)
+	m.heard(2, &election.Notification{Role: consensus.Following})
 	m.up(3)
-	m.heard(3, consensus.Following)
+	m.heard(3, &election.Notification{Role: consensus.Following})
 	m.observe(replica.Note{Kind: replica.RoleTaken, Role: consensus.Leading, Server: 1})
 	e := &grpcapi.Ensemble{Committed: 0x100000009}
 	m.fill(e, []consensus.Learner{{Server: 2, Synced: true, Acked: 0x100000005}}, 0x100000009)

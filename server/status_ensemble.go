@@ -2,6 +2,7 @@ package server
 
 import (
 	"strconv"
+	"time"
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
@@ -89,7 +90,7 @@ func (m *members) fillPeer(out *grpcapi.Member, id quorum.ServerID) {
 	case !p.up:
 	case m.taken != nil && m.taken.Server == id:
 		out.Role = grpcapi.MemberLeader // it says so once, before it is established
-	case p.said:
+	case p.said && (p.role != consensus.Looking || p.looks(time.Now())):
 		out.Role = memberRoles[p.role]
 	}
 }

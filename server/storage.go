@@ -167,7 +167,7 @@ func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, erro
 	if err != nil {
 		return nil, err
 	}
-	l := &live{dir: dir, disk: &disk{dir: dir, options: s.snapshotOptions(), report: s.reportPrepare}}
+	l := &live{dir: dir, disk: &disk{dir: dir, log: s.log, options: s.snapshotOptions(), report: s.reportPrepare}}
 	l.disk.open(rec.Tree.Zxid())
 	opt := driver.Options{
 		Logger: s.log, Replica: r, Log: l.disk, Observe: s.notes.observe, Latency: s.metrics.latency, Synced: s.notes.synced(s.cfg.Log.FsyncWarning),
@@ -183,6 +183,7 @@ func (s *server) makeLive(dir *datadir.Dir, rec *datadir.Recovered) (*live, erro
 		if l.peers, err = s.newEnsemble(dir); err != nil {
 			return nil, errors.Join(err, l.disk.Close())
 		}
+		l.peers.members.empty = rec.Uninitialised
 		l.configuration = s.newConfiguration(l.peers, cfg.Core.LastSeen)
 		s.warnUnwritable()
 		opt.Disk, opt.Peers, opt.Configured = l.disk, l.peers, l.configuration.changed
