@@ -73,7 +73,7 @@ func (s *server) newEnsemble(dir *datadir.Dir) (*ensemble, error) {
 	self := quorum.ServerID(c.ServerID)
 	e := &ensemble{metrics: s.metrics, masters: c.Members.ObserverMasterPort > 0, members: newMembers(s.log, s.metrics, self, c.Members.Membership)}
 	if !c.Members.ReconfigEnabled {
-		e.skipped = overlooked{log: s.log, warned: &s.warned, own: c.Members.Membership}
+		e.skipped.log, e.skipped.warned, e.skipped.own = s.log, &s.warned, c.Members.Membership
 	}
 	var err error
 	e.transport, err = transport.New(transport.Options{
@@ -174,6 +174,7 @@ func (e peerEvents) Notified(from quorum.ServerID, n *election.Notification) {
 // PeerUp implements transport.Handler.
 func (e peerEvents) PeerUp(id quorum.ServerID) {
 	e.members.up(id)
+	e.skipped.connected(id)
 	e.driver.Consensus(consensus.Event{Kind: consensus.PeerUp, Server: id}, nil)
 }
 

@@ -19,6 +19,7 @@ const (
 	aboutMembers     about = iota // the members that the files list
 	aboutLogDir                   // where the log is, or was
 	aboutReconfig                 // a configuration of the ensemble that this server does not take over
+	aboutLists                    // what the files of other members list
 	aboutMove                     // the client port
 	aboutMoveSecure               // the client port over TLS
 	aboutHTTPPort                 // one that is not open yet
