@@ -15,6 +15,7 @@ import (
 
 	"paddock/gateway"
 	"paddock/gateway/console"
+	"paddock/internal/descriptors"
 	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/admin"
@@ -189,7 +190,7 @@ type webPort struct {
 func (s *server) openWeb(ctx context.Context, d *doors, p webPort) {
 	d.web = append(d.web, p.server)
 	gate := admission.New(admission.Options{
-		Door: p.gate, Logger: s.log, Rejected: s.metrics.hooks().Rejected, Farewell: gateway.TurnedAway, Hear: true,
+		Door: p.gate, Logger: s.log, Use: descriptors.Operators, Rejected: s.metrics.hooks().Rejected, Farewell: gateway.TurnedAway, Hear: true,
 		PerAddress: s.cfg.HTTP.MaxPerAddress, PerAddressKey: "httpMaxClientCnxns", InAll: s.cfg.HTTP.MaxTotal, InAllKey: "httpMaxCnxns",
 	})
 	d.serving.Go(func() {

@@ -11,13 +11,15 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"paddock/internal/descriptors"
 	"paddock/internal/quiet"
 )
 
 // Why a connection is turned away, as Options.Rejected is told.
 const (
-	PerAddress = "max_client_cnxns"
-	InAll      = "max_cnxns"
+	PerAddress  = "max_client_cnxns"
+	InAll       = "max_cnxns"
+	Descriptors = "descriptors"
 )
 
 const (
@@ -31,8 +33,9 @@ const (
 type Options struct {
 	Door                    string // its name in the log
 	Logger                  zerolog.Logger
-	PerAddress, InAll       int    // connections at most
-	PerAddressKey, InAllKey string // what the bounds are called in the configuration
+	PerAddress, InAll       int             // connections at most
+	PerAddressKey, InAllKey string          // what the bounds are called in the configuration
+	Use                     descriptors.Use // of the connections
 	Rejected                func(reason string, from netip.Addr)
 	// Farewell is what a client is told that is turned away, if it can be told.
 	Farewell func(text string) []byte
@@ -93,8 +96,11 @@ func (g *Gate) tell(reason, text string, ip netip.Addr) {
 		g.opt.Rejected(reason, ip)
 	}
 	cause, key := reason, g.opt.InAllKey
-	if reason == PerAddress {
+	switch reason {
+	case PerAddress:
 		cause, key = reason+" "+ip.String(), g.opt.PerAddressKey
+	case Descriptors:
+		key = "the limit of open files"
 	}
 	if more, ok := g.quiet.Allow(cause, time.Now().UnixNano()); ok {
 		g.opt.Logger.Warn().Str("door", g.opt.Door).Str("err", text).Uint64("times", more).Str("remedy", "find what opens them, or raise "+key).
@@ -124,6 +130,11 @@ func (l *limited) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		ip := addressOf(nc)
+		if descriptors.Scarce(nc, l.gate.opt.Use) {
+			nc.Close()
+			l.gate.tell(Descriptors, "the last file descriptors are kept for the server itself", ip)
+			continue
+		}
 		reason, text := l.gate.enter(ip)
 		if reason == "" {
 			return &admitted{Conn: nc, leave: sync.OnceFunc(func() { l.gate.leave(ip) })}, nil

@@ -4,12 +4,16 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"paddock/internal/descriptors"
 )
 
 // port is a listener behind a gate that holds every connection that passes.
@@ -108,5 +112,36 @@ func TestTheSilentAreNotWaitedFor(t *testing.T) {
 		if text, err := io.ReadAll(nc); len(text) != 0 {
 			t.Errorf("hears %q, %v", text, err)
 		}
+	}
+}
+
+// TestTheLastDescriptorsAreKept has 56 of 256 left: too few for clients, and enough for operators.
+func TestTheLastDescriptorsAreKept(t *testing.T) {
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
+		t.Skip(err)
+	}
+	clients, _, rejected := port(t, Options{})
+	operators, held, _ := port(t, Options{Use: descriptors.Operators})
+	limit := old
+	limit.Cur = 256
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Skip(err)
+	}
+	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old) //nolint:errcheck // as it was
+	for {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if f.Fd() >= 200 {
+			break
+		}
+	}
+	call(t, operators)
+	(<-held).Close()
+	if _, err := io.ReadAll(call(t, clients)); err != nil || rejected.Load() != 1 {
+		t.Errorf("a client is turned away %d times: %v", rejected.Load(), err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"paddock/internal/descriptors"
 )
 
 // acceptPause is how long accepting pauses after an error that will pass.
@@ -118,10 +120,7 @@ func (r *reserve) close() {
 
 // shed turns one connection away when descriptors have run out.
 func (s *Server) shed(cause error) {
-	if more, ok := s.quiet.Allow("descriptors", s.now()); ok {
-		s.log.Error().AnErr("err", cause).Uint64("times", more).Int("connections", s.Len()).
-			Msg("no file descriptor left for another client, connections are turned away; raise the limit of open files")
-	}
+	s.tellScarce(cause)
 	if !s.reserve.give() {
 		s.pause()
 		s.reserve.open()
@@ -136,17 +135,38 @@ func (s *Server) shed(cause error) {
 	case again:
 		s.admit(nc) // a descriptor has become free meanwhile
 	default:
-		nc.SetLinger(0)
-		nc.Close()
-		_, ip := remote(nc)
-		s.opt.Hooks.Rejected(rejectedDescriptors, ip)
+		s.drop(nc)
 		s.reserve.open()
 	}
+}
+
+// errKept is why a client is turned away while there are descriptors.
+var errKept = errors.New("the last are kept for the server itself")
+
+// tellScarce has the log say, once a minute, that there are no descriptors for clients.
+func (s *Server) tellScarce(cause error) {
+	if more, ok := s.quiet.Allow(rejectedDescriptors, s.now()); ok {
+		s.log.Error().AnErr("err", cause).Uint64("times", more).Int("connections", s.Len()).
+			Msg("no file descriptor left for another client, connections are turned away; raise the limit of open files")
+	}
+}
+
+// drop closes a connection for which there is no descriptor.
+func (s *Server) drop(nc *net.TCPConn) {
+	_, ip := remote(nc)
+	nc.SetLinger(0)
+	nc.Close()
+	s.opt.Hooks.Rejected(rejectedDescriptors, ip)
 }
 
 // admit holds a new connection against the limits and starts its reader, which ends with the connection; Serve waits for
 // it.
 func (s *Server) admit(nc *net.TCPConn) {
+	if descriptors.Scarce(nc, descriptors.Clients) {
+		s.tellScarce(errKept)
+		s.drop(nc)
+		return
+	}
 	addr, ip := remote(nc)
 	s.mu.Lock()
 	if s.closed || s.draining.Load() || s.refusing.Load() {

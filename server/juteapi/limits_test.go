@@ -143,6 +143,12 @@ func TestConnectionsAreLimitedInTotal(t *testing.T) {
 }
 
 func TestWithoutDescriptorsClientsAreTurnedAwayAndLaterServed(t *testing.T) {
+	t.Run("none is left", func(t *testing.T) { withoutDescriptors(t, 0) })
+	t.Run("the last are kept", func(t *testing.T) { withoutDescriptors(t, 10) })
+}
+
+// withoutDescriptors leaves so many, of 256.
+func withoutDescriptors(t *testing.T, left int) {
 	var old syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
 		t.Skip(err)
@@ -177,6 +183,10 @@ func TestWithoutDescriptorsClientsAreTurnedAwayAndLaterServed(t *testing.T) {
 		}
 		fillers = append(fillers, f)
 	}
+	for range left {
+		fillers[len(fillers)-1].Close()
+		fillers = fillers[:len(fillers)-1]
+	}
 	port := d.Addr().(*net.TCPAddr).Port
 	if err := syscall.Connect(sock, &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
@@ -184,6 +194,13 @@ func TestWithoutDescriptorsClientsAreTurnedAwayAndLaterServed(t *testing.T) {
 	d.expectReason(t, rejectedDescriptors)
 	first.send(pingHex)
 	first.expectBytes(20)
+	if left > 0 {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Errorf("the server has none for itself: %v", err)
+		}
+		f.Close()
+	}
 	restore()
 	d.session(t)
 }
