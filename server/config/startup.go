@@ -106,6 +106,8 @@ func DataDirUnusable(key, dir string, err error, uid int) Problem {
 		fix = "mount it for writing"
 	case errors.Is(err, syscall.ENOTDIR):
 		fix = "remove that file"
+	case errors.Is(err, syscall.EPERM) && uid == 0: // whoever owns it
+		fix = "take off the attribute that forbids it (lsattr shows it)"
 	case within && errors.Is(err, fs.ErrPermission):
 		fix = fmt.Sprintf("give it to this user with all that is in it (chown -R %d)", uid)
 	}

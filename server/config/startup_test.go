@@ -224,6 +224,8 @@ func TestWordsOfOtherPackages(t *testing.T) {
 			"dataDir /d/version-2: open: permission denied (running as uid 998); give it to this user with all that is in it (chown -R 998), or correct dataDir"},
 		{"a read-only file system", DataDirUnusable("dataDir", "/d", &fs.PathError{Op: "open", Path: "/d/paddock.lock", Err: syscall.EROFS}, 0), 3,
 			"dataDir /d: open paddock.lock: read-only file system (running as uid 0); mount it for writing, or correct dataDir"},
+		{"an immutable directory", DataDirUnusable("dataDir", "/d", &fs.PathError{Op: "remove", Path: "/d/version-2/paddock.spare", Err: syscall.EPERM}, 0), 3,
+			"dataDir /d: remove version-2/paddock.spare: operation not permitted (running as uid 0); take off the attribute that forbids it (lsattr shows it), or correct dataDir"},
 		{"a file in the place of a directory", DataDirUnusable("dataDir", "/d", &fs.PathError{Op: "mkdir", Path: "/d/version-2", Err: syscall.ENOTDIR}, 0), 3,
 			"dataDir /d: mkdir version-2: not a directory (running as uid 0); remove that file, or correct dataDir"},
 		{"a data directory that must exist", DataDirMissing("dataDir", "/d"), 3, "dataDir /d does not exist and autocreate is off; wrong path, or create it"},
