@@ -49,7 +49,7 @@ func (c *Cache) Close() {
 	<-c.ended
 }
 
-// Err is why the cache does not follow any more; nil while it does.
+// Err is why the cache does not follow any more; nil while it does. ErrZxidAhead: the ensemble has lost what the copy holds.
 func (c *Cache) Err() error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

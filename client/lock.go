@@ -120,12 +120,13 @@ func (z *Znodes) Leader(ctx context.Context, path string) (*Leader, error) {
 }
 
 // Leaders yields who leads at path, now and whenever that changes, nil while nobody does, until ctx ends. It goes on by itself on another server,
-// and does not go back in time there.
+// and does not go back in time there. Errors: ErrZxidAhead once no server has had for half a minute what was told.
 func (z *Znodes) Leaders(ctx context.Context, path string) iter.Seq2[*Leader, error] {
 	return func(yield func(*Leader, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		var known *paddockv1.ObserveResponse // what was told last; nil for nothing
+		var behind lag
 		for wait := retryMin; ; wait = min(2*wait, retryMax) {
 			read := z.notBefore(known.GetZxid()).read
 			stream, err := paddockv1.NewElectionServiceClient(z.conn).Observe(z.named(ctx), &paddockv1.ObserveRequest{Path: path, Read: read})
@@ -134,14 +135,13 @@ func (z *Znodes) Leaders(ctx context.Context, path string) iter.Seq2[*Leader, er
 				if m, err = stream.Recv(); err != nil {
 					break
 				}
-				wait = retryMin
+				wait, behind = retryMin, lag{}
 				again := known != nil && sameLeader(m.GetLeader(), known.GetLeader())
 				if known = m; !again && !yield(leaderOf(m.GetLeader()), nil) {
 					return
 				}
 			}
-			var e *Error
-			if err = typed(err); !errors.As(err, &e) || !e.passing(known != nil) || !pause(ctx, wait) {
+			if err = typed(err); !behind.passes(err, known != nil) || !pause(ctx, wait) {
 				yield(nil, err)
 				return
 			}

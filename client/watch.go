@@ -81,6 +81,9 @@ const watchBuffer = 16
 // progressEvery keeps a watch that is told nothing from starting at what is long gone.
 const progressEvery = 10 * time.Second
 
+// aheadMax is how long servers may lack what another has told. Then it is lost: the ensemble began anew, or was restored from an old backup.
+const aheadMax = 30 * time.Second
+
 // Watch is told changes. It goes on by itself after a loss of the connection or the server: every change comes once, and in order.
 type Watch struct {
 	// C has the events. It is closed when the watch is over; Err tells why then.
@@ -100,7 +103,7 @@ type Watch struct {
 }
 
 // Watch begins to watch a path, which need not exist. It lasts until ctx ends, or Close. Errors, here or later by Err: ErrHistoryGone, with
-// Error.Zxid to list at; ErrZxidAhead.
+// Error.Zxid to list at; ErrZxidAhead, later once no server has had for half a minute what was told.
 func (z *Znodes) Watch(ctx context.Context, path string, o WatchOptions) (*Watch, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &Watch{z: z, path: path, o: o, out: make(chan Event, watchBuffer), cancel: cancel, leave: func() {}, at: o.After}
@@ -126,10 +129,10 @@ type watchStream = paddockv1.WatchService_WatchClient
 // open opens a stream that tells what is after w.at, on whichever server does, as often as it takes. A zxid that a server has told may be
 // ahead of another for a while.
 func (w *Watch) open(ctx context.Context) (watchStream, error) {
+	var behind lag
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
 		stream, err := w.tryOpen(ctx)
-		var e *Error
-		if err == nil || !errors.As(err, &e) || !e.passing(w.begun) {
+		if err == nil || !behind.passes(err, w.begun) {
 			return stream, err
 		}
 		if !pause(ctx, wait) {
@@ -138,9 +141,27 @@ func (w *Watch) open(ctx context.Context) (watchStream, error) {
 	}
 }
 
-// passing tells whether a stream that ended so, or could not be opened, can be opened again; begun: where it goes on, a server has told.
-func (e *Error) passing(begun bool) bool {
-	return e.Code == codes.Unavailable || e.Code == codes.ResourceExhausted || e.Code == codes.Aborted || begun && e.Reason == ErrZxidAhead
+// passing tells whether a stream that ended so can be opened again.
+func passing(e *Error) bool {
+	return e.Code == codes.Unavailable || e.Code == codes.ResourceExhausted || e.Code == codes.Aborted
+}
+
+// lag is since when servers lack what another has told; zero as long as none has said so.
+type lag struct{ since time.Time }
+
+// passes tells whether a stream can be opened again that could not be opened, or has ended; begun: where it goes on, a server has told.
+func (l *lag) passes(err error, begun bool) bool {
+	var e *Error
+	switch {
+	case !errors.As(err, &e):
+		return false
+	case !begun || e.Reason != ErrZxidAhead:
+		l.since = time.Time{}
+		return passing(e)
+	case l.since.IsZero():
+		l.since = time.Now()
+	}
+	return time.Since(l.since) < aheadMax
 }
 
 func (w *Watch) tryOpen(ctx context.Context) (watchStream, error) {
@@ -201,7 +222,7 @@ func (w *Watch) run(ctx context.Context, stream watchStream) {
 			return
 		}
 		var e *Error
-		if errors.As(err, &e) && !e.passing(false) {
+		if errors.As(err, &e) && !passing(e) {
 			w.err = err
 			return
 		}
