@@ -9,14 +9,15 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
 	paddockv1 "paddock/gen/paddock/v1"
 )
 
 const (
-	pipelineAhead      = 4096    // requests that may be unanswered
-	pipelineOperations = 500     // in a message; the server takes 1,000
-	pipelineBytes      = 1 << 20 // of data in a message, unless one request has more
+	pipelineAhead      = 4096      // requests that may be unanswered
+	pipelineOperations = 500       // in a message; the server takes 1,000
+	pipelineBytes      = 256 << 10 // of paths and data in a message, unless one request has more
 )
 
 // Pipeline asks for much at once: its methods return before there is an answer, and its requests are done in order, each as if those before it
@@ -173,7 +174,7 @@ func (p *Pipeline) next() (batch []*paddockv1.PipelineOperation, last bool) {
 	defer p.mu.Unlock()
 	n, bytes := 0, 0
 	for n < len(p.queued) && n < pipelineOperations {
-		bytes += dataBytes(p.queued[n])
+		bytes += proto.Size(p.queued[n])
 		if n > 0 && bytes > pipelineBytes {
 			break
 		}
@@ -184,11 +185,6 @@ func (p *Pipeline) next() (batch []*paddockv1.PipelineOperation, last bool) {
 		p.queued = nil
 	}
 	return batch, p.closed
-}
-
-// dataBytes is how much data an operation carries.
-func dataBytes(op *paddockv1.PipelineOperation) int {
-	return len(op.GetSet().GetData()) + len(op.GetCreate().GetData()) + len(op.GetPut().GetData())
 }
 
 // receive hands out answers until the stream ends.

@@ -28,6 +28,7 @@ type connection struct {
 
 	received, sent atomic.Int64 // messages
 	running        atomic.Int64 // calls that are answered with one message
+	pipelines      atomic.Int64 // that are open
 	replyBytes     atomic.Int64 // that wait to be written
 
 	mu      sync.Mutex // guards the opening of a guest, changes of replyBytes, and the fields below
@@ -129,12 +130,14 @@ func (c *watchedConn) Close() error {
 // close ends the guest. Sessions stay, as other connections may name them.
 func (c *connection) close() {
 	c.mu.Lock()
-	if !c.closed && c.replies != nil {
-		c.replies.bytes.Add(-c.replyBytes.Load())
-	}
+	r := c.replies
+	free := !c.closed && r != nil && r.less(c, c.replyBytes.Load())
 	c.closed = true
 	g := c.guest.Load()
 	c.mu.Unlock()
+	if free {
+		r.unpark()
+	}
 	if g != nil {
 		g.close(request.CloseUnknown)
 	}

@@ -22,6 +22,7 @@ type door struct {
 	queues   *queues // of locks and elections
 	cursors  cursors
 	own      ownSession
+	replies  *replies
 	guarded  atomic.Bool // what records of idempotency keys are below is as it must be
 	hub      *hub        // of watches
 
@@ -30,8 +31,8 @@ type door struct {
 	sweepAt  int // sessions at which those that have ended are dropped
 }
 
-func newDoor(o *Options) *door {
-	d := &door{opt: o, stopped: make(chan struct{}), sessions: map[zk.SessionID]*session{}, hub: newHub(o)}
+func newDoor(o *Options, r *replies) *door {
+	d := &door{opt: o, replies: r, stopped: make(chan struct{}), sessions: map[zk.SessionID]*session{}, hub: newHub(o)}
 	d.own.door, d.barriers.door, d.cursors.door = d, d, d
 	d.queues = newQueues(d)
 	return d

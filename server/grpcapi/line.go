@@ -23,13 +23,14 @@ const lineCallsMax = 16384
 type line struct {
 	handler   request.Handler
 	id        request.ClientID
-	connected chan struct{}   // closed when the session is open, or the line has ended
-	over      chan struct{}   // closed when the line has ended
-	own       bool            // its session is the door's, and no caller's
-	prompt    bool            // only what the server answers at once is asked
-	event     func(*zk.Event) // takes what watches tell, in the server's owner goroutine; nil if none are set
-	zxid      atomic.Int64    // newest that was heard of
-	held      atomic.Int64    // bytes of replies that pipelines have not sent yet
+	connected chan struct{}            // closed when the session is open, or the line has ended
+	over      chan struct{}            // closed when the line has ended
+	own       bool                     // its session is the door's, and no caller's
+	prompt    bool                     // only what the server answers at once is asked
+	event     func(*zk.Event)          // takes what watches tell, in the server's owner goroutine; nil if none are set
+	zxid      atomic.Int64             // newest that was heard of
+	held      atomic.Int64             // bytes of replies that pipelines have not sent yet
+	pipe      atomic.Pointer[pipeline] // the last that has asked by it; nil if that is over
 
 	mu         sync.Mutex // guards the fields below
 	queued     []zk.Request
@@ -52,9 +53,9 @@ type exchange struct {
 	reply zk.Reply
 	xid   int32
 	why   request.CloseReason
-	lost  bool // the line ended before there was a reply; why tells
-	left  bool // nobody waits any more
-	holds bool // the reply counts as held until release is told
+	lost  bool      // the line ended before there was a reply; why tells
+	left  bool      // nobody waits any more
+	pipe  *pipeline // whose reply counts as held until release is told; nil if it is a call's
 }
 
 // exchanges are used again, for the sake of their channels.
@@ -83,7 +84,7 @@ func (l *line) open(h request.Handler, from request.Origin, hello *zk.ConnectReq
 // gRPC status.
 func (l *line) ask(ctx context.Context, req *zk.Request) (reply zk.Reply, err error) {
 	x := exchanges.Get().(*exchange)
-	x.left, x.lost, x.holds, x.reply = false, false, false, zk.Reply{}
+	x.left, x.lost, x.pipe, x.reply = false, false, nil, zk.Reply{}
 	if err := l.send(req, x); err != nil {
 		return zk.Reply{}, err
 	}
@@ -315,14 +316,14 @@ func (l *line) Flush() {
 	if len(l.heard) == 0 {
 		return
 	}
-	over := l.Backlog() > request.BacklogBytesMax
+	over := l.unsent() > request.BacklogBytesMax
 	l.mu.Lock()
 	for i := range l.heard {
 		if x := l.answered(l.heard[i].Xid); x != nil && !x.left {
 			x.left = true
 			x.reply = l.heard[i]
-			if x.holds {
-				l.held.Add(int64(replyBytes(&x.reply)))
+			if x.pipe != nil {
+				l.hold(x)
 			}
 			l.woken = append(l.woken, x)
 		}
@@ -339,17 +340,32 @@ func (l *line) Flush() {
 	}
 	l.woken = l.woken[:0]
 	l.bytes = 0
-	if over && l.Backlog() <= drainedBytes {
+	if over && l.unsent() <= drainedBytes || l.unsent() == 0 && l.parked() {
 		l.handler.Drained(l.id) // else release will tell
 	}
+}
+
+// parked tells whether the line has been parked for a pipeline, and ends that.
+func (l *line) parked() bool {
+	p := l.pipe.Load()
+	return p != nil && p.server.door.replies.forget(l)
 }
 
 // drainedBytes is what may still wait when a line that held too much goes on.
 const drainedBytes = request.BacklogBytesMax / 2
 
-// release tells that n bytes of replies that were held have been sent.
-func (l *line) release(n int) {
-	if after := l.held.Add(-int64(n)); after <= drainedBytes && after+int64(n) > drainedBytes {
+// hold counts the reply to a pipeline.
+func (l *line) hold(x *exchange) {
+	n := int64(replyBytes(&x.reply))
+	l.held.Add(n)
+	x.pipe.conn.hold(x.pipe.server.door.replies, n)
+}
+
+// release tells that n bytes of replies to a pipeline have been sent.
+func (l *line) release(p *pipeline, n int) {
+	p.conn.give(int64(n))
+	after := int(l.held.Add(-int64(n)))
+	if after <= drainedBytes && after+n > drainedBytes || after == 0 && l.parked() {
 		l.handler.Drained(l.id)
 	}
 }
@@ -393,8 +409,22 @@ func (l *line) Close(why request.CloseReason) {
 }
 
 // Backlog implements request.Sink. Replies to calls do not pile up here: they are handed over at the end of every round, and there are no
-// more of them than calls wait. Those to pipelines wait until their clients take them.
-func (l *line) Backlog() int { return l.bytes + int(l.held.Load()) }
+// more of them than calls wait. Those to pipelines wait until their clients take them, and while too much waits for all nothing is added, but
+// to a line that has nothing: its client may read no other before.
+func (l *line) Backlog() int {
+	n := l.unsent()
+	p := l.pipe.Load()
+	if p == nil || n == 0 || !p.server.door.replies.park(l, p.conn) {
+		return n
+	}
+	if n = l.unsent(); n == 0 {
+		return 0 // and release may not have seen that it is parked
+	}
+	return max(n, request.BacklogBytesMax+1)
+}
+
+// unsent is how many bytes wait. It is for the server's owner goroutine.
+func (l *line) unsent() int { return l.bytes + int(l.held.Load()) }
 
 // keep copies what a reply lends.
 func keep(r *zk.Reply) zk.Reply {

@@ -30,38 +30,69 @@ type operation struct {
 	simple  bool // it is one request, whose reply is the result
 	request zk.Request
 	message *paddockv1.PipelineOperation // if it is not
-	result  *paddockv1.PipelineResult    // of what is not simple
 	err     error                        // why it is refused
 }
 
-// readOperations appends what a PipelineRequest holds to list.
-func readOperations(list []operation, raw []byte) ([]operation, error) {
-	for len(raw) > 0 {
+// operations are those of a PipelineRequest. They are read one by one, as they take more room once they are.
+type operations struct {
+	raw   []byte
+	first *operation // of raw, once it is read
+}
+
+// readOperations looks whether a message is one.
+func readOperations(raw []byte) (operations, error) {
+	all := operations{raw: raw}
+	for n := 0; len(raw) > 0; {
 		number, kind, tag := protowire.ConsumeTag(raw)
 		if tag < 0 {
-			return nil, malformed(protowire.ParseError(tag))
+			return operations{}, malformed(protowire.ParseError(tag))
 		}
 		if number > protowire.MaxValidNumber {
-			return nil, malformed(fmt.Errorf("there is no field %d", number))
+			return operations{}, malformed(fmt.Errorf("there is no field %d", number))
 		}
 		size := protowire.ConsumeFieldValue(number, kind, raw[tag:])
 		if size < 0 {
-			return nil, malformed(protowire.ParseError(size))
+			return operations{}, malformed(protowire.ParseError(size))
 		}
 		if number == fieldOperations && kind == protowire.BytesType {
-			if len(list) == pipelineOperationsMax {
-				return nil, invalid("", "a message has more than %d operations", pipelineOperationsMax)
+			if n++; n > pipelineOperationsMax {
+				return operations{}, invalid("", "a message has more than %d operations", pipelineOperationsMax)
 			}
-			one, _ := protowire.ConsumeBytes(raw[tag:])
-			op, err := readOperation(one)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, op)
 		}
 		raw = raw[tag+size:]
 	}
-	return list, nil
+	return all, nil
+}
+
+// empty tells that there are no more.
+func (o *operations) empty() bool { return len(o.raw) == 0 }
+
+// front is the next one; nil if there is none.
+func (o *operations) front() (*operation, error) {
+	for o.first == nil && len(o.raw) > 0 {
+		number, kind, tag := protowire.ConsumeTag(o.raw)
+		if number != fieldOperations || kind != protowire.BytesType {
+			o.raw = o.raw[tag+protowire.ConsumeFieldValue(number, kind, o.raw[tag:]):] // of a later version
+			continue
+		}
+		one, _ := protowire.ConsumeBytes(o.raw[tag:])
+		op, err := readOperation(one)
+		if err != nil {
+			return nil, err
+		}
+		o.first = &op
+	}
+	return o.first, nil
+}
+
+// pop drops the next one, which has been looked at.
+func (o *operations) pop() {
+	_, _, tag := protowire.ConsumeTag(o.raw)
+	o.raw = o.raw[tag+protowire.ConsumeFieldValue(fieldOperations, protowire.BytesType, o.raw[tag:]):]
+	o.first = nil
+	if len(o.raw) == 0 {
+		o.raw = nil
+	}
 }
 
 // malformed is the status of a message that is none.
@@ -232,21 +263,21 @@ func (a *answerer) append(b []byte, t *turn) (_ []byte, held int, err error) {
 	if x.lost {
 		return b, 0, t.line.closed(x.why)
 	}
-	if x.holds {
+	if x.pipe != nil {
 		held = replyBytes(&x.reply)
 	}
-	b, err = a.appendReply(b, &t.request, &x.reply)
-	x.reply = zk.Reply{}
+	b, err = a.appendReply(b, t, &x.reply)
+	x.reply, x.pipe = zk.Reply{}, nil
 	exchanges.Put(x)
 	return b, held, err
 }
 
 // appendReply appends the result that a reply is.
-func (a *answerer) appendReply(b []byte, req *zk.Request, rep *zk.Reply) ([]byte, error) {
-	if rep.Err != zk.OK && !(req.Op == zk.OpExists && rep.Err == zk.NoNode) {
-		return a.appendCall(b, nil, refusal(rep.Err, req.Path, rep.Zxid))
+func (a *answerer) appendReply(b []byte, t *turn, rep *zk.Reply) ([]byte, error) {
+	if rep.Err != zk.OK && !(t.op == zk.OpExists && rep.Err == zk.NoNode) {
+		return a.appendCall(b, nil, refusal(rep.Err, t.path, rep.Zxid))
 	}
-	switch req.Op {
+	switch t.op {
 	case zk.OpGetData:
 		fillStat(&a.stat, &rep.Stat)
 		a.get.Data, a.get.Stat, a.get.Zxid = rep.Data, &a.stat, uint64(rep.Zxid)
@@ -259,7 +290,7 @@ func (a *answerer) appendReply(b []byte, req *zk.Request, rep *zk.Reply) ([]byte
 		a.scratch = appendSet(a.scratch[:0], &a.set)
 		return a.appendResult(b, fieldResultSet), nil
 	}
-	return a.appendCall(b, resultOf(req, rep), nil)
+	return a.appendCall(b, resultOf(t.op, rep), nil)
 }
 
 // appendResult appends the message in scratch as a result of the given field.
@@ -275,22 +306,22 @@ func (a *answerer) appendResult(b []byte, field protowire.Number) []byte {
 }
 
 // resultOf is the result that the reply to a request is.
-func resultOf(req *zk.Request, rep *zk.Reply) *paddockv1.PipelineResult {
+func resultOf(op zk.OpCode, rep *zk.Reply) *paddockv1.PipelineResult {
 	zxid := uint64(rep.Zxid)
-	switch {
-	case req.Op == zk.OpExists:
+	switch op {
+	case zk.OpExists:
 		out := &paddockv1.ExistsResponse{Exists: rep.Err == zk.OK, Zxid: zxid}
 		if out.Exists {
 			out.Stat = statOf(&rep.Stat)
 		}
 		return &paddockv1.PipelineResult{Result: &paddockv1.PipelineResult_Exists{Exists: out}}
-	case req.Op == zk.OpGetACL:
+	case zk.OpGetACL:
 		return &paddockv1.PipelineResult{Result: &paddockv1.PipelineResult_GetAcl{
 			GetAcl: &paddockv1.GetAclResponse{Acl: aclOf(rep.ACL), Stat: statOf(&rep.Stat), Zxid: zxid},
 		}}
-	case req.Op == zk.OpSetACL:
+	case zk.OpSetACL:
 		return &paddockv1.PipelineResult{Result: &paddockv1.PipelineResult_SetAcl{SetAcl: &paddockv1.SetAclResponse{Stat: statOf(&rep.Stat), Zxid: zxid}}}
-	case req.Op == zk.OpDelete:
+	case zk.OpDelete:
 		return &paddockv1.PipelineResult{Result: &paddockv1.PipelineResult_Delete{Delete: &paddockv1.DeleteResponse{Zxid: zxid, Deleted: 1}}}
 	default: // a create
 		return &paddockv1.PipelineResult{Result: &paddockv1.PipelineResult_Create{

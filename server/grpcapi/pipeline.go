@@ -3,11 +3,11 @@ package grpcapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 
 	paddockv1 "paddock/gen/paddock/v1"
@@ -18,9 +18,11 @@ import (
 
 // Bounds of a pipeline. What it asks beyond waits in its connection, and what it does not read in the server (request.BacklogBytesMax).
 const (
+	pipelinesMax          = 64       // of a connection
 	pipelineOperationsMax = 1000     // of a message
-	pipelineCallsMax      = 1024     // unanswered operations
-	pipelineBytesMax      = 4 << 20  // of data in them, unless there is one alone
+	pipelineCallsMax      = 256      // unanswered operations
+	pipelineBytesMax      = 1 << 20  // of data in them, unless there is one alone
+	pipelineSubmitMax     = 64       // requests that are submitted together
 	pipelineMessageBytes  = 64 << 10 // of a message of results, unless one result has more
 )
 
@@ -32,13 +34,16 @@ const (
 type pipeline struct {
 	server *znodeServer
 	stream grpc.BidiStreamingServer[paddockv1.PipelineRequest, paddockv1.PipelineResponse]
+	conn   *connection
 	asker  asker
 	guest  *line // by which it reads without a session; nil before the first
 
+	want    chan struct{} // holds a token while a message is wanted
 	came    chan pipelined
-	ended   bool        // the client sends no more
-	stopped bool        // the door takes no more
-	pending []operation // of the message that is being done
+	wanted  bool       // and has not come
+	ended   bool       // the client sends no more
+	stopped bool       // the door takes no more
+	pending operations // of the message that is being done
 	turns   queue.Queue[turn]
 	bytes   int   // of data in turns
 	current *line // which the unanswered of turns are asked of
@@ -57,17 +62,27 @@ type pipelined struct {
 
 // turn is an operation that was begun.
 type turn struct {
-	operation
-	line *line
-	x    *exchange // nil if it has its result
-	done bool      // the token of x has been taken
+	op    zk.OpCode
+	path  string
+	bytes int // of data
+	line  *line
+	x     *exchange // nil if it has its result
+	done  bool      // the token of x has been taken
+
+	result *paddockv1.PipelineResult // without x
+	err    error
 }
 
 // Pipeline answers operations in order.
 func (s *znodeServer) Pipeline(stream grpc.BidiStreamingServer[paddockv1.PipelineRequest, paddockv1.PipelineResponse]) error {
-	p := &pipeline{server: s, stream: stream, came: make(chan pipelined)}
+	p := &pipeline{server: s, stream: stream, want: make(chan struct{}, 1), came: make(chan pipelined)}
 	if err := p.identify(); err != nil {
 		return err
+	}
+	p.conn = p.asker.conn
+	defer p.conn.pipelines.Add(-1)
+	if p.conn.pipelines.Add(1) > pipelinesMax {
+		return fault(codes.ResourceExhausted, "TOO_MANY", fmt.Sprintf("the connection has %d pipelines: use them for more, or another connection", pipelinesMax))
 	}
 	gone := make(chan struct{})
 	defer close(gone)
@@ -82,9 +97,14 @@ func (p *pipeline) identify() (err error) {
 	return err
 }
 
-// receive hands over what comes.
+// receive hands over what comes, a message whenever one is wanted, so that no more than one is there.
 func (p *pipeline) receive(gone <-chan struct{}) {
 	for {
+		select {
+		case <-p.want:
+		case <-gone:
+			return
+		}
 		var in pipelined
 		in.err = p.stream.RecvMsg(&in)
 		select {
@@ -112,11 +132,15 @@ func (p *pipeline) run() error {
 			answered = p.turns.Front().x.done
 		case p.stopped:
 			return closedBy(request.CloseShutdown)
-		case p.ended && len(p.pending) == 0:
+		case p.ended && p.pending.empty():
 			return nil
 		}
-		if len(p.pending) == 0 && !p.ended && !p.stopped {
+		if p.pending.empty() && !p.ended && !p.stopped {
 			came = p.came
+			if !p.wanted {
+				p.wanted = true
+				p.want <- struct{}{}
+			}
 		}
 		var over, stopped <-chan struct{}
 		if p.asker.session != nil && answered == nil { // else what is unanswered tells
@@ -135,7 +159,7 @@ func (p *pipeline) run() error {
 		case <-over:
 			return closedBy(p.asker.session.line.why)
 		case <-stopped:
-			p.stopped, p.pending = true, nil
+			p.stopped, p.pending = true, operations{}
 		case <-ctx.Done():
 			return contextStatus(ctx)
 		}
@@ -144,12 +168,16 @@ func (p *pipeline) run() error {
 
 // take reads a message.
 func (p *pipeline) take(in pipelined) error {
+	p.wanted = false
 	if in.err != nil {
 		p.ended = true
 		return streamEnd(in.err)
 	}
+	if n, most := len(in.raw), p.server.door.requestBytesMax()+messageExtraBytes; n > most {
+		return fault(codes.ResourceExhausted, "TOO_LARGE", fmt.Sprintf("a message of the pipeline has %d bytes; there may be %d (jute.maxbuffer and %d): send operations in several", n, most, messageExtraBytes))
+	}
 	var err error
-	if p.pending, err = readOperations(p.pending[:0], in.raw); err != nil {
+	if p.pending, err = readOperations(in.raw); err != nil {
 		return err
 	}
 	return p.identify()
@@ -170,45 +198,69 @@ func (p *pipeline) advance(ctx context.Context) error {
 
 // begin begins operations in order until one has to wait.
 func (p *pipeline) begin(ctx context.Context) error {
-	for len(p.pending) > 0 {
-		op := &p.pending[0]
-		if op.err == nil && op.simple {
+	for {
+		op, err := p.pending.front()
+		if op == nil || err != nil {
+			return firstOf(err, p.submit())
+		}
+		if op.err == nil {
 			op.err = p.check(op)
 		}
 		switch {
 		case op.err != nil:
-			p.turns.Push(turn{operation: *op})
+			p.turns.Push(turn{err: op.err})
 		case !op.simple:
-			if p.turns.Len() > 0 || len(p.requests) > 0 {
+			if p.turns.Len() > 0 {
 				return p.submit()
 			}
-			op.result, op.err = p.server.call(ctx, op.message)
-			p.turns.Push(turn{operation: *op})
+			result, err := p.server.call(ctx, op.message)
+			p.turns.Push(turn{result: result, err: err})
 		default:
-			l, err := p.lineFor(ctx, op)
-			if err != nil {
-				return err
+			if begun, err := p.ask(ctx, op); !begun || err != nil {
+				return firstOf(err, p.submit())
 			}
-			size := len(op.request.Data)
-			busy := p.turns.Len() > 0
-			if busy && (l != p.current || p.turns.Len() >= pipelineCallsMax || p.bytes+size > pipelineBytesMax) {
-				return p.submit()
-			}
-			x := exchanges.Get().(*exchange)
-			x.left, x.lost, x.reply, x.holds = false, false, zk.Reply{}, !l.own
-			op.request.IDs = p.asker.ids
-			p.requests, p.exchanges = append(p.requests, op.request), append(p.exchanges, x)
-			p.current = l
-			p.bytes += size
-			p.turns.Push(turn{operation: *op, line: l, x: x})
 		}
-		p.pending = p.pending[1:]
+		p.pending.pop()
 	}
-	return p.submit()
+}
+
+// ask collects a simple operation for submission, unless it has to wait.
+func (p *pipeline) ask(ctx context.Context, op *operation) (begun bool, err error) {
+	l, err := p.lineFor(ctx, op)
+	if err != nil {
+		return false, err
+	}
+	size := len(op.request.Data)
+	if p.turns.Len() > 0 && (l != p.current || p.turns.Len() >= pipelineCallsMax || p.bytes+size > pipelineBytesMax) {
+		return false, nil
+	}
+	x := exchanges.Get().(*exchange)
+	x.left, x.lost, x.reply, x.pipe = false, false, zk.Reply{}, nil
+	if !l.own {
+		x.pipe = p
+		if l.pipe.Load() != p {
+			l.pipe.Store(p)
+		}
+	}
+	op.request.IDs = p.asker.ids
+	p.requests, p.exchanges = append(p.requests, op.request), append(p.exchanges, x)
+	p.current = l
+	p.bytes += size
+	p.turns.Push(turn{op: op.request.Op, path: op.request.Path, bytes: size, line: l, x: x})
+	if len(p.requests) == pipelineSubmitMax {
+		err = p.submit()
+	}
+	return true, err
 }
 
 // check refuses what the server is not asked at all.
 func (p *pipeline) check(op *operation) error {
+	if err := p.server.door.replies.full(p.conn); err != nil {
+		return err
+	}
+	if !op.simple {
+		return nil
+	}
 	if op.request.Op.IsCreate() && op.request.Mode.IsEphemeral() && p.asker.session == nil {
 		return refusal(zk.UnknownSession, op.request.Path, 0)
 	}
@@ -253,7 +305,7 @@ func (p *pipeline) collect() (any bool, err error) {
 			break
 		}
 		if t.x != nil {
-			p.bytes -= len(t.request.Data)
+			p.bytes -= t.bytes
 			from = t.line // as all that are unanswered at a time
 		}
 		var n int
@@ -266,13 +318,14 @@ func (p *pipeline) collect() (any bool, err error) {
 		}
 	}
 	if len(p.out) > 0 {
-		err = firstOf(p.stream.SendMsg(encoded{mem.Copy(p.out, mem.DefaultBufferPool())}), err)
-	}
-	if cap(p.out) > 2*pipelineMessageBytes {
-		p.out = nil
+		out := p.server.door.replies.message(p.conn, p.out)
+		if cap(p.out) > 2*pipelineMessageBytes {
+			p.out = nil
+		}
+		err = firstOf(p.stream.SendMsg(out), err)
 	}
 	if held > 0 {
-		from.release(held)
+		from.release(p, held)
 	}
 	return any, err
 }
@@ -308,12 +361,16 @@ func (p *pipeline) leave() {
 		if !t.done {
 			<-t.x.done
 		}
-		if t.x.holds && !t.x.lost {
-			t.line.release(replyBytes(&t.x.reply))
+		if t.x.pipe != nil && !t.x.lost {
+			t.line.release(p, replyBytes(&t.x.reply))
 		}
+	}
+	if p.asker.session != nil {
+		p.asker.session.line.pipe.CompareAndSwap(p, nil)
 	}
 	if p.guest != nil {
 		p.guest.close(request.CloseUnknown)
+		p.server.door.replies.forget(p.guest)
 	}
 }
 

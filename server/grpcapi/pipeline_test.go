@@ -136,7 +136,7 @@ func TestAPipelineAnswersAsCallsOneAfterTheOther(t *testing.T) {
 					a.create("/x", "")
 					b.create("/x", "")
 				}
-				ops := make([]*paddockv1.PipelineOperation, 1500)
+				ops := make([]*paddockv1.PipelineOperation, 800)
 				for i := range ops {
 					ops[i] = anyOperation(r, session)
 				}
@@ -244,7 +244,7 @@ func oneByOne(ctx context.Context, c paddockv1.ZnodeServiceClient, op *paddockv1
 func TestAPipelineThatIsNotReadHoldsLittle(t *testing.T) {
 	const (
 		bytes = 100 << 10
-		gets  = 3000 // 300 MB
+		gets  = 1000 // 100 MB
 	)
 	for _, session := range []bool{false, true} {
 		t.Run(fmt.Sprintf("session %v", session), func(t *testing.T) {
@@ -305,6 +305,69 @@ func TestAPipelineThatIsNotReadHoldsLittle(t *testing.T) {
 	}
 }
 
+// Pipelines of a connection that holds too much wait, or are told so; each goes on once their client reads.
+func TestPipelinesOfAConnectionThatHoldsTooMuch(t *testing.T) {
+	r := newRig(t)
+	r.server.replies.connMax = 1 << 20
+	r.create("/big", string(make([]byte, 100<<10)))
+	const pipelines, gets = 20, 50
+	var streams []grpc.BidiStreamingClient[paddockv1.PipelineRequest, paddockv1.PipelineResponse]
+	in := &paddockv1.PipelineRequest{Operations: make([]*paddockv1.PipelineOperation, gets)}
+	for i := range in.Operations {
+		in.Operations[i] = opGet("/big")
+	}
+	for range pipelines {
+		s, err := r.znodes.Pipeline(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Send(in); err != nil {
+			t.Fatal(err)
+		}
+		streams = append(streams, s)
+	}
+	parked := func() int {
+		r.server.replies.mu.Lock()
+		defer r.server.replies.mu.Unlock()
+		return len(r.server.replies.parked)
+	}
+	for end := time.Now().Add(10 * time.Second); parked() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no pipeline waits")
+		}
+	}
+	answered, refused := 0, 0
+	for _, s := range streams {
+		for n := 0; n < gets; {
+			out, err := s.Recv()
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(out.GetResults())
+			for _, one := range out.GetResults() {
+				switch {
+				case len(one.GetGet().GetData()) == 100<<10:
+					answered++
+				case one.GetError().GetReason() == "TOO_MANY":
+					refused++
+				default:
+					t.Fatal(one)
+				}
+			}
+		}
+		if err := s.CloseSend(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Recv(); !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d answered, %d refused, %d still parked", answered, refused, parked())
+	if answered+refused != pipelines*gets || answered == 0 || parked() > 0 {
+		t.Errorf("%d answered, %d refused, %d parked", answered, refused, parked())
+	}
+}
+
 // heapBytes is how much memory is in use.
 func heapBytes() int64 {
 	runtime.GC()
@@ -329,6 +392,35 @@ func TestHowPipelinesEnd(t *testing.T) {
 			r.server.Settle(r.t.Context())
 		}, codes.Unavailable, "CONNECTIONLOSS"},
 		"a message has too many operations": {func(t *testing.T, _ *rig, _ context.Context, s grpc.BidiStreamingClient[paddockv1.PipelineRequest, paddockv1.PipelineResponse]) {
+			if err := s.Send(&paddockv1.PipelineRequest{Operations: make([]*paddockv1.PipelineOperation, pipelineOperationsMax+1)}); err != nil {
+				t.Error(err)
+			}
+		}, codes.InvalidArgument, "BADARGUMENTS"},
+		"a message is too large": {func(t *testing.T, _ *rig, _ context.Context, s grpc.BidiStreamingClient[paddockv1.PipelineRequest, paddockv1.PipelineResponse]) {
+			one := opSet("/a", string(make([]byte, 900<<10)))
+			if err := s.Send(&paddockv1.PipelineRequest{Operations: []*paddockv1.PipelineOperation{one, one}}); err != nil {
+				t.Error(err)
+			}
+		}, codes.ResourceExhausted, "TOO_LARGE"},
+		"the connection has too many others": {func(t *testing.T, r *rig, ctx context.Context, s grpc.BidiStreamingClient[paddockv1.PipelineRequest, paddockv1.PipelineResponse]) {
+			for range pipelinesMax - 1 {
+				one, err := r.znodes.Pipeline(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := one.Send(&paddockv1.PipelineRequest{Operations: []*paddockv1.PipelineOperation{opGet("/a")}}); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := one.Recv(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			more, err := r.znodes.Pipeline(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = more.Recv()
+			expect(t, err, codes.ResourceExhausted, "TOO_MANY")
 			if err := s.Send(&paddockv1.PipelineRequest{Operations: make([]*paddockv1.PipelineOperation, pipelineOperationsMax+1)}); err != nil {
 				t.Error(err)
 			}
@@ -470,7 +562,16 @@ func FuzzReadOperations(f *testing.F) {
 		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		list, err := readOperations(nil, raw)
+		var list []*operation
+		all, err := readOperations(raw)
+		for err == nil && !all.empty() {
+			var op *operation
+			if op, err = all.front(); op == nil {
+				break
+			}
+			list = append(list, op)
+			all.pop()
+		}
 		in := new(paddockv1.PipelineRequest)
 		if wrong := proto.Unmarshal(raw, in); (err == nil) != (wrong == nil && len(in.GetOperations()) <= pipelineOperationsMax) {
 			t.Fatalf("read with %v, by protobuf with %v", err, wrong)

@@ -2,6 +2,8 @@ package grpcapi
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +31,9 @@ type replies struct {
 	log     zerolog.Logger
 	refused func(reason string)
 	quiet   quiet.Lines
+
+	mu     sync.Mutex            // guards parked
+	parked map[*line]*connection // of pipelines, which go on when there is room
 }
 
 // Why a call is refused, as Options.Refused is told.
@@ -55,6 +60,57 @@ func (r *replies) full(c *connection) error {
 			Str("remedy", "find clients that ask and do not read").Msg("calls refused: replies wait for clients")
 	}
 	return fault(codes.ResourceExhausted, "TOO_MANY", text, retrySoon)
+}
+
+// over tells whether too much waits, of one connection or of all.
+func (r *replies) over(c *connection) bool {
+	return c.replyBytes.Load() > r.connMax || r.bytes.Load() > r.max
+}
+
+// park tells whether a line of a pipeline has to wait. It is told when it may go on (Handler.Drained).
+func (r *replies) park(l *line, c *connection) bool {
+	if !r.over(c) {
+		return false
+	}
+	r.mu.Lock()
+	if r.parked == nil {
+		r.parked = map[*line]*connection{}
+	}
+	r.parked[l] = c
+	r.mu.Unlock()
+	return r.over(c) // else what made room may not have seen it
+}
+
+// forget drops a line, and tells whether it was parked.
+func (r *replies) forget(l *line) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, was := r.parked[l]
+	delete(r.parked, l)
+	return was
+}
+
+// unpark lets go on who may, once there is room again.
+func (r *replies) unpark() {
+	r.mu.Lock()
+	var free []*line
+	for l, c := range r.parked {
+		if !r.over(c) {
+			free = append(free, l)
+			delete(r.parked, l)
+		}
+	}
+	r.mu.Unlock()
+	for _, l := range free {
+		l.handler.Drained(l.id)
+	}
+}
+
+// less notes that bytes do not wait any more, some of a connection's. It tells whether somebody may go on.
+func (r *replies) less(c *connection, bytes int64) bool {
+	mine, all := c.replyBytes.Add(-bytes), r.bytes.Add(-bytes)
+	fell := func(now, most int64) bool { return now <= most/2 && now+bytes > most/2 }
+	return fell(mine, r.connMax) || fell(all, r.max)
 }
 
 // owed is a reply, and the connection that it is for: the codec notes what it takes.
@@ -101,10 +157,11 @@ func (c *connection) hold(r *replies, bytes int64) {
 // give notes that a reply was taken.
 func (c *connection) give(bytes int64) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.closed {
-		c.replyBytes.Add(-bytes)
-		c.replies.bytes.Add(-bytes)
+	r := c.replies
+	free := !c.closed && r.less(c, bytes)
+	c.mu.Unlock()
+	if free {
+		r.unpark()
 	}
 }
 
@@ -119,6 +176,18 @@ type debt struct {
 func (d *debt) Put(b *[]byte) {
 	d.to.give(d.bytes)
 	d.BufferPool.Put(b)
+}
+
+// message is a copy of an encoded message for a connection, which is counted until it is written.
+func (r *replies) message(c *connection, b []byte) encoded {
+	if mem.IsBelowBufferPoolingThreshold(len(b)) {
+		return encoded{mem.SliceBuffer(slices.Clone(b))}
+	}
+	pool := mem.DefaultBufferPool()
+	to := pool.Get(len(b))
+	copy(*to, b)
+	c.hold(r, int64(len(b)))
+	return encoded{mem.NewBuffer(to, &debt{pool, c, int64(len(b))})}
 }
 
 // counted counts the messages of streams.

@@ -32,6 +32,8 @@ const (
 	pingEvery         = 30 * time.Second // to clients that say nothing, so that dead ones are noticed
 	pingTimeout       = 10 * time.Second // for the answer, before the connection is closed
 	clientPingMin     = 10 * time.Second // clients that ping more often are disconnected
+	streamWindow      = 256 << 10        // of a call's requests that have come and are not read; it does not grow
+	connectionWindow  = 1 << 20          // of a connection's that are under way
 	workers           = 128              // goroutines that take calls in turn, so that not each call has to grow a stack; further calls get their own
 )
 
@@ -88,8 +90,9 @@ type Server struct {
 
 // New makes a gRPC server with all services registered.
 func New(o Options) *Server {
+	waiting := &replies{max: replyBytesMax, connMax: replyBytesConnMax, log: o.Logger, refused: o.Refused}
 	s := &Server{
-		door: newDoor(&o), gate: newGate(&o), replies: &replies{max: replyBytesMax, connMax: replyBytesConnMax, log: o.Logger, refused: o.Refused},
+		door: newDoor(&o, waiting), gate: newGate(&o), replies: waiting,
 		log: o.Logger, methods: map[string]method{}, messageMax: max(messageBytesMax, o.RequestBytesMax+messageExtraBytes),
 	}
 	if o.Logger.GetLevel() <= zerolog.DebugLevel {
@@ -101,6 +104,8 @@ func New(o Options) *Server {
 		grpc.Creds(transport),
 		grpc.MaxConcurrentStreams(streamsMax),
 		grpc.MaxRecvMsgSize(s.messageMax),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connectionWindow),
 		grpc.ForceServerCodecV2(newCodec(s.replies)),
 		grpc.InTapHandle(tapHeaders),
 		grpc.NumStreamWorkers(workers),

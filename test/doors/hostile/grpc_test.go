@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -135,6 +136,56 @@ var floods = map[string]func(ctx context.Context, conn *grpc.ClientConn, i int){
 			}
 		}
 	},
+	"pipelines that nobody reads": func(ctx context.Context, conn *grpc.ClientConn, _ int) {
+		ask := &paddockv1.PipelineRequest{}
+		for range 1000 {
+			ask.Operations = append(ask.Operations, &paddockv1.PipelineOperation{Operation: &paddockv1.PipelineOperation_Get{Get: &paddockv1.GetRequest{Path: "/large"}}})
+		}
+		for n := 0; n < 200 && ctx.Err() == nil; n++ {
+			if stream, err := paddockv1.NewZnodeServiceClient(conn).Pipeline(ctx); err == nil {
+				stream.Send(ask)
+				stream.Send(ask)
+			}
+		}
+		<-ctx.Done()
+	},
+	"large writes by pipelines": func(ctx context.Context, conn *grpc.ClientConn, i int) {
+		write := &paddockv1.PipelineOperation{Operation: &paddockv1.PipelineOperation_Put{Put: &paddockv1.PutRequest{
+			Path: fmt.Sprintf("/written/%d", i), Data: make([]byte, 900<<10), Parents: true,
+		}}}
+		ask := &paddockv1.PipelineRequest{Operations: []*paddockv1.PipelineOperation{write}}
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				stream, err := paddockv1.NewZnodeServiceClient(conn).Pipeline(ctx)
+				for err == nil {
+					err = stream.Send(ask)
+				}
+			})
+		}
+		all.Wait()
+	},
+	"large writes at a time": func(ctx context.Context, conn *grpc.ClientConn, i int) {
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				for ctx.Err() == nil {
+					paddockv1.NewZnodeServiceClient(conn).Put(ctx, &paddockv1.PutRequest{Path: fmt.Sprintf("/written/%d", i), Data: make([]byte, 900<<10), Parents: true})
+				}
+			})
+		}
+		all.Wait()
+	},
+	"pipelines of what cannot be done": func(ctx context.Context, conn *grpc.ClientConn, _ int) {
+		ask := &paddockv1.PipelineRequest{Operations: make([]*paddockv1.PipelineOperation, 1000)}
+		for i := range ask.Operations {
+			ask.Operations[i] = &paddockv1.PipelineOperation{}
+		}
+		stream, err := paddockv1.NewZnodeServiceClient(conn).Pipeline(ctx)
+		for err == nil {
+			err = stream.Send(ask)
+		}
+	},
 	"large writes": func(ctx context.Context, conn *grpc.ClientConn, _ int) {
 		calls := paddockv1.NewZnodeServiceClient(conn)
 		for ctx.Err() == nil {
@@ -157,6 +208,9 @@ const (
 
 func TestFloods(t *testing.T) {
 	s := start(t)
+	if resp, body := send(t, s, http.MethodPut, "/v1/znodes/large", strings.Repeat("x", 500<<10)); resp.StatusCode != http.StatusCreated {
+		t.Fatal(resp.Status, body)
+	}
 	for name, flood := range floods {
 		t.Run(name, func(t *testing.T) {
 			under(t, s, func(t *testing.T) { attackWith(t, s, flood) })
