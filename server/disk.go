@@ -48,7 +48,7 @@ func (d *disk) Truncate(z zk.Zxid, reload bool) (*tree.Tree, bool, error) {
 		return nil, false, err
 	}
 	if was := d.Last(); was > z && rec.Untruncated == nil {
-		d.log.Warn().Stringer("zxid", z).Stringer("was", was).Msg("the leader does not have what is after this zxid: dropped it")
+		d.log.Warn().Stringer("zxid", z).Stringer("was", was).Msg("dropped what is after this zxid, which the leader has not committed")
 	}
 	d.open(z)
 	return rec.Tree, rec.Untruncated == nil, nil

@@ -79,7 +79,7 @@ func TestWhatIsTruncatedIsTold(t *testing.T) {
 	}
 	must(t, d.Close())
 	must(t, dir.Close())
-	if want := `{"level":"warn","zxid":"0x100000001","was":"0x100000003","message":"the leader does not have what is after this zxid: dropped it"}
+	if want := `{"level":"warn","zxid":"0x100000001","was":"0x100000003","message":"dropped what is after this zxid, which the leader has not committed"}
 `; log.String() != want {
 		t.Errorf("logged %s", &log)
 	}

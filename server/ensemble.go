@@ -34,6 +34,7 @@ type ensemble struct {
 	metrics   *serverMetrics
 	masters   bool // followers serve observers
 	skipped   overlooked
+	twins     twins
 }
 
 // coreConfig is what consensus starts from.
@@ -72,6 +73,7 @@ func (s *server) newEnsemble(dir *datadir.Dir) (*ensemble, error) {
 	c := s.cfg
 	self := quorum.ServerID(c.ServerID)
 	e := &ensemble{metrics: s.metrics, masters: c.Members.ObserverMasterPort > 0, members: newMembers(s.log, s.metrics, self, c.Members.Membership)}
+	e.twins.log, e.twins.warned, e.twins.addr = s.log, &s.warned, e.address
 	if !c.Members.ReconfigEnabled {
 		e.skipped.log, e.skipped.warned, e.skipped.own = s.log, &s.warned, c.Members.Membership
 	}
@@ -186,6 +188,9 @@ func (e peerEvents) PeerDown(id quorum.ServerID) {
 
 // LinkUp implements transport.Handler.
 func (e peerEvents) LinkUp(link consensus.LinkID, id quorum.ServerID, dialled bool) {
+	if !dialled {
+		e.twins.up(link, id)
+	}
 	e.driver.Consensus(consensus.Event{Kind: consensus.LinkUp, Link: link, Server: id, Dialled: dialled}, nil)
 }
 
@@ -215,6 +220,7 @@ func (e peerEvents) ViewRead(_ consensus.LinkID, v *tree.View) { e.driver.SnapSe
 
 // LinkDown implements transport.Handler.
 func (e peerEvents) LinkDown(link consensus.LinkID, _ error) {
+	e.twins.down(link)
 	e.driver.Consensus(consensus.Event{Kind: consensus.LinkDown, Link: link}, nil)
 }
 
@@ -241,6 +247,15 @@ func (e *ensemble) Do(a *consensus.Action) {
 	case consensus.ConnectAll:
 		e.transport.ConnectAll()
 	}
+}
+
+// address is that of the other side of a link, as far as it is known.
+func (e *ensemble) address(link consensus.LinkID) string {
+	f, ok := e.transport.Figures(link)
+	if !ok {
+		return "an address that it has left"
+	}
+	return f.Addr
 }
 
 // Flush implements driver.Peers.

@@ -20,6 +20,7 @@ const (
 	aboutLogDir                   // where the log is, or was
 	aboutReconfig                 // a configuration of the ensemble that this server does not take over
 	aboutLists                    // what the files of other members list
+	aboutTwins                    // two servers with one id
 	aboutMove                     // the client port
 	aboutMoveSecure               // the client port over TLS
 	aboutHTTPPort                 // one that is not open yet
