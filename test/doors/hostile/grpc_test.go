@@ -155,7 +155,7 @@ var floods = map[string]func(ctx context.Context, conn *grpc.ClientConn, i int){
 		}}}
 		ask := &paddockv1.PipelineRequest{Operations: []*paddockv1.PipelineOperation{write}}
 		var all sync.WaitGroup
-		for range 10 {
+		for range 5 {
 			all.Go(func() {
 				stream, err := paddockv1.NewZnodeServiceClient(conn).Pipeline(ctx)
 				for err == nil {
@@ -167,7 +167,7 @@ var floods = map[string]func(ctx context.Context, conn *grpc.ClientConn, i int){
 	},
 	"large writes at a time": func(ctx context.Context, conn *grpc.ClientConn, i int) {
 		var all sync.WaitGroup
-		for range 10 {
+		for range 5 {
 			all.Go(func() {
 				for ctx.Err() == nil {
 					paddockv1.NewZnodeServiceClient(conn).Put(ctx, &paddockv1.PutRequest{Path: fmt.Sprintf("/written/%d", i), Data: make([]byte, 900<<10), Parents: true})
