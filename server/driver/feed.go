@@ -21,6 +21,8 @@ const (
 	feedChunkMin     = 4 << 10
 	feedChunkMax     = 256 << 10
 	feedTrimEvery    = time.Second // so often it is looked whether the oldest is too old
+	sparesMax        = 4           // chunks that are kept for the next, at the most
+	spareShare       = 4           // and one for so many in use
 )
 
 // feed is the newest part of what was applied, kept for those who follow the changes. The owner adds to a chunk of its own and
@@ -42,7 +44,8 @@ type feed struct {
 
 	mu      sync.Mutex // guards the fields below
 	chunks  []feedChunk
-	bytes   int64 // of all chunks but the last
+	bytes   int64       // of all chunks but the last
+	spares  []feedChunk // dropped and lent to nobody: memory for the next
 	state   request.FeedState
 	known   bool          // state.Oldest and Last are
 	settled zk.Zxid       // where the tree was when the server served last: what it has applied since may yet be truncated
@@ -65,6 +68,7 @@ type feedChunk struct {
 	txns   []feedTxn
 	acls   [][]zk.ACL
 	newest int64 // when its last txn was published, nanoseconds since the start
+	lent   bool  // to a reader, who may keep what is in it
 }
 
 // The flags of a change.
@@ -140,10 +144,35 @@ func (f *feed) seal() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.open.newest = f.clock
-	f.chunks[len(f.chunks)-1] = f.open
+	f.show()
 	f.bytes += f.open.bytes()
-	f.open = feedChunk{buf: make([]byte, 0, f.chunkMax+f.chunkMax/8), txns: make([]feedTxn, 0, len(f.open.txns))}
+	if n := len(f.spares); n > 0 {
+		f.open, f.spares = f.spares[n-1], f.spares[:n-1]
+	} else {
+		f.open = feedChunk{buf: make([]byte, 0, f.chunkMax+f.chunkMax/8), txns: make([]feedTxn, 0, len(f.open.txns))}
+	}
 	f.chunks = append(f.chunks, feedChunk{})
+}
+
+// show lets readers see what was added. The caller holds the lock.
+func (f *feed) show() {
+	last := &f.chunks[len(f.chunks)-1]
+	f.open.lent = last.lent
+	*last = f.open
+}
+
+// keepSpare keeps the memory of a chunk that is dropped, if nobody else can have kept any of it, and not too much is kept. The caller holds the lock.
+func (f *feed) keepSpare(c *feedChunk) {
+	most := min(sparesMax, len(f.chunks)/spareShare)
+	if len(f.spares) > most {
+		clear(f.spares[most:])
+		f.spares = f.spares[:most]
+	}
+	if c.lent || len(f.spares) == most {
+		return
+	}
+	clear(c.acls)
+	f.spares = append(f.spares, feedChunk{buf: c.buf[:0], txns: c.txns[:0], acls: c.acls[:0]})
 }
 
 // add encodes a change.
@@ -208,7 +237,7 @@ func (f *feed) publish(serves bool, z, durable zk.Zxid, now int64) {
 	f.dirty = false
 	f.open.newest = now
 	f.mu.Lock()
-	f.chunks[len(f.chunks)-1] = f.open
+	f.show()
 	f.trim(durable, now)
 	was := f.state
 	f.known = f.begun
@@ -237,6 +266,7 @@ func (f *feed) trim(durable zk.Zxid, now int64) {
 		}
 		f.bytes -= c.bytes()
 		f.oldest = c.last()
+		f.keepSpare(c)
 		*c = feedChunk{}
 		f.chunks = f.chunks[1:]
 	}
@@ -260,6 +290,7 @@ func (f *feed) read(after zk.Zxid, most int, fn func([]request.Change)) (upTo zk
 		return after, false
 	}
 	i := sort.Search(len(f.chunks)-1, func(i int) bool { return f.chunks[i].last() > after })
+	f.chunks[i].lent = true
 	c := f.chunks[i]
 	upTo = f.state.Last
 	if i < len(f.chunks)-1 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"paddock/internal/txn"
 	"paddock/internal/zk"
@@ -113,6 +114,38 @@ func TestTheFeedKeepsWhatIsNotDurableAndNothingForTooLong(t *testing.T) {
 	}
 	if later, _ := f.now(); later.Oldest <= s.Oldest || len(f.chunks) != 1 {
 		t.Errorf("%+v, after hours %+v", s, later)
+	}
+}
+
+// What was read may be kept for ever. What nobody has read makes room for what comes.
+func TestTheFeedUsesMemoryAgainThatNobodyHas(t *testing.T) {
+	f := newFeed(64<<10, time.Hour)
+	f.publish(true, 0, 0, 0)
+	var got, want []request.Change
+	made := map[*byte]bool{}
+	for z := zk.Zxid(1); z <= 20_000; z++ {
+		a, changes := applied(z)
+		f.add(a)
+		f.publish(true, z, z, 0)
+		made[unsafe.SliceData(f.open.buf)] = true
+		if z%501 != 0 {
+			continue
+		}
+		before := z - 1 // the newest, or one of the oldest
+		if z%2 == 0 {
+			before = f.oldest
+			_, changes = applied(before + 1)
+		}
+		if upTo, ok := f.read(before, 1, func(list []request.Change) { got = append(got, list...) }); !ok || upTo < before+1 {
+			t.Fatalf("after %v: up to %v %v", before, upTo, ok)
+		}
+		want = append(want, changes...)
+	}
+	if len(got) == 0 || !reflect.DeepEqual(got, want) {
+		t.Errorf("%d changes were read and have become others", len(got))
+	}
+	if len(made) > 100 {
+		t.Errorf("%d pieces of memory", len(made))
 	}
 }
 

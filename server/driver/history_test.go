@@ -67,7 +67,7 @@ func TestChangesComeFromMemoryAndFromTheLog(t *testing.T) {
 		log := &rememberingLog{fakeLog: fake}
 		var read []string
 		r := newRig(t, fake, func(o *Options, _ *replica.Config) {
-			o.Log, o.FeedBytes = log, 36<<10
+			o.Log, o.FeedBytes = log, 40<<10
 			o.ReadLog = func(ctx context.Context, after, to zk.Zxid, f func(zk.Zxid, []byte) error) error {
 				read = append(read, fmt.Sprintf("%d-%d", after, to))
 				if after == 1 {
