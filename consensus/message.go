@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"fmt"
+	"slices"
 
 	"paddock/consensus/quorum"
 	"paddock/internal/zk"
@@ -103,6 +104,18 @@ type ForwardedRequest struct {
 	Op       zk.OpCode
 	Body     []byte  // the request record without its header; createSession: int timeout; closeSession: empty
 	AuthInfo []zk.ID // whom the client has proven to be; nil (null on the wire) for createSession
+}
+
+// Clone is a copy for who keeps a message longer than it is lent. The two share what is never written again once it is made: payload, texts,
+// sessions and identities.
+func (m *Message) Clone() *Message {
+	c := *m
+	if m.Request != nil {
+		q := *m.Request
+		q.Body = slices.Clone(q.Body)
+		c.Request = &q
+	}
+	return &c
 }
 
 // String is the text that traces and logs print.

@@ -26,12 +26,32 @@ func TestItemsComeOutAsTheyWentIn(t *testing.T) {
 		q.Push(&v)
 		in++
 	}
-	for i, p := range q.items[:cap(q.items)] {
-		if p != nil && (i < q.head || i >= len(q.items)) {
-			t.Fatalf("place %d of %d still refers to %d", i, len(q.items), *p)
+	for i, p := range q.ring {
+		if waits := (i-q.head)&(len(q.ring)-1) < q.n; p != nil && !waits {
+			t.Fatalf("place %d of %d still refers to %d", i, len(q.ring), *p)
 		}
 	}
-	if cap(q.items) > 2048 {
-		t.Errorf("room for %d items although few ever waited", cap(q.items))
+	if len(q.ring) > 2048 {
+		t.Errorf("room for %d items although few ever waited", len(q.ring))
+	}
+}
+
+// What Add returns is empty, also where something was before, and At counts from the front.
+func TestWhatIsAddedIsEmpty(t *testing.T) {
+	var q Queue[int]
+	for i := range 100 {
+		p := q.Add()
+		if *p != 0 {
+			t.Fatalf("%d was left at %d", *p, i)
+		}
+		*p = i + 1
+		if i%3 == 2 {
+			q.Pop()
+		}
+	}
+	for i := range q.Len() {
+		if got := *q.At(i); got != 34+i {
+			t.Fatalf("%d behind %d others, want %d", got, i, 34+i)
+		}
 	}
 }

@@ -187,7 +187,7 @@ func (p *process) Peer(a *consensus.Action) {
 	case consensus.SeenConfig: // a file of it is written that nothing depends on
 	case consensus.Send:
 		p.e.history.sends(p, a)
-		p.send(a.Link, packet{m: a.Message})
+		p.send(a.Link, packet{m: a.Message.Clone()})
 	case consensus.SendLog:
 		p.e.count("log sent")
 		p.send(a.Link, packet{after: a.Zxid, to: a.To, isLog: true})

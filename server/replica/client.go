@@ -187,9 +187,9 @@ func (r *Replica) openSession(c *client, eff Effects) {
 	r.sessions.Open(c.session, c.timeout, r.nowMS)
 	r.sessions.SetOwner(c.session, ownClients)
 	by := r.asker(c, c.ids, 0)
-	f := inflight{client: c.id, op: zk.OpCreateSession}
+	f := r.draft(c.id, 0, zk.OpCreateSession, 0)
 	r.prep.OpenSession(c.timeout, by, &f.rec)
-	r.propose(&f, eff)
+	r.propose(f, eff)
 }
 
 // reattach takes up a session again. ZooKeeper compatibility: the connection that served the session is closed before

@@ -92,7 +92,7 @@ type Effects interface {
 	// Snapshot has the view written to disk; SnapshotDone is reported when that has ended either way.
 	Snapshot(*tree.View)
 	// Peer is an action of consensus for the edges: sending, dialling, notifying, epochs, what is said of configurations. It is
-	// valid during the call.
+	// valid during the call, and so is its Message, but for the Payload; who keeps a Message keeps a Clone.
 	Peer(*consensus.Action)
 	// SendSnap sends the view on a link; SnapSent is reported when that has ended either way.
 	SendSnap(consensus.LinkID, *tree.View)

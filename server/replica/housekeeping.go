@@ -49,9 +49,9 @@ func (r *Replica) proposeClose(s zk.SessionID, eff Effects) {
 	if !r.core.CanPropose() {
 		return // the next leader will
 	}
-	f := inflight{op: zk.OpCloseSession}
+	f := r.draft(0, 0, zk.OpCloseSession, 0)
 	r.prep.CloseSession(r.own(s), &f.rec)
-	r.propose(&f, eff)
+	r.propose(f, eff)
 }
 
 // doomed are the containers and TTL znodes that the last check found, and how fast they may go.
@@ -82,9 +82,9 @@ func (d *doomed) sweep(r *Replica, eff Effects) {
 			n = int64(i) // the epoch is out of zxids
 			break
 		}
-		f := inflight{op: zk.OpDeleteContainer}
+		f := r.draft(0, 0, zk.OpDeleteContainer, 0)
 		r.prep.Judge(&zk.Request{Op: zk.OpDeleteContainer, Path: path}, r.own(0), &f.rec)
-		r.propose(&f, eff)
+		r.propose(f, eff)
 	}
 	d.paths, d.deletedMS = d.paths[n:], r.nowMS
 }

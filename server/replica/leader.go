@@ -59,12 +59,12 @@ func (r *Replica) asked(link consensus.LinkID, q *consensus.ForwardedRequest, ef
 	}
 	owner := ownerOf(link)
 	by := prep.Asker{Session: q.Session, IDs: q.AuthInfo, Cxid: q.Cxid, Zxid: r.core.NextZxid(), TimeMS: r.wallMS}
-	f := inflight{op: q.Op}
+	if q.Op == zk.OpCreateSession && len(q.Body) < 4 {
+		return
+	}
+	f := r.draft(0, 0, q.Op, 0)
 	switch q.Op {
 	case zk.OpCreateSession:
-		if len(q.Body) < 4 {
-			return
-		}
 		timeout := int32(binary.BigEndian.Uint32(q.Body))
 		r.sessions.Open(q.Session, timeout, r.nowMS)
 		r.sessions.SetOwner(q.Session, owner)
@@ -77,7 +77,7 @@ func (r *Replica) asked(link consensus.LinkID, q *consensus.ForwardedRequest, ef
 		req := r.decodeBody(q)
 		r.prep.Judge(req, by, &f.rec)
 	}
-	r.propose(&f, eff)
+	r.propose(f, eff)
 }
 
 // sessionState is what prep is told of the session of a request that came through owner. One that is not known has expired.
@@ -99,9 +99,10 @@ func (r *Replica) remoteState(s zk.SessionID, owner session.Owner) (state, ownin
 	return state, zk.OK
 }
 
-// decodeBody makes a request of what was forwarded.
+// decodeBody makes a request of what was forwarded. It is valid until the next.
 func (r *Replica) decodeBody(q *consensus.ForwardedRequest) *zk.Request {
-	req := &zk.Request{Xid: q.Cxid, Op: q.Op}
+	req := &r.forwarded
+	*req = zk.Request{Xid: q.Cxid, Op: q.Op}
 	r.dec.Reset(q.Body)
 	req.Body(&r.dec)
 	return req

@@ -69,33 +69,52 @@ func (r *Replica) forwardSync(c *client, req *zk.Request, at int64, eff Effects)
 
 // askFor sends the leader a client's request.
 func (r *Replica) askFor(c *client, req *zk.Request, eff Effects) {
-	r.ask(&consensus.ForwardedRequest{Session: c.session, Cxid: req.Xid, Op: req.Op, Body: body(req), AuthInfo: slices.Clip(c.identities(req))}, eff)
+	r.ask(consensus.ForwardedRequest{Session: c.session, Cxid: req.Xid, Op: req.Op, Body: r.letter.encode(req), AuthInfo: slices.Clip(c.identities(req))}, eff)
 }
 
 // ask sends the leader a request.
-func (r *Replica) ask(f *consensus.ForwardedRequest, eff Effects) {
-	r.tellLeader(&consensus.Message{Kind: consensus.MsgRequest, Zxid: consensus.NoZxid, Request: f}, eff)
+func (r *Replica) ask(q consensus.ForwardedRequest, eff Effects) {
+	l := &r.letter
+	l.request = q
+	l.message = consensus.Message{Kind: consensus.MsgRequest, Zxid: consensus.NoZxid, Request: &l.request}
+	r.tellLeader(&l.message, eff)
 }
 
 func (r *Replica) tellLeader(m *consensus.Message, eff Effects) {
-	eff.Peer(&consensus.Action{Kind: consensus.Send, Link: r.core.LeaderLink(), Message: m})
+	r.letter.action = consensus.Action{Kind: consensus.Send, Link: r.core.LeaderLink(), Message: m}
+	eff.Peer(&r.letter.action)
 }
 
-// body is a request's record without its header. One that did not decode has none, so that the leader finds the same.
-func body(req *zk.Request) []byte {
+// letter is what the leader is told, which serves again for the next: whoever carries it out does so at once.
+type letter struct {
+	action  consensus.Action
+	message consensus.Message
+	request consensus.ForwardedRequest
+	body    []byte
+	enc     jute.Coder
+}
+
+// bodyKeepBytes is the size up to which the memory of a body serves again.
+const bodyKeepBytes = 64 << 10
+
+// encode is a request's record without its header. One that did not decode has none, so that the leader finds the same.
+func (l *letter) encode(req *zk.Request) []byte {
 	if req.Malformed {
 		return []byte{}
 	}
-	const rest = 64 // header, lengths, numbers
-	w := jute.Writer(make([]byte, 0, rest+len(req.Path)+len(req.Data)))
-	req.Jute(w)
-	return w.Bytes()[zk.HeaderBytes:]
+	l.enc = *jute.Writer(l.body[:0])
+	req.Jute(&l.enc)
+	b := l.enc.Bytes()
+	if l.body = nil; cap(b) <= bodyKeepBytes {
+		l.body = b
+	}
+	return b[zk.HeaderBytes:]
 }
 
 // askSession asks the leader for a new session.
 func (r *Replica) askSession(c *client, eff Effects) {
 	timeout := binary.BigEndian.AppendUint32(nil, uint32(c.timeout))
-	r.ask(&consensus.ForwardedRequest{Session: c.session, Op: zk.OpCreateSession, Body: timeout}, eff)
+	r.ask(consensus.ForwardedRequest{Session: c.session, Op: zk.OpCreateSession, Body: timeout}, eff)
 }
 
 // askRenewal asks the leader whether a client's session is alive. Only one client at a time can be it.

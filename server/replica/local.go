@@ -126,9 +126,9 @@ func (r *Replica) upgrade(c *client, eff Effects) {
 	}
 	r.sessions.Open(c.session, c.timeout, r.nowMS)
 	r.sessions.SetOwner(c.session, ownClients)
-	f := inflight{op: zk.OpCreateSession}
+	f := r.draft(0, 0, zk.OpCreateSession, 0)
 	r.prep.OpenSession(c.timeout, r.asker(c, c.ids, 0), &f.rec)
-	r.propose(&f, eff)
+	r.propose(f, eff)
 }
 
 // writeLocally takes a write of a local session as far as it is this server's own business. false: it is to be written.

@@ -119,6 +119,9 @@ type Replica struct {
 	reply   zk.Reply
 	payload arena
 	dec     jute.Coder
+	// forwarded is a learner's request while it is judged.
+	forwarded zk.Request
+	letter    letter
 }
 
 // New returns a server with the recovered tree t, at the given moment. nowMS and wallMS are as in Event.
@@ -246,11 +249,18 @@ func (r *Replica) client(id request.ClientID) *client {
 	return c
 }
 
-// propose has rec decided. client, xid, op and at say whom to answer; client is 0 for the server's own txns.
+// draft begins a txn that is to be proposed, for prep to judge it where it will stay. client, xid, op and at say whom to answer; client is 0 for
+// the server's own txns. propose follows before anything else is done.
+func (r *Replica) draft(client request.ClientID, xid int32, op zk.OpCode, at int64) *inflight {
+	f := r.flying.Add()
+	f.client, f.xid, f.op, f.at = client, xid, op, at
+	return f
+}
+
+// propose has f, which draft has begun, decided.
 func (r *Replica) propose(f *inflight, eff Effects) {
 	payload := r.payload.encode(&f.rec)
 	z := f.rec.Header.Zxid
-	r.flying.Push(*f)
 	r.logged = z
 	r.proposed(int64(len(payload)))
 	r.core.Step(consensus.Event{Kind: consensus.Propose, NowMS: r.nowMS, Zxid: z, Payload: payload}, &r.actions)
@@ -300,10 +310,8 @@ func (r *Replica) append(e consensus.Entry, eff Effects) {
 	if e.Zxid <= r.logged {
 		return
 	}
-	var f inflight
-	err := f.rec.DecodeWith(&r.dec, e.Payload)
+	err := r.flying.Add().rec.DecodeWith(&r.dec, e.Payload)
 	invariant.Check(err == nil, "what is logged can be read", int64(e.Zxid), int64(len(e.Payload)))
-	r.flying.Push(f)
 	r.logged = e.Zxid
 	if r.core.Role() == consensus.Following {
 		r.counts.Followed++

@@ -190,11 +190,11 @@ func (n *node) Peer(a *consensus.Action) {
 		n.soon(consensus.Event{Kind: consensus.LinkUp, Link: mine, Server: a.Server, Dialled: true})
 	case consensus.Send:
 		if to := tr.ends[a.Link^1]; to != nil && tr.cut != n && tr.cut != to && a.Message.Kind != tr.lost && !tr.unheard(to, a.Message) {
-			m := *a.Message
+			m := a.Message.Clone()
 			if tr.plain && m.Protocol != 0 {
 				m.Protocol = consensus.ProtocolVersion
 			}
-			to.soon(consensus.Event{Kind: consensus.Received, Link: a.Link ^ 1, Message: &m})
+			to.soon(consensus.Event{Kind: consensus.Received, Link: a.Link ^ 1, Message: m})
 		}
 	case consensus.Drop:
 		for _, end := range []consensus.LinkID{a.Link, a.Link ^ 1} {

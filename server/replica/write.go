@@ -22,7 +22,7 @@ func (r *Replica) write(c *client, req *zk.Request, at int64, eff Effects) {
 		c.queue.Push(pending{at: at, xid: req.Xid, op: req.Op, until: never}) // the leader's time is over; its clients move on
 		return
 	}
-	f := inflight{client: c.id, xid: req.Xid, op: req.Op, at: at}
+	f := r.draft(c.id, req.Xid, req.Op, at)
 	if req.Op == zk.OpCloseSession {
 		r.sessions.SetClosing(c.session)
 		r.prep.CloseSession(r.asker(c, c.identities(req), req.Xid), &f.rec)
@@ -30,7 +30,7 @@ func (r *Replica) write(c *client, req *zk.Request, at int64, eff Effects) {
 		r.prep.Judge(req, r.asker(c, c.identities(req), req.Xid), &f.rec)
 	}
 	c.queue.Push(pending{at: at, xid: req.Xid, op: req.Op, until: f.rec.Header.Zxid})
-	r.propose(&f, eff)
+	r.propose(f, eff)
 }
 
 // apply does a committed txn to the tree, fires the watches, and answers.
