@@ -96,8 +96,8 @@ type Event struct {
 	Link         LinkID
 	Server       quorum.ServerID
 	Token        uint64
-	Payload      []byte // kept until it is committed and no longer in the history
-	Message      *Message
+	Payload      []byte   // kept until it is committed and no longer in the history
+	Message      *Message // lent for the step; who keeps it keeps a Clone
 	Notification *election.Notification
 }
 

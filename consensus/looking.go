@@ -209,7 +209,7 @@ func (c *Core) received(link LinkID, m *Message, out *Actions) {
 		out.Do = append(out.Do, Action{Kind: Drop, Link: link, Reason: "the first message is not FOLLOWERINFO"})
 		return
 	}
-	w.hello = m
+	w.hello = m.Clone()
 	if c.leading != nil {
 		c.waiting = slices.Delete(c.waiting, i, i+1)
 		c.greet(link, m, out)

@@ -261,6 +261,11 @@ func (e *ensemble) address(link consensus.LinkID) string {
 // Flush implements driver.Peers.
 func (e *ensemble) Flush() { e.transport.Flush() }
 
+// Done implements driver.Peers.
+func (e *ensemble) Done(link consensus.LinkID, messages []consensus.Message) {
+	e.transport.Done(link, messages)
+}
+
 // SendSnap implements driver.Peers.
 func (e *ensemble) SendSnap(link consensus.LinkID, v *tree.View) bool {
 	e.metrics.snaps.Inc()

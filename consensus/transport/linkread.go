@@ -38,8 +38,34 @@ func (in inbound) Read(b []byte) (int, error) {
 	}
 }
 
-// batchMessages bounds what is handed over at once.
-const batchMessages = 512
+// batchMessages bounds what is handed over at once, batchesMax the memory that is kept for it.
+const (
+	batchMessages = 512
+	batchesMax    = 4
+)
+
+// batch is memory for the next messages, of which there are probably about n.
+func (l *link) batch(n int) []consensus.Message {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last := len(l.batches) - 1; last >= 0 {
+		b := l.batches[last]
+		l.batches[last] = nil
+		l.batches = l.batches[:last]
+		return b
+	}
+	return make([]consensus.Message, 0, n)
+}
+
+// keepBatch keeps the memory of messages that have been dealt with.
+func (l *link) keepBatch(b []consensus.Message) {
+	clear(b)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.batches) < batchesMax && cap(b) <= 2*batchMessages {
+		l.batches = append(l.batches, b[:0])
+	}
+}
 
 // read hands over what arrives, until the connection ends.
 func (l *link) read(r *reader, first *consensus.Message) error {
@@ -56,7 +82,7 @@ func (l *link) read(r *reader, first *consensus.Message) error {
 		}
 		if (!ok || len(batch) >= batchMessages) && len(batch) > 0 {
 			l.deliver(batch)
-			batch = make([]consensus.Message, 0, len(batch)) // the next is probably about as long
+			batch = l.batch(len(batch))
 		}
 		if !ok {
 			if err := r.fill(); err != nil {

@@ -31,7 +31,7 @@ type Handler interface {
 	LinkUp(link consensus.LinkID, server quorum.ServerID, dialled bool)
 	// DialFailed tells that Dial of a server came to nothing.
 	DialFailed(server quorum.ServerID, err error)
-	// Received brings messages of a link in order; their memory is not used again.
+	// Received brings messages of a link in order. Their memory is not used again unless Transport.Done gives it back.
 	Received(link consensus.LinkID, messages []consensus.Message)
 	// ReceivedSnap brings a MsgSnap and the tree that came behind it. Only from a server that was dialled.
 	ReceivedSnap(link consensus.LinkID, m *consensus.Message, t *tree.Tree)

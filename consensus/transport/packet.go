@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -54,10 +55,13 @@ type packet struct {
 	authInfo []zk.ID
 }
 
-func (p *packet) jute(c *jute.Coder) {
+func (p *packet) juteHead(c *jute.Coder) {
 	c.Int32((*int32)(&p.kind))
 	p.zxid.Jute(c)
 	c.Buffer(&p.data)
+}
+
+func (p *packet) juteIDs(c *jute.Coder) {
 	jute.Vector(c, &p.authInfo, idBytesMin, func(c *jute.Coder, id *zk.ID) { id.Jute(c) })
 }
 
@@ -65,6 +69,41 @@ func (p *packet) jute(c *jute.Coder) {
 type decoder struct {
 	p packet
 	c jute.Coder
+	// requests is room for requests to come.
+	requests []consensus.ForwardedRequest
+	// ids are the identities that came last, and idBytes what they were read from: the next are likely to be the same.
+	ids     []zk.ID
+	idBytes []byte
+}
+
+// requestsRoom is how many requests are made at a time.
+const requestsRoom = 32
+
+// request is a new request.
+func (d *decoder) request() *consensus.ForwardedRequest {
+	if len(d.requests) == 0 {
+		d.requests = make([]consensus.ForwardedRequest, requestsRoom)
+	}
+	r := &d.requests[0]
+	d.requests = d.requests[1:]
+	return r
+}
+
+// authInfo reads what b has behind data.
+func (d *decoder) authInfo(b []byte) {
+	p, c := &d.p, &d.c
+	rest := b[c.Offset():]
+	if c.Err() == nil && len(d.ids) > 0 && bytes.Equal(rest, d.idBytes) {
+		p.authInfo = d.ids
+		return
+	}
+	p.juteIDs(c)
+	if c.Left() > 0 {
+		c.Fail("surplus bytes")
+	}
+	if len(p.authInfo) > 0 && c.Err() == nil {
+		d.ids, d.idBytes = p.authInfo, rest
+	}
 }
 
 // message reads the bytes of exactly one message into m, which keeps b.
@@ -72,29 +111,29 @@ func (d *decoder) message(b []byte, m *consensus.Message) error {
 	d.p = packet{}
 	p, c := &d.p, &d.c
 	c.Reset(b)
-	p.jute(c)
-	if c.Left() > 0 {
-		c.Fail("surplus bytes")
-	}
+	p.juteHead(c)
+	d.authInfo(b)
 	if err := c.Err(); err != nil {
 		return err
 	}
 	*m = consensus.Message{Kind: p.kind, Zxid: p.zxid}
 	c.Reset(p.data)
-	decodeData(c, m, p)
+	d.data(m)
 	if err := c.Err(); err != nil {
 		return fmt.Errorf("%v: %w", m.Kind, err)
 	}
 	return nil
 }
 
-// decodeData reads what data holds; c is at its start.
-func decodeData(c *jute.Coder, m *consensus.Message, p *packet) {
+// data reads what data holds, at whose start the coder is.
+func (d *decoder) data(m *consensus.Message) {
+	p, c := &d.p, &d.c
 	switch m.Kind {
 	case consensus.MsgAck, consensus.MsgCommit, consensus.MsgSync, consensus.MsgUpToDate, consensus.MsgDiff, consensus.MsgTrunc,
 		consensus.MsgSnap: // no data
 	case consensus.MsgRequest:
-		r := &consensus.ForwardedRequest{AuthInfo: p.authInfo}
+		r := d.request()
+		r.AuthInfo = p.authInfo
 		r.Session.Jute(c)
 		c.Int32(&r.Cxid)
 		c.Int32((*int32)(&r.Op))

@@ -149,6 +149,14 @@ func (t *Transport) DialMaster(server quorum.ServerID) {
 // bound, takes nothing; LinkDown tells.
 func (t *Transport) Send(link consensus.LinkID, m *consensus.Message) { t.links.message(link, m) }
 
+// Done gives back messages that Received has brought: nobody refers to them any more. What they refer to themselves stays as it is, and may be
+// kept.
+func (t *Transport) Done(link consensus.LinkID, messages []consensus.Message) {
+	if l := t.links.get(link); l != nil {
+		l.keepBatch(messages)
+	}
+}
+
 // Flush has sent what Send has put into queues: at once, by its caller, what is little and a socket takes without waiting, so that a
 // message wakes nobody on this side.
 func (t *Transport) Flush() { t.links.flush() }

@@ -13,6 +13,8 @@ type Peers interface {
 	Do(*consensus.Action)
 	// Flush has what was given to Do leave; it is called at the end of a round.
 	Flush()
+	// Done gives back the memory of messages that came by Received.
+	Done(link consensus.LinkID, messages []consensus.Message)
 	// SendSnap sends a view on a link; Driver.SnapSent gives it back. false: the link is gone, and so is the need for the view.
 	SendSnap(link consensus.LinkID, v *tree.View) bool
 }
@@ -23,7 +25,7 @@ func (d *Driver) Consensus(ev consensus.Event, t *tree.Tree) {
 	d.box.post(letter{kind: fromPeer, weight: weighMessage(ev.Message), event: &replica.Event{Kind: replica.Consensus, Core: &ev, Tree: t}})
 }
 
-// Received tells it of messages that have come on a link, none of them a MsgSnap. It keeps them, and waits as Consensus does.
+// Received tells it of messages that have come on a link, none of them a MsgSnap. It keeps them until Peers.Done, and waits as Consensus does.
 func (d *Driver) Received(link consensus.LinkID, messages []consensus.Message) {
 	weight := int64(0)
 	for i := range messages {
@@ -45,6 +47,9 @@ func (d *Driver) fromPeer(l *letter) {
 		}
 		d.core = consensus.Event{Kind: consensus.Received, Link: l.link, Message: &l.messages[i]}
 		d.step(replica.Event{Kind: replica.Consensus, Core: &d.core})
+	}
+	if d.opt.Peers != nil {
+		d.opt.Peers.Done(l.link, l.messages)
 	}
 }
 
