@@ -69,9 +69,8 @@ func (o *overlay) load(path string, near uint32, n *node) bool {
 	}
 	*n = node{
 		exists: true, stat: o.tree.Stored(ref), children: int32(o.tree.Children(ref)), acl: o.tree.ACL(ref),
-		prefix: o.tree.Prefix(ref), length: int32(o.tree.DataBytes(ref)), ref: ref,
+		prefix: o.tree.Prefix(ref), length: int32(o.tree.DataBytes(ref)), digest: o.tree.Share(ref), ref: ref,
 	}
-	n.digest = tree.DigestOf(path, n.prefix, &n.stat)
 	return true
 }
 

@@ -250,13 +250,12 @@ func (t *Tree) setData(h *txn.Header, b *txn.Txn, out *Outcome, res *Result) {
 		res.Err = zk.NoNode
 		return
 	}
-	t.digest -= t.digestOf(r, b.Path)
 	before := int64(max(0, t.at(r).dataLen))
 	previous := out.keep(t.Data(r), t)
 	t.setBlob(r, b.Path, b.Data)
 	n := t.edit(r)
 	n.mzxid, n.mtimeMS, n.version = h.Zxid, h.TimeMS, b.Version
-	t.digest += t.digestOf(r, b.Path)
+	t.sum(n, b.Path)
 	res.Stat = t.Stat(r)
 	c := Change{Kind: DataChanged, Path: zk.RootPath, Zxid: h.Zxid, ACL: t.ACL(r)}
 	if r != rootRef {

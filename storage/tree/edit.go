@@ -10,21 +10,19 @@ import (
 
 // The primitives that change znodes. Each keeps digest, counts and data size right.
 
-// digestOf is the digest of a znode as it is now.
-func (t *Tree) digestOf(r Ref, path string) uint64 {
-	n := t.at(r)
+// sum has a znode that has changed count with what it is now. n is for writing.
+func (t *Tree) sum(n *node, path string) {
 	s := n.stored()
-	return DigestOf(path, n.prefix, &s)
+	now := DigestOf(path, n.prefix, &s)
+	t.digest += now - uint64(n.digest)
+	n.digest = uint32(now)
 }
 
 // restat changes the Stat of a znode.
 func (t *Tree) restat(r Ref, path string, change func(*node)) {
 	n := t.edit(r)
-	s := n.stored()
-	t.digest -= DigestOf(path, n.prefix, &s)
 	change(n)
-	s = n.stored()
-	t.digest += DigestOf(path, n.prefix, &s)
+	t.sum(n, path)
 }
 
 // attach adds a znode that does not exist below an existing parent; h is the hash of its path. It does not
@@ -46,14 +44,14 @@ func (t *Tree) attach(parent Ref, path string, h uint64, data []byte, acl uint32
 	t.own(r, s.Owner)
 	t.znodes++
 	t.dataSize += pathSize(path) + int64(len(data))
-	t.digest += DigestOf(path, n.prefix, s)
+	t.sum(n, path)
 	return r
 }
 
 // detach removes a znode without children; h is the hash of its path.
 func (t *Tree) detach(r Ref, path string, h uint64) {
-	t.digest -= t.digestOf(r, path)
 	n := t.edit(r)
+	t.digest -= uint64(n.digest)
 	if n.prev != None {
 		t.edit(n.prev).next = n.next
 	} else {

@@ -21,7 +21,11 @@ func checkTree(t *testing.T, tr *Tree) {
 		path := tr.Path(r)
 		s := tr.Stored(r)
 		znodes++
-		digest += NodeDigest(path, tr.Data(r), &s)
+		share := NodeDigest(path, tr.Data(r), &s)
+		if share != tr.Share(r) {
+			t.Fatalf("%s: digest %#x, kept %#x", path, share, tr.Share(r))
+		}
+		digest += share
 		size += pathSize(path) + int64(len(tr.Data(r)))
 		blobs[n.page]++
 		sets[n.owner]++

@@ -73,13 +73,12 @@ func (l *Loader) rootNode(data []byte, aclKey int64, s *zk.StoredStat) error {
 	}
 	l.root = true
 	t := l.t
-	t.digest -= t.digestOf(rootRef, "")
 	t.setBlob(rootRef, "", data)
 	n := t.edit(rootRef)
 	n.setStored(s)
 	n.acl = l.acl(aclKey)
 	t.own(rootRef, s.Owner)
-	t.digest += t.digestOf(rootRef, "")
+	t.sum(n, "")
 	return nil
 }
 

@@ -41,6 +41,7 @@ type node struct {
 	aversion            int32
 	acl                 uint32 // index into the access list table
 	prefix              uint32 // DigestPrefix; 0 below /zookeeper, which has no digest
+	digest              uint32 // what it adds to the digest of the tree
 }
 
 // nodeBytes is the size of a node: a chunk of 32 nearly fills one of the runtime's allocation sizes.

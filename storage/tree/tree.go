@@ -56,10 +56,10 @@ func bare(seed uint64) *Tree {
 	}
 	t.slabs = newSlabs(&t.mem)
 	t.chunks, t.born = append(t.chunks, new(chunk)), append(t.born, t.epoch)
-	t.newNode() // the root, with empty data
+	_, root := t.newNode() // with empty data
 	t.znodes = 1
 	t.dataSize = int64(len(zk.RootPath))
-	t.digest = t.digestOf(rootRef, "")
+	t.sum(root, "")
 	return t
 }
 
@@ -110,6 +110,9 @@ func (t *Tree) FindNear(r Ref, path string) (Ref, bool) {
 	}
 	return t.Find(path)
 }
+
+// Share is what the znode adds to the digest of the tree: its digest, as DigestOf tells it.
+func (t *Tree) Share(r Ref) uint64 { return uint64(t.at(r).digest) }
 
 // Prefix is the znode's DigestPrefix; 0 for znodes below /zookeeper, which have no digest.
 func (t *Tree) Prefix(r Ref) uint32 { return t.at(r).prefix }
