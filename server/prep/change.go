@@ -42,7 +42,7 @@ func (p *Prep) delete(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 	case n.children > 0:
 		return zk.NotEmpty
 	}
-	p.putDeleted(by, parentPath, &parent, req.Path, n.digest)
+	p.putDeleted(by, parentPath, &parent, req.Path, n.seen)
 	*out = txn.Txn{Type: zk.OpDelete, Path: req.Path}
 	return zk.OK
 }
@@ -70,18 +70,18 @@ func (p *Prep) deleteContainer(req *zk.Request, by *Asker, out *txn.Txn) zk.Code
 	if !ok {
 		return zk.NoNode
 	}
-	p.putDeleted(by, parentPath, &parent, req.Path, n.digest)
+	p.putDeleted(by, parentPath, &parent, req.Path, n.seen)
 	*out = txn.Txn{Type: zk.OpDeleteContainer, Path: req.Path}
 	return zk.OK
 }
 
-// putDeleted notes that path, which has the given digest, is gone: the parent loses a child and learns the zxid, its counter of creates stays.
-func (p *Prep) putDeleted(by *Asker, parentPath string, parent *node, path string, digest uint64) {
-	was := parent.digest
+// putDeleted notes that path, where was is what find has seen, is gone: the parent loses a child and learns the zxid, its counter of creates stays.
+func (p *Prep) putDeleted(by *Asker, parentPath string, parent *node, path string, was seen) {
+	parentWas := parent.seen
 	parent.children--
 	parent.stat.Pzxid = max(parent.stat.Pzxid, by.Zxid)
-	p.over.put(by.Zxid, parentPath, was, parent)
-	p.over.put(by.Zxid, path, digest, &node{})
+	p.over.put(by.Zxid, parentPath, parentWas, parent)
+	p.over.put(by.Zxid, path, was, &node{})
 }
 
 // setData checks in ZooKeeper's order: session, path, the znode, WRITE, quota, version.
@@ -96,7 +96,7 @@ func (p *Prep) setData(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 	if req.Version != -1 && req.Version != n.stat.Version {
 		return zk.BadVersion
 	}
-	was := n.digest
+	was := n.seen
 	n.stat.Version = zk.NextVersion(n.stat.Version)
 	n.stat.Mzxid, n.stat.MtimeMS = by.Zxid, by.TimeMS
 	n.prefix, n.length = tree.DigestPrefix(key(req.Path), req.Data), int32(len(req.Data))
@@ -155,7 +155,7 @@ func (p *Prep) setACL(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 	case req.Version != -1 && req.Version != n.stat.Aversion:
 		return zk.BadVersion
 	}
-	was := n.digest
+	was := n.seen
 	n.acl, n.stat.Aversion = acl, zk.NextVersion(n.stat.Aversion)
 	p.over.put(by.Zxid, req.Path, was, &n)
 	*out = txn.Txn{Type: zk.OpSetACL, Path: req.Path, ACL: acl, Version: n.stat.Aversion}
@@ -180,7 +180,7 @@ func (p *Prep) CloseSession(by Asker, rec *txn.Record) {
 		live = append(live, path)
 		parentPath := zk.ParentPath(path)
 		parent, _ := p.over.find(parentPath)
-		p.putDeleted(&by, parentPath, &parent, path, n.digest)
+		p.putDeleted(&by, parentPath, &parent, path, n.seen)
 	}
 	rec.Txn.Paths = live
 	p.finish(zk.OK, rec)

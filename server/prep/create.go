@@ -100,7 +100,7 @@ func (p *Prep) create(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 		return zk.QuotaExceeded
 	}
 	o := owner(req, by)
-	p.putCreated(by, parentPath, parent, path, was.digest, &node{exists: true, acl: acl, prefix: tree.DigestPrefix(path, req.Data), length: int32(len(req.Data)), wrote: true, data: req.Data,
+	p.putCreated(by, parentPath, parent, path, was.seen, &node{exists: true, acl: acl, prefix: tree.DigestPrefix(path, req.Data), length: int32(len(req.Data)), wrote: true, data: req.Data,
 		stat: zk.StoredStat{Czxid: by.Zxid, Mzxid: by.Zxid, Pzxid: by.Zxid, CtimeMS: by.TimeMS, MtimeMS: by.TimeMS, Owner: o}})
 	_, ephemeral := o.Session()
 	*out = txn.Txn{
@@ -112,8 +112,8 @@ func (p *Prep) create(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 
 // putCreated notes the new znode and its parent. A parent whose counter of creates has wrapped keeps its stat, as the
 // tree will: it only ever raises the counter.
-func (p *Prep) putCreated(by *Asker, parentPath string, parent node, path string, was uint64, created *node) {
-	parentWas := parent.digest
+func (p *Prep) putCreated(by *Asker, parentPath string, parent node, path string, was seen, created *node) {
+	parentWas := parent.seen
 	if next := parent.stat.Cversion + 1; next > parent.stat.Cversion {
 		parent.stat.Cversion, parent.stat.Pzxid = next, by.Zxid
 	}

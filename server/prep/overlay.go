@@ -15,8 +15,14 @@ type node struct {
 	length   int32  // of the data, in bytes
 	wrote    bool   // a txn in flight has set the data, to data; otherwise the tree has it
 	data     []byte
-	digest   uint64   // what the znode adds to the digest of the tree
 	ref      tree.Ref // where the tree has it; None if a txn in flight makes it
+	seen              // before it is changed
+}
+
+// seen is what put has to know of the path that it changes.
+type seen struct {
+	digest uint64  // what the znode adds to the digest of the tree
+	change *change // the newest of the path; nil if none is in flight
 }
 
 // change is the state of one path after one txn in flight.
@@ -25,6 +31,8 @@ type change struct {
 	path  string
 	zxid  zk.Zxid
 	older *change // what the path was in flight before, for a multi that fails
+	// newer tells that there is a newer change of the path.
+	newer bool
 }
 
 // overlay holds what the txns in flight have changed, newest per path. Order of the changes is kept so that
@@ -60,6 +68,7 @@ func (o *overlay) load(path string, near uint32, n *node) bool {
 	if len(o.newest) > 0 {
 		if c, ok := o.newest[path]; ok {
 			*n = c.node
+			n.change = c
 			return c.exists
 		}
 	}
@@ -69,7 +78,7 @@ func (o *overlay) load(path string, near uint32, n *node) bool {
 	}
 	*n = node{
 		exists: true, stat: o.tree.Stored(ref), children: int32(o.tree.Children(ref)), acl: o.tree.ACL(ref),
-		prefix: o.tree.Prefix(ref), length: int32(o.tree.DataBytes(ref)), digest: o.tree.Share(ref), ref: ref,
+		prefix: o.tree.Prefix(ref), length: int32(o.tree.DataBytes(ref)), ref: ref, seen: seen{digest: o.tree.Share(ref)},
 	}
 	return true
 }
@@ -83,16 +92,19 @@ func (o *overlay) data(path string, n *node) []byte {
 	return o.tree.Data(ref)
 }
 
-// put makes n what the next txn finds at path. was is the digest of what find returned before.
-func (o *overlay) put(zxid zk.Zxid, path string, was uint64, n *node) {
+// put makes n what the next txn finds at path. was is what find has seen there, since when nothing was put there.
+func (o *overlay) put(zxid zk.Zxid, path string, was seen, n *node) {
 	path = key(path)
-	n.digest = 0
+	n.seen = seen{}
 	if n.exists {
 		n.digest = tree.DigestOf(path, n.prefix, &n.stat)
 	}
-	o.digest += n.digest - was
+	o.digest += n.digest - was.digest
+	if was.change != nil {
+		was.change.newer = true
+	}
 	c := o.alloc()
-	*c = change{node: *n, path: path, zxid: zxid, older: o.newest[path]}
+	*c = change{node: *n, path: path, zxid: zxid, older: was.change}
 	o.newest[path] = c
 	o.order = append(o.order, c)
 	if s, ok := n.stat.Owner.Session(); ok && n.exists && n.stat.Czxid == zxid {
@@ -122,6 +134,7 @@ func (o *overlay) undo(m mark) {
 		c := o.order[i]
 		if c.older != nil {
 			o.newest[c.path] = c.older
+			c.older.newer = false
 		} else {
 			delete(o.newest, c.path)
 		}
@@ -155,7 +168,7 @@ func (o *overlay) applied(z zk.Zxid) {
 		if s, ok := c.stat.Owner.Session(); ok && c.exists && c.stat.Czxid == c.zxid {
 			o.dropEphemeral(s, 0)
 		}
-		if o.newest[c.path] == c {
+		if !c.newer {
 			delete(o.newest, c.path)
 		}
 		*c = change{}

@@ -64,7 +64,7 @@ func (p *Prep) reconfig(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 		return zk.NoAuth
 	}
 	*out = txn.Txn{Type: zk.OpReconfig, Path: zk.ConfigPath, Data: []byte(next.String()), Version: -1}
-	was := n.digest
+	was := n.seen
 	n.stat.Version, n.stat.Mzxid, n.stat.MtimeMS = -1, by.Zxid, by.TimeMS
 	n.length = int32(len(out.Data))
 	p.over.put(by.Zxid, zk.ConfigPath, was, &n)
