@@ -99,13 +99,18 @@ func prefixOf(path string, data []byte) uint32 {
 	return DigestPrefix(path, data)
 }
 
-// setBlob replaces a znode's data. The old slot is left as it is: a view may be reading it.
+// setBlob replaces a znode's data. While there are views the old slot is left as it is: one may be reading it.
 func (t *Tree) setBlob(r Ref, path string, data []byte) {
 	n := t.edit(r)
 	n.prefix = prefixOf(path, data)
 	old := slot{n.page, n.off}
 	t.dataSize += int64(len(data)) - int64(max(0, n.dataLen))
 	mem, l := t.slot(n)
+	if t.frozen == 0 && len(data) > 0 && len(data) == int(n.dataLen) {
+		copy(mem[l:], data)
+		t.settle(settledPerChange)
+		return
+	}
 	t.fill(n, mem[:l], data)
 	t.vacate(old)
 }
