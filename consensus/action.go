@@ -158,6 +158,13 @@ type Actions struct {
 	Do []Action
 }
 
+// send adds a Send, of which there are many: filled in where it is, it need not be copied there.
+func (a *Actions) send(link LinkID, m *Message) {
+	a.Do = append(a.Do, Action{})
+	do := &a.Do[len(a.Do)-1]
+	do.Kind, do.Link, do.Message = Send, link, m
+}
+
 // Reset empties a for the next step and keeps its memory.
 func (a *Actions) Reset() {
 	clear(a.Append)

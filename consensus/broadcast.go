@@ -26,15 +26,29 @@ func (c *Core) broadcast(e Entry, out *Actions) {
 			continue
 		}
 		if m == nil {
-			m = &Message{Kind: MsgProposal, Zxid: e.Zxid, Payload: e.Payload}
+			m = c.newMessage()
+			m.Kind, m.Zxid, m.Payload = MsgProposal, e.Zxid, e.Payload
 		}
 		c.sendProposal(l, m, out)
 	}
 }
 
+// messagesAtOnce is how many messages are made at a time.
+const messagesAtOnce = 16
+
+// newMessage is an empty message.
+func (c *Core) newMessage() *Message {
+	if len(c.messages) == 0 {
+		c.messages = make([]Message, messagesAtOnce)
+	}
+	m := &c.messages[0]
+	c.messages = c.messages[1:]
+	return m
+}
+
 // sendProposal sends a proposal to a learner and notes that it must acknowledge it.
 func (c *Core) sendProposal(l *learner, m *Message, out *Actions) {
-	out.Do = append(out.Do, Action{Kind: Send, Link: l.link, Message: m})
+	out.send(l.link, m)
 	l.sent = m.Zxid
 	if l.awaited == 0 && l.phase == synced {
 		l.awaited, l.awaitedMS = m.Zxid, c.nowMS

@@ -131,6 +131,7 @@ type Core struct {
 	waiting  []waitingLink    // connections that wait for this server to have a role
 	leading  *leading         // the role of leader, else nil
 	learning *learning        // the role of follower or observer, else nil
+	messages []Message        // room for those to come
 	// masterLosses counts the leaders and masters that were left, so that an observer tries another one each time.
 	masterLosses int
 }

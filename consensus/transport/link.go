@@ -59,13 +59,14 @@ type link struct {
 	got    int64    // messages that have come
 	asked  int64    // those of them that are requests
 	spares [][]byte // memory for the next messages
-	// batches is memory for messages to be received.
-	batches [][]consensus.Message
-	ended   error // why; nil while it lives
-	reason  error // why it was dropped; nil if it was not
-	timer   *time.Timer
-	wake    chan struct{}
-	closed  chan struct{}
+	// batches is memory for messages to be received, for so many of them.
+	batches    [][]consensus.Message
+	batchesCap int
+	ended      error // why; nil while it lives
+	reason     error // why it was dropped; nil if it was not
+	timer      *time.Timer
+	wake       chan struct{}
+	closed     chan struct{}
 }
 
 // item is what waits for its turn to be sent: one of the fields.

@@ -38,10 +38,10 @@ func (in inbound) Read(b []byte) (int, error) {
 	}
 }
 
-// batchMessages bounds what is handed over at once, batchesMax the memory that is kept for it.
+// batchMessages bounds what is handed over at once, roomMax the memory that is kept for it, in messages as well.
 const (
 	batchMessages = 512
-	batchesMax    = 4
+	roomMax       = 8 * batchMessages
 )
 
 // batch is memory for the next messages, of which there are probably about n.
@@ -52,6 +52,7 @@ func (l *link) batch(n int) []consensus.Message {
 		b := l.batches[last]
 		l.batches[last] = nil
 		l.batches = l.batches[:last]
+		l.batchesCap -= cap(b)
 		return b
 	}
 	return make([]consensus.Message, 0, n)
@@ -62,8 +63,9 @@ func (l *link) keepBatch(b []consensus.Message) {
 	clear(b)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.batches) < batchesMax && cap(b) <= 2*batchMessages {
+	if l.batchesCap+cap(b) <= roomMax {
 		l.batches = append(l.batches, b[:0])
+		l.batchesCap += cap(b)
 	}
 }
 

@@ -229,9 +229,18 @@ func appendMessage(b []byte, m *consensus.Message) []byte {
 	if ids == nil {
 		return binary.BigEndian.AppendUint32(b, noneLength)
 	}
-	c := jute.Writer(b)
-	jute.Vector(c, &ids, idBytesMin, func(c *jute.Coder, id *zk.ID) { id.Jute(c) })
-	return c.Bytes()
+	b = binary.BigEndian.AppendUint32(b, uint32(len(ids)))
+	for i := range ids {
+		b = appendString(appendString(b, ids[i].Scheme), ids[i].ID)
+	}
+	return b
+}
+
+func appendString(b []byte, s string) []byte {
+	if jute.IsNull(s) {
+		return binary.BigEndian.AppendUint32(b, noneLength)
+	}
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
 }
 
 // noneLength is the length of what is not there.

@@ -279,7 +279,11 @@ func (r *Replica) act(eff Effects) {
 	}
 	z, outer := r.actions.Commit, !r.acting
 	r.acting = true
-	r.todo = append(r.todo, r.actions.Do...)
+	if outer {
+		r.todo, r.actions.Do = r.actions.Do, r.todo // which is empty
+	} else {
+		r.todo = append(r.todo, r.actions.Do...)
+	}
 	r.actions.Reset()
 	if z != 0 {
 		r.commit(z, eff)

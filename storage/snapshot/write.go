@@ -168,7 +168,7 @@ func (e *encoder) body(v *tree.View, progress func(int)) error {
 
 // znodes writes the tree.
 func (e *encoder) znodes(v *tree.View, progress func(int)) error {
-	n := 0
+	n, w := 0, new(jute.Coder)
 	err := v.Walk(func(path string, data []byte, aclKey int64, s *zk.StoredStat) error {
 		e.int32(int32(len(path)))
 		e.buf = append(e.buf, path...)
@@ -179,7 +179,7 @@ func (e *encoder) znodes(v *tree.View, progress func(int)) error {
 			e.buf = append(e.buf, data...)
 		}
 		e.int64(aclKey)
-		w := jute.Writer(e.buf)
+		*w = *jute.Writer(e.buf)
 		s.Jute(w)
 		e.buf = w.Bytes()
 		if n++; n%progressEvery == 0 && progress != nil {

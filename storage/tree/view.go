@@ -134,13 +134,14 @@ func (v *View) Sessions() []SessionEntry {
 func (v *View) ACLs() []ACLEntry { return inUse(v.acls) }
 
 // Walk calls f for every znode, parents first, siblings in no particular order, until f returns an error,
-// which Walk returns. The root's path is empty. path and data are valid during the call only and may not be
+// which Walk returns. The root's path is empty. path, data and stat are valid during the call only and may not be
 // modified; data is nil for null. aclKey is a key of ACLs or OpenKey.
 func (v *View) Walk(f func(path string, data []byte, aclKey int64, stat *zk.StoredStat) error) error {
 	var path []byte
+	var stat zk.StoredStat
 	for r := rootRef; ; {
 		n := v.at(r)
-		stat := n.stored()
+		stat = n.stored()
 		if err := f(unsafe.String(unsafe.SliceData(path), len(path)), v.data(n), v.acls[n.acl].key, &stat); err != nil {
 			return err
 		}
