@@ -48,8 +48,7 @@ type link struct {
 	t0       time.Time
 	transfer atomic.Bool // a tree is being received
 
-	try    *nonblock.Writer // of who has the link; nil if every write is to be the goroutine's
-	listed bool             // it is in links.unflushed, whose lock guards this
+	try *nonblock.Writer // of who has the link; nil if every write is to be the goroutine's
 
 	mu     sync.Mutex // guards what follows
 	items  []item
@@ -99,29 +98,56 @@ func (l *link) put(it item) bool {
 	return true
 }
 
-// message adds a message to the queue, which flush has sent.
-func (l *link) message(m *consensus.Message) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.room(messageBytes(m)) {
+// enqueue adds messages to the queue, which flush has sent.
+func (l *link) enqueue(it item) {
+	if len(it.messages) == 0 || !l.room(len(it.messages)) {
+		l.keep(it.messages)
 		return
 	}
-	n := len(l.items)
-	if n == 0 || l.items[n-1].messages == nil || len(l.items[n-1].messages) >= writeBytes {
-		l.items = append(l.items, item{messages: l.buffer()})
-		n++
+	l.said += it.count
+	l.bytes += int64(len(it.messages))
+	if n := len(l.items); n > 0 && l.items[n-1].messages != nil && len(l.items[n-1].messages) < writeBytes {
+		last := &l.items[n-1]
+		last.messages = append(last.messages, it.messages...)
+		last.count += it.count
+		last.synced = last.synced || it.synced
+		l.keep(it.messages)
+		return
 	}
-	it := &l.items[n-1]
-	before := len(it.messages)
+	l.items = append(l.items, it)
+}
+
+// draft is what is to be sent on a link in this round.
+type draft struct {
+	id consensus.LinkID
+	l  *link // nil if there is none
+	it item
+}
+
+// add puts a message behind the others.
+func (d *draft) add(m *consensus.Message) {
+	it := &d.it
 	it.messages = appendMessage(it.messages, m)
 	it.count++
-	l.said++
-	l.bytes += int64(len(it.messages) - before)
 	switch {
-	case m.Kind == consensus.MsgUpToDate && !l.dialled,
-		m.Kind == consensus.MsgAck && m.Zxid.Counter() == 0 && l.dialled:
+	case m.Kind == consensus.MsgUpToDate && !d.l.dialled,
+		m.Kind == consensus.MsgAck && m.Zxid.Counter() == 0 && d.l.dialled:
 		it.synced = true
 	}
+	if len(it.messages) >= writeBytes {
+		d.handOver()
+	}
+}
+
+// handOver puts what there is into the link's queue.
+func (d *draft) handOver() {
+	if d.l == nil {
+		return
+	}
+	d.l.mu.Lock()
+	defer d.l.mu.Unlock()
+	d.l.enqueue(d.it)
+	d.it = item{messages: d.l.buffer()}
 }
 
 // LinkFigures are what a link is and has carried.
@@ -195,10 +221,11 @@ func (l *link) ring() {
 	}
 }
 
-// flush sends what waits, if the socket takes it at once and it is little; otherwise the writing goroutine does.
-func (l *link) flush() {
+// flush sends what waits and then messages, if the socket takes it at once and it is little; otherwise the writing goroutine does.
+func (l *link) flush(messages item) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.enqueue(messages)
 	if l.busy || l.ended != nil || len(l.items) == 0 {
 		return
 	}
@@ -346,8 +373,11 @@ type links struct {
 	last     consensus.LinkID
 	accepted int
 	stopped  bool
-	// unflushed are the links to which something was sent since the last flush.
-	unflushed []*link
+
+	// Of the goroutine that sends, which so needs no lock for a message: what was sent since the last flush, and where in it the next message
+	// probably belongs, since a message often goes to all of them in turn.
+	drafts []draft
+	next   int
 }
 
 // add gives l an id.
@@ -386,46 +416,52 @@ func (s *links) get(id consensus.LinkID) *link {
 	return s.byID[id]
 }
 
+// put puts something else than messages at the end of the queue of a link.
 func (s *links) put(id consensus.LinkID, it item) bool {
-	l := s.get(id)
-	return l != nil && l.put(it)
+	d := s.draft(id)
+	d.handOver()
+	return d.l != nil && d.l.put(it)
 }
 
-// message puts a message at the end of the queue of a link, and notes that it is to be flushed.
+// message puts a message behind what a link is to be sent with the next flush.
 func (s *links) message(id consensus.LinkID, m *consensus.Message) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := s.byID[id]
-	if l == nil {
-		return
+	if d := s.draft(id); d.l != nil {
+		d.add(m)
 	}
-	l.message(m)
-	if !l.listed {
-		l.listed = true
-		s.unflushed = append(s.unflushed, l)
+}
+
+// draft finds or begins that of a link. It is valid until the next.
+func (s *links) draft(id consensus.LinkID) *draft {
+	for range s.drafts {
+		if s.next == len(s.drafts) {
+			s.next = 0
+		}
+		if s.next++; s.drafts[s.next-1].id == id {
+			return &s.drafts[s.next-1]
+		}
 	}
+	s.drafts = append(s.drafts, draft{id: id, l: s.get(id)})
+	s.next = len(s.drafts)
+	d := &s.drafts[s.next-1]
+	d.handOver() // nothing: for its memory
+	return d
 }
 
 // flush flushes the links to which something was sent.
 func (s *links) flush() {
-	for {
-		s.mu.Lock()
-		n := len(s.unflushed)
-		if n == 0 {
-			s.mu.Unlock()
-			return
+	for i := range s.drafts {
+		if d := &s.drafts[i]; d.l != nil {
+			d.l.flush(d.it)
 		}
-		l := s.unflushed[n-1]
-		s.unflushed[n-1] = nil
-		s.unflushed, l.listed = s.unflushed[:n-1], false
-		s.mu.Unlock()
-		l.flush()
 	}
+	clear(s.drafts)
+	s.drafts, s.next = s.drafts[:0], 0
 }
 
 func (s *links) drop(id consensus.LinkID, reason string) {
-	if l := s.get(id); l != nil {
-		l.drop(reason)
+	if d := s.draft(id); d.l != nil {
+		d.handOver()
+		d.l.drop(reason)
 	}
 }
 

@@ -292,18 +292,6 @@ func appendData(b []byte, m *consensus.Message) (_ []byte, none bool) {
 	}
 }
 
-// messageBytes is about how many bytes m takes on the wire: what a queue counts.
-func messageBytes(m *consensus.Message) int {
-	n := packetBytesMin + len(m.Payload) + len(m.Config) + len(m.Touched)*touchBytes + learnerInfoBytes
-	if r := m.Request; r != nil {
-		n += requestBytesMin + len(r.Body)
-		for _, id := range r.AuthInfo {
-			n += idBytesMin + len(id.Scheme) + len(id.ID)
-		}
-	}
-	return n
-}
-
 // isIntroduction tells whether m may be the first that a learner sends.
 func isIntroduction(m *consensus.Message) bool {
 	return m.Kind == consensus.MsgFollowerInfo || m.Kind == consensus.MsgObserverInfo

@@ -146,7 +146,7 @@ func (t *Transport) DialMaster(server quorum.ServerID) {
 }
 
 // Send puts m at the end of a link's queue, which Flush has sent. A link that is gone, or whose queue has grown beyond its
-// bound, takes nothing; LinkDown tells.
+// bound, takes nothing; LinkDown tells. Send, Flush, SendSnap, SendLog and Drop are for one goroutine.
 func (t *Transport) Send(link consensus.LinkID, m *consensus.Message) { t.links.message(link, m) }
 
 // Done gives back messages that Received has brought: nobody refers to them any more. What they refer to themselves stays as it is, and may be
