@@ -232,7 +232,7 @@ func (s *server) replicaConfig(rec *datadir.Recovered) (replica.Config, error) {
 		TickMS:       c.TickTime.Milliseconds(),
 		MinSessionMS: int32(c.MinSessionTimeout.Milliseconds()), MaxSessionMS: int32(c.MaxSessionTimeout.Milliseconds()),
 		Throttle:     throttleConfig(&c.Connect),
-		SnapshotTxns: int64(c.Log.SnapCount), SnapshotBytes: c.Log.SnapSizeBytes, SnapshotLogPercent: int64(c.Log.SnapLogPercent), LogFileBytes: c.Log.FileSizeBytes, Seed: rand.Uint64(),
+		SnapshotTxns: int64(c.Log.SnapCount), SnapshotBytes: c.Log.SnapSizeBytes, SnapshotLogPercent: int64(c.Log.SnapLogPercent), SnapshotLogBytes: c.Log.SnapLogBytes, LogFileBytes: c.Log.FileSizeBytes, Seed: rand.Uint64(),
 		ContainerCheckMS:     c.Znodes.ContainerInterval.Milliseconds(),
 		ContainerNeverUsedMS: c.Znodes.ContainerNeverUsed.Milliseconds(),
 		ContainerPerMinute:   int64(c.Znodes.ContainerPerMinute),

@@ -193,8 +193,13 @@ func (l *loader) checkStorage() {
 		c.Log.SnapLogPercent = 0
 		l.derive("snapLogPercent", "0", "snapCount is set")
 	}
+	if l.given("snapCount") && !l.given("snapLogBytes") {
+		c.Log.SnapLogBytes = 0
+		l.derive("snapLogBytes", "0", "snapCount is set")
+	}
 	l.atLeast("snapLogPercent", &c.Log.SnapLogPercent, 0, "is taken as 0")
 	l.atLeast("autopurge.snapRetainCount", &c.Purge.RetainCount, 3, "is raised to 3, as in ZooKeeper")
+	c.Log.SnapLogBytes = max(0, c.Log.SnapLogBytes)
 	c.Log.SnapSizeBytes = max(0, c.Log.SnapSizeBytes)
 	c.Log.FileSizeBytes = max(0, c.Log.FileSizeBytes)
 	c.Log.PreallocBytes = max(0, c.Log.PreallocBytes)

@@ -120,6 +120,7 @@ type Metrics struct {
 type Log struct {
 	SnapCount          int           // txns before a snapshot, at least 2
 	SnapLogPercent     int           // of the bytes of the next snapshot that their log has then; 0 = any
+	SnapLogBytes       int64         // that it has in any case; 0 = any
 	SnapSizeBytes      int64         // log bytes before a snapshot; 0 = off
 	FileSizeBytes      int64         // roll the log at this size; 0 = off
 	PreallocBytes      int64         // growth step of log files; 0 = off

@@ -19,7 +19,7 @@ func TestWhatHasChanged(t *testing.T) {
 		"maxClientCnxns=10\n":                nil, // the default of tickTime is what was given
 		"maxClientCnxns=11\ntickTime=3000\n": {"maxClientCnxns"},
 		"maxClientCnxns=10\ninitLimit=77\n":  {"initLimit"},
-		"tickTime=3000\nsnapCount=5000\n":    {"maxClientCnxns", "snapCount", "snapLogPercent"},
+		"tickTime=3000\nsnapCount=5000\n":    {"maxClientCnxns", "snapCount", "snapLogBytes", "snapLogPercent"},
 	} {
 		if got := Changed(before, load(text)); !slices.Equal(got, want) {
 			t.Errorf("%q: %v, want %v", text, got, want)

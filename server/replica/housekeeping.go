@@ -98,6 +98,7 @@ type snapshots struct {
 	fileBytes         int64 // since the log rolled
 	txnsMax, bytesMax int64 // drawn anew after every roll, so that servers do not snapshot in step
 	percent           int64 // of the next snapshot's bytes that the log has to have as well, drawn in the same way
+	bytesMin          int64 // and that it has to have in any case
 	cfg               Config
 	rand              *rand.Rand
 	due, running      bool
@@ -117,6 +118,9 @@ func (s *snapshots) draw() {
 	if s.percent = 0; s.cfg.SnapshotLogPercent > 0 {
 		s.percent = s.cfg.SnapshotLogPercent/2 + s.rand.Int64N(max(s.cfg.SnapshotLogPercent/2, 1))
 	}
+	if s.bytesMin = 0; s.cfg.SnapshotLogBytes > 0 {
+		s.bytesMin = s.cfg.SnapshotLogBytes/2 + s.rand.Int64N(max(s.cfg.SnapshotLogBytes/2, 1))
+	}
 }
 
 // logged counts a txn that is about to be appended; when enough have been the log rolls and a snapshot is due.
@@ -125,7 +129,7 @@ func (s *snapshots) logged(bytes int, t *tree.Tree, eff Effects) {
 	s.bytes += int64(bytes)
 	s.fileBytes += int64(bytes)
 	switch {
-	case s.txns > s.txnsMax && s.bytes > t.SnapshotBytes()/100*s.percent || s.bytesMax > 0 && s.bytes > s.bytesMax:
+	case s.txns > s.txnsMax && s.bytes > max(s.bytesMin, t.SnapshotBytes()/100*s.percent) || s.bytesMax > 0 && s.bytes > s.bytesMax:
 		s.draw()
 		s.due = true
 	case s.cfg.LogFileBytes <= 0 || s.fileBytes <= s.cfg.LogFileBytes:

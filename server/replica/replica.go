@@ -37,8 +37,10 @@ type Config struct {
 	// SnapshotLogPercent is how much log, in percent of the snapshot's own bytes, a snapshot waits for that is due by its txns: between half
 	// of it and all of it. It bounds what is written again and again of a large tree. 0 for any.
 	SnapshotLogPercent int64
-	LogFileBytes       int64 // a new log file begins after so many bytes; 0 for only with a snapshot
-	Seed               uint64
+	// SnapshotLogBytes is how much log such a snapshot waits for whatever the tree is, likewise. 0 for any.
+	SnapshotLogBytes int64
+	LogFileBytes     int64 // a new log file begins after so many bytes; 0 for only with a snapshot
+	Seed             uint64
 
 	// LocalSessions makes new sessions local to this server, UpgradeSessions global when they are to own an ephemeral.
 	LocalSessions, UpgradeSessions bool

@@ -170,21 +170,24 @@ func TestASnapshotCountsFromHalfToAll(t *testing.T) {
 func TestASnapshotWaitsForALogThatIsWorthIt(t *testing.T) {
 	for _, row := range []struct {
 		percent  int64
+		bytes    int64
 		from, to int // txns of 1 kB until there is a snapshot of 108 kB
-	}{{0, 5, 11}, {80, 40, 88}} {
+	}{{0, 0, 5, 11}, {80, 0, 40, 88}, {80, 200_000, 85, 190}, {0, 200_000, 85, 190}} {
 		for seed := range uint64(10) {
 			full := newWorld(t)
 			c := full.connect()
 			for i := range 100 {
 				full.send(c, zk.Request{Op: zk.OpCreate, Path: fmt.Sprint("/", i), Data: make([]byte, 1000), ACL: zk.OpenACL})
 			}
-			w := worldOf(t, full.r.Tree(), func(c *replica.Config) { c.SnapshotTxns, c.SnapshotLogPercent, c.Seed = 10, row.percent, seed })
+			w := worldOf(t, full.r.Tree(), func(c *replica.Config) {
+				c.SnapshotTxns, c.SnapshotLogPercent, c.SnapshotLogBytes, c.Seed = 10, row.percent, row.bytes, seed
+			})
 			c, n := w.connect(), 0
 			for ; len(w.views) == 0 && n < 200; n++ {
 				w.send(c, zk.Request{Op: zk.OpSetData, Path: "/7", Data: make([]byte, 1000), Version: -1})
 			}
 			if n < row.from || n > row.to || w.rolls != 1 {
-				t.Errorf("%d percent: after %d txns, %d rolls", row.percent, n, w.rolls)
+				t.Errorf("%d percent, %d bytes: after %d txns, %d rolls", row.percent, row.bytes, n, w.rolls)
 			}
 		}
 	}
