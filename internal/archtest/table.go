@@ -83,7 +83,7 @@ var table = []Row{
 	// What serves the command line and the tests.
 	{Path: "internal/metrics", Ring: Edge},
 	{Path: "client", Ring: Edge, Imports: []string{"gen/paddock/v1"},
-		Modules: []string{"google.golang.org/genproto/googleapis/rpc", "google.golang.org/grpc"}},
+		Modules: []string{"google.golang.org/genproto/googleapis/rpc", "google.golang.org/grpc", "google.golang.org/protobuf"}},
 	{Path: "internal/quiet", Ring: Edge},
 	{Path: "internal/descriptors", Ring: Edge},
 	{Path: "internal/nonblock", Ring: Edge},
@@ -116,7 +116,7 @@ var table = []Row{
 	{Path: "test/apps/patroni", Ring: Test, Imports: []string{"internal/freeport", "test/apps/ensemble"}},
 	{Path: "test/apps/kafka", Ring: Test, Imports: []string{"internal/client", "internal/freeport", "internal/zk", "test/apps/ensemble"}},
 	{Path: "test/oracle", Ring: Test, Imports: []string{"internal/freeport"}},
-	{Path: "test/bench", Ring: Test, Imports: []string{"internal/bench", "internal/client", "internal/freeport", "internal/zk"},
+	{Path: "test/bench", Ring: Test, Imports: []string{"client", "internal/bench", "internal/client", "internal/freeport", "internal/zk"},
 		Modules: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
 	{Path: "test/chaos", Ring: Test, Imports: []string{"internal/client", "internal/freeport", "internal/jute", "internal/zk"},
 		Modules: []string{"github.com/anishathalye/porcupine"}},

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -20,6 +19,8 @@ import (
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"paddock/client"
 )
 
 const (
@@ -33,7 +34,7 @@ const (
 // whoever is asked, and no client library of either side takes part.
 type dialect struct {
 	getMethod, setMethod, fillMethod, watchMethod string
-	pipeMethod                                    string // of a stream of many calls; empty if there is none
+	pipes                                         bool // has pipelines
 
 	get   func(key int) []byte
 	set   func(key int, value []byte) []byte
@@ -41,8 +42,6 @@ type dialect struct {
 	watch func(id int) []byte                // of key 0, from now on
 	rest  func(host string, key int) []byte  // the whole HTTP request for a value
 	raw   func(host string, key int) []byte  // the same for the value as it is; nil if there is no such door
-
-	getField, setField protowire.Number // of an operation in a message to pipeMethod, and of its result
 
 	valueField protowire.Number // where in the answer to get the value is: of the answer, or of valueIn
 	valueIn    protowire.Number // the message in the answer that has it; 0 if it is the answer
@@ -72,7 +71,7 @@ func doorKey(key int) []byte { return fmt.Appendf(nil, "/bench/k%06d", key) }
 // paddockDialect speaks proto/paddock/v1.
 var paddockDialect = dialect{
 	getMethod: "/paddock.v1.ZnodeService/Get", setMethod: "/paddock.v1.ZnodeService/Set", fillMethod: "/paddock.v1.ZnodeService/Put",
-	watchMethod: "/paddock.v1.WatchService/Watch", pipeMethod: "/paddock.v1.ZnodeService/Pipeline", getField: 3, setField: 5,
+	watchMethod: "/paddock.v1.WatchService/Watch", pipes: true,
 	get: func(key int) []byte { return fields(nil).bytes(1, doorKey(key)) },
 	set: func(key int, value []byte) []byte { return fields(nil).bytes(1, doorKey(key)).bytes(2, value) },
 	fill: func(key int, value []byte) []byte {
@@ -200,116 +199,45 @@ func callDoors(ctx context.Context, addr, method string, count *atomic.Int64, ne
 	return firstError(errs)
 }
 
-// pipeDoors is callDoors with the calls of one connection in one stream: what callers ask while a message is sent goes into the next.
-func pipeDoors(ctx context.Context, addr string, d *dialect, op protowire.Number, count *atomic.Int64, next func(r *rand.Rand) []byte, check func([]byte) error) error {
+// pipeDoors is callDoors with a pipeline of Paddock's Go client on each connection, which its share of the callers use at once.
+func pipeDoors(ctx context.Context, addr string, count *atomic.Int64, ask func(p *client.Pipeline, r *rand.Rand) *client.Pending, check func(client.Znode) error) error {
 	errs := make([]error, doorConnections)
 	var all sync.WaitGroup
 	for i := range doorConnections {
-		all.Go(func() { errs[i] = pipeDoor(ctx, addr, d, op, uint64(i), count, next, check) }) // ends with ctx
+		all.Go(func() { errs[i] = pipeDoor(ctx, addr, uint64(i), count, ask, check) }) // ends with ctx
 	}
 	all.Wait()
 	return firstError(errs)
 }
 
-// pipeDoor is one connection of pipeDoors, with its share of the callers.
-func pipeDoor(ctx context.Context, addr string, d *dialect, op protowire.Number, seed uint64, count *atomic.Int64, next func(r *rand.Rand) []byte, check func([]byte) error) error {
-	conn, err := dialDoor(addr)
+// pipeDoor is one connection of pipeDoors.
+func pipeDoor(ctx context.Context, addr string, seed uint64, count *atomic.Int64, ask func(*client.Pipeline, *rand.Rand) *client.Pending, check func(client.Znode) error) error {
+	c, err := client.Dial([]string{addr}, client.Options{})
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	stream, err := conn.NewStream(context.WithoutCancel(ctx), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, d.pipeMethod)
+	defer c.Close()
+	p, err := c.Pipeline(context.WithoutCancel(ctx))
 	if err != nil {
 		return err
 	}
-	const callers = doorCallers / doorConnections
-	asked, waiting := make(chan []byte, callers), make(chan chan []byte, callers)
-	ended := make(chan struct{})
+	errs := make([]error, doorCallers/doorConnections)
 	var all sync.WaitGroup
-	var order sync.Mutex // asked and waiting have the same order
-	for i := range callers {
-		all.Go(func() { // ends with ctx, or the stream
+	for i := range errs {
+		all.Go(func() { // ends with ctx
 			r := rand.New(rand.NewPCG(seed, uint64(i)))
-			mine := make(chan []byte, 1)
-			for ctx.Err() == nil {
-				one := fields(nil).bytes(op, next(r))
-				order.Lock()
-				asked <- one
-				waiting <- mine
-				order.Unlock()
-				select {
-				case <-mine:
-					count.Add(1)
-				case <-ended:
-					return
+			for ctx.Err() == nil && errs[i] == nil {
+				znode, err := ask(p, r).Wait(context.WithoutCancel(ctx))
+				if err == nil {
+					err = check(znode)
 				}
+				errs[i] = err
+				count.Add(1)
 			}
 		})
 	}
-	sent := make(chan struct{})
-	go func() { // ends with asked
-		defer close(sent)
-		for one := range asked {
-			msg := fields(nil).bytes(1, one)
-			for more := true; more; {
-				select {
-				case one, more = <-asked:
-					if more {
-						msg = msg.bytes(1, one)
-					}
-				default:
-					more = false
-				}
-			}
-			in := []byte(msg)
-			if stream.SendMsg(&in) != nil {
-				return // and receiving tells why
-			}
-		}
-		stream.CloseSend()
-	}()
-	heard := make(chan error, 1)
-	go func() { heard <- hearPipe(stream, op, waiting, check) }() // ends with the stream
-	go func() {                                                   // ends with the callers
-		all.Wait()
-		close(asked)
-	}()
-	err = <-heard
-	close(ended)
-	if err != nil {
-		return fmt.Errorf("%s: %w", d.pipeMethod, err)
-	}
-	<-sent
-	return nil
-}
-
-// hearPipe hands results to those that wait, until the stream ends.
-func hearPipe(stream grpc.ClientStream, op protowire.Number, waiting <-chan chan []byte, check func([]byte) error) error {
-	for {
-		var msg []byte
-		if err := stream.RecvMsg(&msg); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
-		for len(msg) > 0 {
-			_, _, tag := protowire.ConsumeTag(msg)
-			result, n := protowire.ConsumeBytes(msg[tag:])
-			if n < 0 {
-				return protowire.ParseError(n)
-			}
-			msg = msg[tag+n:]
-			answer, found := field(result, op)
-			if !found {
-				return fmt.Errorf("the result is %q", result)
-			}
-			if err := check(answer); err != nil {
-				return err
-			}
-			(<-waiting) <- answer
-		}
-	}
+	all.Wait()
+	return firstError(append(errs, p.Close()))
 }
 
 func firstError(errs []error) error {

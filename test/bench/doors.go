@@ -14,6 +14,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"paddock/client"
 	"paddock/internal/freeport"
 )
 
@@ -30,28 +31,32 @@ func doorLoads(watchers int) []doorLoad {
 	// A side without pipelines is asked by one call for each.
 	get := func(piped bool) func(context.Context, *server, *dialect, *atomic.Int64) error {
 		return func(ctx context.Context, s *server, d *dialect, count *atomic.Int64) error {
-			next := func(r *rand.Rand) []byte { return d.get(r.IntN(doorKeys)) }
-			check := func(answer []byte) error {
-				if n := len(d.value(answer)); n != doorBytes {
+			sized := func(value []byte) error {
+				if n := len(value); n != doorBytes {
 					return fmt.Errorf("a value of %d bytes", n)
 				}
 				return nil
 			}
-			if piped && d.pipeMethod != "" {
-				return pipeDoors(ctx, s.grpc, d, d.getField, count, next, check)
+			if piped && d.pipes {
+				return pipeDoors(ctx, s.grpc, count, func(p *client.Pipeline, r *rand.Rand) *client.Pending {
+					return p.Get(string(doorKey(r.IntN(doorKeys))))
+				},
+					func(z client.Znode) error { return sized(z.Data) })
 			}
-			return callDoors(ctx, s.grpc, d.getMethod, count, next, check)
+			return callDoors(ctx, s.grpc, d.getMethod, count, func(r *rand.Rand) []byte { return d.get(r.IntN(doorKeys)) },
+				func(answer []byte) error { return sized(d.value(answer)) })
 		}
 	}
 	set := func(piped bool) func(context.Context, *server, *dialect, *atomic.Int64) error {
 		return func(ctx context.Context, s *server, d *dialect, count *atomic.Int64) error {
 			value := make([]byte, doorBytes)
-			next := func(r *rand.Rand) []byte { return d.set(r.IntN(doorKeys), value) }
-			check := func([]byte) error { return nil }
-			if piped && d.pipeMethod != "" {
-				return pipeDoors(ctx, s.grpc, d, d.setField, count, next, check)
+			if piped && d.pipes {
+				return pipeDoors(ctx, s.grpc, count, func(p *client.Pipeline, r *rand.Rand) *client.Pending {
+					return p.Set(string(doorKey(r.IntN(doorKeys))), value, client.AnyVersion)
+				}, func(client.Znode) error { return nil })
 			}
-			return callDoors(ctx, s.grpc, d.setMethod, count, next, check)
+			return callDoors(ctx, s.grpc, d.setMethod, count, func(r *rand.Rand) []byte { return d.set(r.IntN(doorKeys), value) },
+				func([]byte) error { return nil })
 		}
 	}
 	tell := func(streams int) func(context.Context, *server, *dialect, *atomic.Int64) error {
@@ -71,8 +76,8 @@ func doorLoads(watchers int) []doorLoad {
 	return []doorLoad{
 		{"gRPC: get", 3, get(false)},
 		{"gRPC: set", 3, set(false)},
-		{"gRPC: get, Paddock's by Pipeline", 3, get(true)},
-		{"gRPC: set, Paddock's by Pipeline", 3, set(true)},
+		{"gRPC: get, Paddock's by pipelines of its client", 3, get(true)},
+		{"gRPC: set, Paddock's by pipelines of its client", 3, set(true)},
 		{fmt.Sprintf("gRPC: events to %d watches on 10 streams", watchers), 2, tell(10)},
 		{fmt.Sprintf("gRPC: events to %d watches on %d streams", watchers, watchers), 2, tell(watchers)},
 		{"HTTP: get, as JSON", 3, rest},
