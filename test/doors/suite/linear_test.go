@@ -115,9 +115,7 @@ func history(t *testing.T, servers []*rig.Server, level paddockv1.ReadLevel, sto
 	for i := range clients {
 		stubs := make([]services, len(servers))
 		for k, s := range servers {
-			if stubs[k] = dialGRPC(t, s); i%3 == 2 {
-				stubs[k] = dialREST(t, s)
-			}
+			stubs[k] = servicesOf(t, []string{"gRPC", "pipeline", "REST"}[i%3], s)
 		}
 		all.Go(func() { // ends with stop
 			rng := rand.New(rand.NewPCG(uint64(i), 7))

@@ -38,6 +38,7 @@ type piped struct {
 	life context.Context // of the stream
 
 	mu     sync.Mutex
+	cancel context.CancelFunc
 	stream grpc.BidiStreamingClient[paddockv1.PipelineRequest, paddockv1.PipelineResponse]
 	heard  []*paddockv1.PipelineResult
 }
@@ -53,6 +54,9 @@ func (p *piped) ask(ctx context.Context, op *paddockv1.PipelineOperation) (*padd
 	defer p.mu.Unlock()
 	out, err := p.exchange(ctx, op)
 	if err != nil {
+		if p.cancel != nil {
+			p.cancel()
+		}
 		p.stream, p.heard = nil, nil
 		return nil, err
 	}
@@ -74,12 +78,15 @@ func (p *piped) ask(ctx context.Context, op *paddockv1.PipelineOperation) (*padd
 func (p *piped) exchange(ctx context.Context, op *paddockv1.PipelineOperation) (*paddockv1.PipelineResult, error) {
 	if p.stream == nil {
 		md, _ := metadata.FromOutgoingContext(ctx)
-		stream, err := p.Pipeline(metadata.NewOutgoingContext(p.life, md))
+		life, cancel := context.WithCancel(metadata.NewOutgoingContext(p.life, md))
+		stream, err := p.Pipeline(life)
 		if err != nil {
+			cancel()
 			return nil, err
 		}
-		p.stream = stream
+		p.stream, p.cancel = stream, cancel
 	}
+	defer context.AfterFunc(ctx, p.cancel)()
 	root := &paddockv1.PipelineOperation{Operation: &paddockv1.PipelineOperation_Exists{Exists: &paddockv1.ExistsRequest{Path: "/"}}}
 	in := &paddockv1.PipelineRequest{Operations: []*paddockv1.PipelineOperation{root, op, root}}
 	if err := p.stream.Send(in); err != nil {
