@@ -131,7 +131,7 @@ func (c *watchedConn) Close() error {
 func (c *connection) close() {
 	c.mu.Lock()
 	r := c.replies
-	free := !c.closed && r != nil && r.less(c, c.replyBytes.Load())
+	free := !c.closed && r != nil && r.less(c, c.replyBytes.Load()) // and nothing waits for it any more
 	c.closed = true
 	g := c.guest.Load()
 	c.mu.Unlock()

@@ -23,14 +23,14 @@ const lineCallsMax = 16384
 type line struct {
 	handler   request.Handler
 	id        request.ClientID
-	connected chan struct{}            // closed when the session is open, or the line has ended
-	over      chan struct{}            // closed when the line has ended
-	own       bool                     // its session is the door's, and no caller's
-	prompt    bool                     // only what the server answers at once is asked
-	event     func(*zk.Event)          // takes what watches tell, in the server's owner goroutine; nil if none are set
-	zxid      atomic.Int64             // newest that was heard of
-	held      atomic.Int64             // bytes of replies that pipelines have not sent yet
-	pipe      atomic.Pointer[pipeline] // the last that has asked by it; nil if that is over
+	connected chan struct{}          // closed when the session is open, or the line has ended
+	over      chan struct{}          // closed when the line has ended
+	own       bool                   // its session is the door's, and no caller's
+	prompt    bool                   // only what the server answers at once is asked
+	event     func(*zk.Event)        // takes what watches tell, in the server's owner goroutine; nil if none are set
+	zxid      atomic.Int64           // newest that was heard of
+	held      atomic.Int64           // bytes of replies that pipelines have not sent yet
+	holder    atomic.Pointer[holder] // of the last pipeline that asked by it; nil if there was none
 
 	mu         sync.Mutex // guards the fields below
 	queued     []zk.Request
@@ -49,13 +49,13 @@ type line struct {
 
 // exchange is a request and its reply.
 type exchange struct {
-	done  chan struct{} // holds a token once there is an answer
-	reply zk.Reply
-	xid   int32
-	why   request.CloseReason
-	lost  bool      // the line ended before there was a reply; why tells
-	left  bool      // nobody waits any more
-	pipe  *pipeline // whose reply counts as held until release is told; nil if it is a call's
+	done   chan struct{} // holds a token once there is an answer
+	reply  zk.Reply
+	xid    int32
+	why    request.CloseReason
+	lost   bool    // the line ended before there was a reply; why tells
+	left   bool    // nobody waits any more
+	holder *holder // where the reply counts until release is told; nil if it is a call's
 }
 
 // exchanges are used again, for the sake of their channels.
@@ -84,7 +84,7 @@ func (l *line) open(h request.Handler, from request.Origin, hello *zk.ConnectReq
 // gRPC status.
 func (l *line) ask(ctx context.Context, req *zk.Request) (reply zk.Reply, err error) {
 	x := exchanges.Get().(*exchange)
-	x.left, x.lost, x.pipe, x.reply = false, false, nil, zk.Reply{}
+	x.left, x.lost, x.holder, x.reply = false, false, nil, zk.Reply{}
 	if err := l.send(req, x); err != nil {
 		return zk.Reply{}, err
 	}
@@ -322,7 +322,7 @@ func (l *line) Flush() {
 		if x := l.answered(l.heard[i].Xid); x != nil && !x.left {
 			x.left = true
 			x.reply = l.heard[i]
-			if x.pipe != nil {
+			if x.holder != nil {
 				l.hold(x)
 			}
 			l.woken = append(l.woken, x)
@@ -347,8 +347,8 @@ func (l *line) Flush() {
 
 // parked tells whether the line has been parked for a pipeline, and ends that.
 func (l *line) parked() bool {
-	p := l.pipe.Load()
-	return p != nil && p.server.door.replies.forget(l)
+	h := l.holder.Load()
+	return h != nil && h.replies.forget(l)
 }
 
 // drainedBytes is what may still wait when a line that held too much goes on.
@@ -358,12 +358,12 @@ const drainedBytes = request.BacklogBytesMax / 2
 func (l *line) hold(x *exchange) {
 	n := int64(replyBytes(&x.reply))
 	l.held.Add(n)
-	x.pipe.conn.hold(x.pipe.server.door.replies, n)
+	x.holder.conn.hold(x.holder.replies, n)
 }
 
 // release tells that n bytes of replies to a pipeline have been sent.
-func (l *line) release(p *pipeline, n int) {
-	p.conn.give(int64(n))
+func (l *line) release(h *holder, n int) {
+	h.conn.give(int64(n))
 	after := int(l.held.Add(-int64(n)))
 	if after <= drainedBytes && after+n > drainedBytes || after == 0 && l.parked() {
 		l.handler.Drained(l.id)
@@ -413,8 +413,8 @@ func (l *line) Close(why request.CloseReason) {
 // to a line that has nothing: its client may read no other before.
 func (l *line) Backlog() int {
 	n := l.unsent()
-	p := l.pipe.Load()
-	if p == nil || n == 0 || !p.server.door.replies.park(l, p.conn) {
+	h := l.holder.Load()
+	if h == nil || n == 0 || !h.replies.park(l, h.conn) {
 		return n
 	}
 	if n = l.unsent(); n == 0 {

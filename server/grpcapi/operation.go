@@ -263,11 +263,11 @@ func (a *answerer) append(b []byte, t *turn) (_ []byte, held int, err error) {
 	if x.lost {
 		return b, 0, t.line.closed(x.why)
 	}
-	if x.pipe != nil {
+	if x.holder != nil {
 		held = replyBytes(&x.reply)
 	}
 	b, err = a.appendReply(b, t, &x.reply)
-	x.reply, x.pipe = zk.Reply{}, nil
+	x.reply, x.holder = zk.Reply{}, nil
 	exchanges.Put(x)
 	return b, held, err
 }

@@ -34,7 +34,7 @@ const (
 type pipeline struct {
 	server *znodeServer
 	stream grpc.BidiStreamingServer[paddockv1.PipelineRequest, paddockv1.PipelineResponse]
-	conn   *connection
+	holder *holder
 	asker  asker
 	guest  *line // by which it reads without a session; nil before the first
 
@@ -52,6 +52,12 @@ type pipeline struct {
 	exchanges []*exchange
 	answer    answerer
 	out       []byte
+}
+
+// holder is where the replies to a pipeline count that wait for its client.
+type holder struct {
+	conn    *connection
+	replies *replies
 }
 
 // pipelined is a message of a pipeline as it came, or the end of its stream.
@@ -79,9 +85,10 @@ func (s *znodeServer) Pipeline(stream grpc.BidiStreamingServer[paddockv1.Pipelin
 	if err := p.identify(); err != nil {
 		return err
 	}
-	p.conn = p.asker.conn
-	defer p.conn.pipelines.Add(-1)
-	if p.conn.pipelines.Add(1) > pipelinesMax {
+	p.holder = &holder{p.asker.conn, s.door.replies}
+	open := &p.asker.conn.pipelines
+	defer open.Add(-1)
+	if open.Add(1) > pipelinesMax {
 		return fault(codes.ResourceExhausted, "TOO_MANY", fmt.Sprintf("the connection has %d pipelines: use them for more, or another connection", pipelinesMax))
 	}
 	gone := make(chan struct{})
@@ -235,11 +242,11 @@ func (p *pipeline) ask(ctx context.Context, op *operation) (begun bool, err erro
 		return false, nil
 	}
 	x := exchanges.Get().(*exchange)
-	x.left, x.lost, x.reply, x.pipe = false, false, zk.Reply{}, nil
+	x.left, x.lost, x.reply, x.holder = false, false, zk.Reply{}, nil
 	if !l.own {
-		x.pipe = p
-		if l.pipe.Load() != p {
-			l.pipe.Store(p)
+		x.holder = p.holder
+		if l.holder.Load() != p.holder {
+			l.holder.Store(p.holder)
 		}
 	}
 	op.request.IDs = p.asker.ids
@@ -255,7 +262,7 @@ func (p *pipeline) ask(ctx context.Context, op *operation) (begun bool, err erro
 
 // check refuses what the server is not asked at all.
 func (p *pipeline) check(op *operation) error {
-	if err := p.server.door.replies.full(p.conn); err != nil {
+	if err := p.holder.replies.full(p.holder.conn); err != nil {
 		return err
 	}
 	if !op.simple {
@@ -318,14 +325,14 @@ func (p *pipeline) collect() (any bool, err error) {
 		}
 	}
 	if len(p.out) > 0 {
-		out := p.server.door.replies.message(p.conn, p.out)
+		out := p.holder.replies.message(p.holder.conn, p.out)
 		if cap(p.out) > 2*pipelineMessageBytes {
 			p.out = nil
 		}
 		err = firstOf(p.stream.SendMsg(out), err)
 	}
 	if held > 0 {
-		from.release(p, held)
+		from.release(p.holder, held)
 	}
 	return any, err
 }
@@ -361,16 +368,13 @@ func (p *pipeline) leave() {
 		if !t.done {
 			<-t.x.done
 		}
-		if t.x.pipe != nil && !t.x.lost {
-			t.line.release(p, replyBytes(&t.x.reply))
+		if t.x.holder != nil && !t.x.lost {
+			t.line.release(p.holder, replyBytes(&t.x.reply))
 		}
-	}
-	if p.asker.session != nil {
-		p.asker.session.line.pipe.CompareAndSwap(p, nil)
 	}
 	if p.guest != nil {
 		p.guest.close(request.CloseUnknown)
-		p.server.door.replies.forget(p.guest)
+		p.holder.replies.forget(p.guest)
 	}
 }
 
