@@ -145,8 +145,8 @@ func (s *server) run(ctx context.Context) (err error) {
 	s.notes.apart = s.apart
 	s.wg.Go(func() { s.notes.run(ctx) })
 	s.wg.Go(func() { keepHeap(ctx) })
-	if s.tls != nil && s.cfg.TLS.Reload {
-		s.wg.Go(func() { s.tls.Watch(ctx) })
+	if s.tls != nil {
+		s.wg.Go(func() { s.tls.Watch(ctx, s.cfg.TLS.Reload) })
 	}
 
 	stopTracing, err := s.openTracing(ctx)

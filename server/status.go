@@ -72,6 +72,11 @@ func (s *server) warnings() (list []string) {
 		}
 	}
 	list = append(list, s.warned.list()...)
+	if s.tls != nil {
+		if w := s.tls.Warning(); w != "" {
+			list = append(list, w)
+		}
+	}
 	if u := s.usage.Load(); u != nil {
 		if w := spaceWarning(u); w != "" {
 			list = append(list, w)
