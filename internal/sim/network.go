@@ -232,6 +232,7 @@ func (a *linkEnd) arrive(k packet) {
 		}
 		a.p.tenure().received(a.p, a.l.ends[1-a.side].p, k.m)
 		a.p.consensus(consensus.Event{Kind: consensus.Received, Link: a.id, Message: k.m}, t)
+		*k.m = consensus.Message{} // its memory is lent: who has kept it is found out
 	})
 }
 
