@@ -33,6 +33,7 @@ func (t *TLS) Watch(ctx context.Context, reload bool) {
 	ticker := time.NewTicker(reloadEvery)
 	defer ticker.Stop()
 	var told time.Time // when it was last warned
+	var of string      // and of what
 	for {
 		select {
 		case <-ctx.Done():
@@ -42,13 +43,12 @@ func (t *TLS) Watch(ctx context.Context, reload bool) {
 		if reload {
 			t.follow()
 		}
-		switch text := t.Warning(); {
-		case text == "":
-			told = time.Time{}
-		case told.IsZero() || time.Since(told) >= warnEvery:
+		text := t.Warning()
+		if text != "" && (text != of || time.Since(told) >= warnEvery) {
 			told = time.Now()
 			t.opt.Logger.Warn().Msg(text)
 		}
+		of = text
 	}
 }
 
