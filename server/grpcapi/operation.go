@@ -261,8 +261,11 @@ func (a *answerer) append(b []byte, t *turn) (_ []byte, held int, err error) {
 	}
 	x := t.x
 	if x.lost {
-		return b, 0, t.line.closed(x.why)
+		err := t.line.closed(x.why)
+		t.span.end(nil, err)
+		return b, 0, err
 	}
+	t.span.end(&x.reply, nil)
 	if x.holder != nil {
 		held = replyBytes(&x.reply)
 	}

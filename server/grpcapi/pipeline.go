@@ -74,6 +74,7 @@ type turn struct {
 	line  *line
 	x     *exchange // nil if it has its result
 	done  bool      // the token of x has been taken
+	span  *requestSpan
 
 	result *paddockv1.PipelineResult // without x
 	err    error
@@ -250,10 +251,11 @@ func (p *pipeline) ask(ctx context.Context, op *operation) (begun bool, err erro
 		}
 	}
 	op.request.IDs = p.asker.ids
+	span := p.asker.follow(ctx, &op.request)
 	p.requests, p.exchanges = append(p.requests, op.request), append(p.exchanges, x)
 	p.current = l
 	p.bytes += size
-	p.turns.Push(turn{op: op.request.Op, path: op.request.Path, bytes: size, line: l, x: x})
+	p.turns.Push(turn{op: op.request.Op, path: op.request.Path, bytes: size, line: l, x: x, span: span})
 	if len(p.requests) == pipelineSubmitMax {
 		err = p.submit()
 	}
@@ -362,6 +364,7 @@ func (t *turn) answered() bool {
 func (p *pipeline) leave() {
 	for ; p.turns.Len() > 0; p.turns.Pop() {
 		t := p.turns.Front()
+		t.span.end(nil, context.Canceled)
 		if t.x == nil || t.line.leave(t.x) {
 			continue
 		}

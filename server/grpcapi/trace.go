@@ -80,30 +80,53 @@ func traceStreams(t trace.Tracer) grpc.StreamServerInterceptor {
 	}
 }
 
+// requestSpan is the span of a request; nil if its call has none that is recorded.
+type requestSpan struct {
+	tracer trace.Tracer
+	ctx    context.Context
+	span   trace.Span
+	op     zk.OpCode
+	times  *zk.Trace
+}
+
+// follow begins the span of a request.
+func (a *asker) follow(ctx context.Context, req *zk.Request) *requestSpan {
+	req.Trace = nil
+	if a.door.opt.Tracer == nil || !trace.SpanFromContext(ctx).IsRecording() {
+		return nil
+	}
+	s := &requestSpan{tracer: a.door.opt.Tracer, op: req.Op, times: &zk.Trace{}}
+	req.Trace = s.times
+	s.ctx, s.span = s.tracer.Start(ctx, req.Op.String())
+	if req.Path != "" {
+		s.span.SetAttributes(attribute.String("paddock.path", req.Path))
+	}
+	return s
+}
+
+// end ends it with the reply, or why there is none.
+func (s *requestSpan) end(rep *zk.Reply, err error) {
+	if s == nil {
+		return
+	}
+	defer s.span.End()
+	if err != nil {
+		s.span.SetAttributes(attribute.String("paddock.error", status.Code(err).String()))
+		return // the times may still be written
+	}
+	s.span.SetAttributes(attribute.String("paddock.zxid", rep.Zxid.String()))
+	if rep.Err != zk.OK {
+		s.span.SetAttributes(attribute.String("paddock.error", reasonOf(rep.Err)))
+	}
+	recordPhases(s.ctx, s.tracer, s.op, s.times, time.Now())
+}
+
 // traced is pass, with a span for the request if the call has one that is recorded.
 func (a *asker) traced(ctx context.Context, req *zk.Request) (zk.Reply, error) {
-	req.Trace = nil
-	if !trace.SpanFromContext(ctx).IsRecording() {
-		return a.pass(ctx, req)
-	}
-	times := &zk.Trace{}
-	req.Trace = times
-	ctx, span := a.door.opt.Tracer.Start(ctx, req.Op.String())
-	defer span.End()
-	if req.Path != "" {
-		span.SetAttributes(attribute.String("paddock.path", req.Path))
-	}
+	span := a.follow(ctx, req)
 	rep, err := a.pass(ctx, req)
-	if err != nil {
-		span.SetAttributes(attribute.String("paddock.error", status.Code(err).String()))
-		return rep, err // the times may still be written
-	}
-	span.SetAttributes(attribute.String("paddock.zxid", rep.Zxid.String()))
-	if rep.Err != zk.OK {
-		span.SetAttributes(attribute.String("paddock.error", reasonOf(rep.Err)))
-	}
-	recordPhases(ctx, a.door.opt.Tracer, req.Op, times, time.Now())
-	return rep, nil
+	span.end(&rep, err)
+	return rep, err
 }
 
 // recordPhases records what a request has spent its time on: queue until the server has taken it up; propose until its txn is in this
