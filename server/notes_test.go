@@ -196,6 +196,42 @@ func TestNoticesAreLoggedAndShown(t *testing.T) {
 	}
 }
 
+// TestTheNumberOfVotersIsThatOfNow: a reconfiguration changes it, and what the start said of it.
+func TestTheNumberOfVotersIsThatOfNow(t *testing.T) {
+	voters := func(n int) *quorum.Config {
+		var text string
+		for id := range n {
+			text += fmt.Sprintf("server.%d=h%d:1:2:participant\n", id+1, id)
+		}
+		c, err := quorum.ParseConfig(text + "version=0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	notice, _ := config.EvenVoters(2)
+	c := &config.Config{}
+	c.Members.Membership = voters(2)
+	s := &server{cfg: c, opt: Options{Notices: []config.Notice{{Level: config.Warn, Message: "another"}, notice}}}
+	m := newMembers(zerolog.Nop(), newMetrics(), 1, voters(2))
+	s.live.Store(&live{peers: &ensemble{members: m}})
+	for _, tc := range []struct {
+		n    int
+		want []string
+	}{
+		{2, []string{"another", "2 voters tolerate no failure, as 1 does; use 3"}},
+		{3, []string{"another"}},
+		{4, []string{"another", "4 voters tolerate 1 failure, as 3 do; use an odd number"}},
+		{5, []string{"another"}},
+		{6, []string{"another", "6 voters tolerate 2 failures, as 5 do; use an odd number"}},
+	} {
+		m.config.Store(voters(tc.n))
+		if got := s.warnings(); !slices.Equal(got, tc.want) {
+			t.Errorf("%d voters: %q, want %q", tc.n, got, tc.want)
+		}
+	}
+}
+
 // TestALeaderWithoutClientsSaysSo in its log, its status and its health alike; as a follower it serves.
 func TestALeaderWithoutClientsSaysSo(t *testing.T) {
 	two, err := quorum.ParseConfig("server.1=a:1:2\nserver.2=b:1:2")

@@ -64,12 +64,26 @@ func (s *server) addStorage(st *grpcapi.Status) {
 	}
 }
 
+// votersNow is how many voters the ensemble has, and whether a reconfiguration has changed that since the start.
+func (s *server) votersNow() (n int, changed bool) {
+	l := s.live.Load()
+	if l == nil || l.peers == nil {
+		return 0, false
+	}
+	n = len(l.peers.members.config.Load().Voters())
+	return n, n != len(s.cfg.Members.Membership.Voters())
+}
+
 // warnings are what an operator should change.
 func (s *server) warnings() (list []string) {
+	voters, changed := s.votersNow()
 	for _, n := range s.opt.Notices {
-		if n.Level >= config.Warn {
+		if n.Level >= config.Warn && !(changed && n.Voters != 0) {
 			list = append(list, n.String())
 		}
+	}
+	if n, even := config.EvenVoters(voters); changed && even {
+		list = append(list, n.String())
 	}
 	list = append(list, s.warned.list()...)
 	if s.tls != nil {

@@ -27,15 +27,12 @@ func (l *loader) checkEnsemble() {
 		l.problem(l.firstServer(), "observers need standaloneEnabled=false with a single voter", "add standaloneEnabled=false")
 	case voters == 1 && m.StandaloneEnabled:
 		l.info(l.firstServer(), "one server listed: running standalone", "")
-	case voters == 2:
-		l.warn(l.firstServer(), "2 voters tolerate no failure, as 1 does", "use 3")
-	case voters > 0 && voters%2 == 0:
-		n := voters/2 - 1
-		noun := "failures"
-		if n == 1 {
-			noun = "failure"
+	default:
+		if n, even := EvenVoters(voters); even {
+			e := l.firstServer()
+			n.File, n.Line, n.Key = l.fileOf(e), e.origin.Line, e.key
+			l.notices = append(l.notices, n)
 		}
-		l.warn(l.firstServer(), fmt.Sprintf("%d voters tolerate %d %s, as %d do", voters, n, noun, voters-1), "use an odd number")
 	}
 	if l.c.settings["electionAlg"].Value != "3" && l.parsed("electionAlg") {
 		l.problem(l.at("electionAlg"), fmt.Sprintf("electionAlg=%s: only 3 exists", l.c.settings["electionAlg"].Value), "remove the line")

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -97,10 +98,24 @@ type Notice struct {
 	Key     string // as in Problem
 	Message string // without a final dot
 	Fix     string // may be ""
+	Voters  int    // as many there are, if it is about that, which a reconfiguration changes; else 0
 }
 
 // String has the form of Problem.String; the level is not part of it.
 func (n Notice) String() string { return render(n.File, n.Line, n.Key, n.Message, n.Fix) }
+
+// EvenVoters is the notice about a number of voters that tolerates no more failures than one less; false for any other.
+func EvenVoters(voters int) (n Notice, ok bool) {
+	n = Notice{Level: Warn, Voters: voters, Message: "2 voters tolerate no failure, as 1 does", Fix: "use 3"}
+	if voters > 2 {
+		tolerated, noun := voters/2-1, "failures"
+		if tolerated == 1 {
+			noun = "failure"
+		}
+		n.Message, n.Fix = fmt.Sprintf("%d voters tolerate %d %s, as %d do", voters, tolerated, noun, voters-1), "use an odd number"
+	}
+	return n, voters > 0 && voters%2 == 0
+}
 
 func render(file string, line int, key, text, fix string) string {
 	var b strings.Builder
