@@ -25,13 +25,14 @@ func (t *Tree) Guess(paths []string, near []Ref) {
 	for i := range paths {
 		if r := near[i]; r != None && r < t.fresh {
 			n := t.at(r)
+			t.glanced ^= byte(n.ctimeMS) ^ byte(n.digest) // of its other lines
 			mem := t.mem[n.page][int(n.off)*slotUnit:]
 			slots[i] = mem[:min(len(mem), int(n.nameLen)+max(0, int(n.dataLen)))]
 		}
 	}
 	for _, s := range slots[:len(paths)] {
 		if len(s) > 0 {
-			t.glanced ^= s[0] ^ s[len(s)-1]
+			t.glanced ^= s[0] ^ s[len(s)/2] ^ s[len(s)-1]
 		}
 	}
 }
