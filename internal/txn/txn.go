@@ -62,7 +62,10 @@ type Txn struct {
 	TimeoutMS      int32    // createSession
 	Paths          []string // closeSession: the ephemerals it deletes, in order; nil if the txn does not say
 	Err            zk.Code  // error
-	Near           uint32   // setData: where this server's tree probably has the znode; 0 if that is not known. Never logged.
+	// What the leader knows of a setData and never logs: where its tree probably has the znode, 0 if that is not known; and the CRC of path and
+	// data with which the znode's digest begins (DigestPrefix of the tree), if HasPrefix.
+	Near, Prefix uint32
+	HasPrefix    bool
 	Ops            []Txn    // multi
 }
 

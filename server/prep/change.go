@@ -102,7 +102,7 @@ func (p *Prep) setData(req *zk.Request, by *Asker, out *txn.Txn) zk.Code {
 	n.prefix, n.length = tree.DigestPrefix(key(req.Path), req.Data), int32(len(req.Data))
 	n.wrote, n.data = true, req.Data
 	p.over.put(by.Zxid, req.Path, was, &n)
-	*out = txn.Txn{Type: zk.OpSetData, Path: req.Path, Data: req.Data, Version: n.stat.Version, Near: uint32(n.ref)}
+	*out = txn.Txn{Type: zk.OpSetData, Path: req.Path, Data: req.Data, Version: n.stat.Version, Near: uint32(n.ref), Prefix: n.prefix, HasPrefix: true}
 	return zk.OK
 }
 

@@ -252,7 +252,11 @@ func (t *Tree) setData(h *txn.Header, b *txn.Txn, out *Outcome, res *Result) {
 	}
 	before := int64(max(0, t.at(r).dataLen))
 	previous := out.keep(t.Data(r), t)
-	t.setBlob(r, b.Path, b.Data)
+	prefix := b.Prefix
+	if !b.HasPrefix || isSystem(b.Path) {
+		prefix = prefixOf(b.Path, b.Data)
+	}
+	t.setBlob(r, b.Data, prefix)
 	n := t.edit(r)
 	n.mzxid, n.mtimeMS, n.version = h.Zxid, h.TimeMS, b.Version
 	t.sum(n, b.Path)

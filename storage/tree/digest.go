@@ -39,9 +39,12 @@ func DigestPrefix(path string, data []byte) uint32 {
 	return crcBytes(crcBytes(0, bytesOf(path)), data)
 }
 
+// isSystem tells whether a path is below /zookeeper, where znodes have no digest.
+func isSystem(path string) bool { return strings.HasPrefix(path, systemPrefix) }
+
 // DigestOf is the digest of a znode whose DigestPrefix is known.
 func DigestOf(path string, prefix uint32, s *zk.StoredStat) uint64 {
-	if strings.HasPrefix(path, systemPrefix) {
+	if isSystem(path) {
 		return 0
 	}
 	crc := ^prefix

@@ -2,7 +2,6 @@ package tree
 
 import (
 	"encoding/binary"
-	"strings"
 	"unsafe"
 
 	"paddock/internal/zk"
@@ -93,16 +92,16 @@ func (t *Tree) fill(n *node, name, data []byte) {
 
 // prefixOf is what a node keeps as its prefix.
 func prefixOf(path string, data []byte) uint32 {
-	if strings.HasPrefix(path, systemPrefix) {
+	if isSystem(path) {
 		return 0
 	}
 	return DigestPrefix(path, data)
 }
 
-// setBlob replaces a znode's data. While there are views the old slot is left as it is: one may be reading it.
-func (t *Tree) setBlob(r Ref, path string, data []byte) {
+// setBlob replaces a znode's data, and its prefix. While there are views the old slot is left as it is: one may be reading it.
+func (t *Tree) setBlob(r Ref, data []byte, prefix uint32) {
 	n := t.edit(r)
-	n.prefix = prefixOf(path, data)
+	n.prefix = prefix
 	old := slot{n.page, n.off}
 	t.dataSize += int64(len(data)) - int64(max(0, n.dataLen))
 	mem, l := t.slot(n)

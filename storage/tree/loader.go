@@ -73,7 +73,7 @@ func (l *Loader) rootNode(data []byte, aclKey int64, s *zk.StoredStat) error {
 	}
 	l.root = true
 	t := l.t
-	t.setBlob(rootRef, "", data)
+	t.setBlob(rootRef, data, prefixOf("", data))
 	n := t.edit(rootRef)
 	n.setStored(s)
 	n.acl = l.acl(aclKey)

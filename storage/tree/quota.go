@@ -254,7 +254,7 @@ func (t *Tree) recount(of string) {
 // setCounters writes a stats znode. Its digest counts as 0 and its Stat stays as it is.
 func (t *Tree) setCounters(r Ref, q *Quota) {
 	t.scratch = q.Append(t.scratch[:0])
-	t.setBlob(r, zk.QuotaPath, t.scratch)
+	t.setBlob(r, t.scratch, 0)
 }
 
 // loadQuotas finds the limits that are there and recounts what they limit.
