@@ -36,7 +36,8 @@ func (s *Session) Lock(ctx context.Context, path string, owner []byte) (*Lock, e
 }
 
 // Lost is closed when the lock may be somebody else's: the session is over or in doubt. A program that was asleep is told by the next call of
-// Lost: call it anew before each step that needs the lock.
+// Lost: call it anew before each step that needs the lock. Who stops because of it calls Unlock all the same: a session that turns out to be alive
+// holds the lock still.
 func (l *Lock) Lost() <-chan struct{} {
 	l.s.suspect()
 	return l.lost
@@ -76,7 +77,8 @@ func (s *Session) Campaign(ctx context.Context, path string, value []byte) (*Lea
 	return &Leadership{Path: path, Token: out.GetFencingToken(), lost: s.InDoubt(), s: s}, nil
 }
 
-// Lost is closed when somebody else may lead: the session is over or in doubt. A program that was asleep is told by the next call of Lost.
+// Lost is closed when somebody else may lead: the session is over or in doubt. A program that was asleep is told by the next call of Lost. Who
+// stops because of it calls Resign all the same: a session that turns out to be alive leads still.
 func (l *Leadership) Lost() <-chan struct{} {
 	l.s.suspect()
 	return l.lost
