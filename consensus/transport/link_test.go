@@ -561,3 +561,20 @@ func TestTreesTravel(t *testing.T) {
 		t.Fatalf("%v %x became %v %x", first.Zxid(), first.Digest(), again.Zxid(), again.Digest())
 	}
 }
+
+// TestMemoryOfMessagesServesAgain: empty, and not more than some of it.
+func TestMemoryOfMessagesServesAgain(t *testing.T) {
+	l := &link{}
+	b := append(l.batch(10), consensus.Message{Kind: consensus.MsgPing, Payload: []byte("x")})
+	l.keepBatch(b)
+	again := l.batch(1)
+	if len(again) != 0 || cap(again) != 10 || again[:1][0].Kind != 0 || again[:1][0].Payload != nil || &again[:1][0] != &b[0] {
+		t.Errorf("%d messages, room for %d: %+v", len(again), cap(again), again[:1])
+	}
+	for range 100 {
+		l.keepBatch(make([]consensus.Message, 0, batchMessages))
+	}
+	if room := len(l.batches) * batchMessages; room != roomMax || l.batchesCap != roomMax {
+		t.Errorf("room for %d messages is kept, counted %d", room, l.batchesCap)
+	}
+}

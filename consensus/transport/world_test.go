@@ -48,6 +48,8 @@ type recorder struct {
 	failures []error
 	latest   consensus.LinkID
 	block    chan struct{} // Received waits until it is closed; nil: not
+	// done takes back what Received has brought, of which only what messages refer to themselves is kept; nil: it is not given back.
+	done func(consensus.LinkID, []consensus.Message)
 }
 
 type linkRecord struct {
@@ -89,6 +91,9 @@ func (r *recorder) Received(l consensus.LinkID, m []consensus.Message) {
 		<-r.block
 	}
 	r.with(func() { r.living(l).messages = append(r.living(l).messages, m...) })
+	if r.done != nil {
+		r.done(l, m)
+	}
 }
 func (r *recorder) ReceivedSnap(l consensus.LinkID, m *consensus.Message, t *tree.Tree) {
 	r.with(func() { x := r.living(l); x.messages = append(x.messages, *m); x.trees = append(x.trees, t) })
@@ -221,6 +226,7 @@ func start(t *testing.T, id quorum.ServerID, c *quorum.Config, change ...func(*O
 	if n.Transport, err = New(opt); err != nil {
 		t.Fatal(err)
 	}
+	n.done = n.Transport.Done
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
 	go func() { result <- n.Run(ctx) }()
