@@ -24,6 +24,8 @@ type tenure struct {
 type watchover struct {
 	live     map[zk.SessionID]*sessionState
 	tickedMS int64 // when it could last end any
+	// stalledMS is when it last went on after it had stood still; 0 for never.
+	stalledMS int64
 }
 
 func (t *tenure) init(e *ensemble) {
@@ -175,7 +177,10 @@ func (t *tenure) ticked(p *process) {
 	}
 	lastMS, since := w.tickedMS, e.nowMS-w.tickedMS // a paused leader could do nothing, nor could one that was about to hand over
 	w.tickedMS = e.nowMS
-	if p.event != nil {
+	if since > memberTickMS {
+		w.stalledMS = e.nowMS
+	}
+	if p.event != nil || w.stalledMS > 0 && e.nowMS-w.stalledMS <= memberTickMS { // who stood still hears clients first
 		return
 	}
 	for _, s := range sortedSessions(w.live) {

@@ -66,7 +66,7 @@ type Txn struct {
 	// data with which the znode's digest begins (DigestPrefix of the tree), if HasPrefix.
 	Near, Prefix uint32
 	HasPrefix    bool
-	Ops            []Txn    // multi
+	Ops          []Txn // multi
 }
 
 // Failed tells a txn that changes nothing: an error, or a multi with an error in it.

@@ -18,18 +18,29 @@ func (r *Replica) tick(eff Effects) {
 	}
 	r.beginReadOnly(eff)
 	r.resume(eff)
-	if r.serving || r.readOnly {
+	if (r.serving || r.readOnly) && r.hasHeard() {
 		r.expireLocals(eff)
 	}
 	if !r.leads() || !r.core.CanPropose() {
 		return
 	}
+	if r.hasHeard() {
+		r.expireSessions(eff)
+	}
+	r.doomed.sweep(r, eff)
+}
+
+// hasHeard tells whether this server has heard what clients had to say. One that stood still has not: what was said meanwhile waits in sockets, and at
+// other servers for the next ping. Sessions get a tick for it to arrive, as their clients could not help it.
+func (r *Replica) hasHeard() bool { return r.nowMS-r.stalledMS >= r.cfg.TickMS }
+
+// expireSessions ends the sessions whose time is over.
+func (r *Replica) expireSessions(eff Effects) {
 	for _, s := range r.sessions.Expired(r.nowMS) {
 		timeout, _ := r.tree.Session(s)
 		eff.Note(Note{Kind: SessionExpired, Session: s, TimeoutMS: timeout})
 		r.proposeClose(s, eff)
 	}
-	r.doomed.sweep(r, eff)
 }
 
 // expire ends a session that is not being ended yet.
@@ -67,7 +78,7 @@ const minuteMS = 60_000
 // again whether the znode is empty; not whether its time is over, as in ZooKeeper.
 func (d *doomed) sweep(r *Replica, eff Effects) {
 	if r.cfg.ContainerCheckMS > 0 && len(d.paths) == 0 && r.nowMS-d.checkedMS >= r.cfg.ContainerCheckMS {
-		d.checkedMS, d.deletedMS = r.nowMS, r.nowMS
+		d.checkedMS, d.deletedMS = r.nowMS, r.nowMS-minuteMS/max(1, r.cfg.ContainerPerMinute)-1 // the first may go at once
 		d.paths = r.tree.Expirable(r.wallMS, r.cfg.ContainerNeverUsedMS, doomedMax)
 		if len(d.paths) > 0 {
 			eff.Note(Note{Kind: ContainersExpired, Count: len(d.paths)})
@@ -76,7 +87,7 @@ func (d *doomed) sweep(r *Replica, eff Effects) {
 	if len(d.paths) == 0 || r.cfg.ContainerPerMinute <= 0 {
 		return
 	}
-	n := min(int64(len(d.paths)), 1+(r.nowMS-d.deletedMS)*r.cfg.ContainerPerMinute/minuteMS)
+	n := min(int64(len(d.paths)), (r.nowMS-d.deletedMS)*r.cfg.ContainerPerMinute/minuteMS)
 	for i, path := range d.paths[:n] {
 		if !r.core.CanPropose() {
 			n = int64(i) // the epoch is out of zxids
@@ -86,7 +97,7 @@ func (d *doomed) sweep(r *Replica, eff Effects) {
 		r.prep.Judge(&zk.Request{Op: zk.OpDeleteContainer, Path: path}, r.own(0), &f.rec)
 		r.propose(f, eff)
 	}
-	d.paths, d.deletedMS = d.paths[n:], r.nowMS
+	d.paths, d.deletedMS = d.paths[n:], d.deletedMS+n*minuteMS/r.cfg.ContainerPerMinute
 }
 
 // doomedMax bounds how many candidates one check collects; the next check finds the rest.

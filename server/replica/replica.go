@@ -101,7 +101,9 @@ type Replica struct {
 	differs bool // this learner's tree is not its leader's
 	ids     session.IDs
 	nowMS   int64
-	wallMS  int64
+	// stalledMS is when this server last went on after it had stood still for longer than a tick.
+	stalledMS int64
+	wallMS    int64
 
 	counts Counts
 	sizes  ProposalSizes
@@ -139,7 +141,7 @@ func New(cfg Config, t *tree.Tree, nowMS, wallMS int64) (*Replica, error) {
 		cfg: cfg, core: core, tree: t, prep: prep.New(cfg.Prep, cfg.Auth, t), sessions: session.New(cfg.TickMS), local: session.New(cfg.TickMS), localMS: map[zk.SessionID]int32{},
 		watches: watch.New(),
 		clients: map[request.ClientID]*client{}, attached: map[zk.SessionID]*client{},
-		ids: session.NewIDs(int64(cfg.ServerID), wallMS), nowMS: nowMS, wallMS: wallMS, lookingMS: nowMS,
+		ids: session.NewIDs(int64(cfg.ServerID), wallMS), nowMS: nowMS, wallMS: wallMS, lookingMS: nowMS, stalledMS: nowMS - cfg.TickMS,
 	}
 	r.snapshots.init(cfg)
 	r.ended.init(cfg.Core)
@@ -201,6 +203,9 @@ func (r *Replica) closeOrphans(eff Effects) {
 
 // Step takes one event. It is total: an event for a client that is gone has no effect.
 func (r *Replica) Step(ev *Event, eff Effects) {
+	if ev.NowMS-r.nowMS > r.cfg.TickMS && r.hasHeard() { // else, of a server that always is late no session would expire
+		r.stalledMS = ev.NowMS
+	}
 	r.nowMS, r.wallMS = ev.NowMS, ev.WallMS
 	r.sweepWatches(dropsPerStep)
 	switch ev.Kind {

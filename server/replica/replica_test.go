@@ -5,6 +5,7 @@ import (
 
 	"paddock/internal/zk"
 	"paddock/server/replica"
+	"paddock/server/request"
 )
 
 func TestASessionIsOpenOnceItsTxnIsDurable(t *testing.T) {
@@ -83,15 +84,36 @@ func TestEphemeralsEndWithTheirSession(t *testing.T) {
 	}
 }
 
+// A server that stood still hears what clients have said meanwhile before it lets their sessions expire.
+func TestSessionsAreHeardAfterAStandstill(t *testing.T) {
+	w := newWorld(t)
+	alive, silent := w.connect(), w.connect()
+	w.told = map[request.ClientID][]string{}
+	w.nowMS += 60_000 // and what they have said is waiting
+	w.step(replica.Event{Kind: replica.Tick})
+	w.expect(alive)
+	w.expect(silent)
+	w.send(alive, zk.Request{Xid: zk.XidPing, Op: zk.OpPing})
+	w.at(w.nowMS + 900)
+	w.expect(silent)
+	w.at(w.nowMS + 200)
+	w.expect(silent, "closed: session_expired")
+	w.expect(alive, "-2 OK")
+	for range 12 { // also where ticks are late, always
+		w.nowMS += 1_500
+		w.step(replica.Event{Kind: replica.Tick})
+	}
+	w.expect(alive, "closed: session_expired")
+}
+
 func TestASilentSessionExpires(t *testing.T) {
 	w := newWorld(t)
 	c, other := w.connect(), w.connect()
 	w.create(c, "/e", zk.Ephemeral)
 	w.told[c] = nil
-	w.nowMS = 9_000
+	w.at(9_000)
 	w.send(other, zk.Request{Xid: 1, Op: zk.OpPing})
-	w.nowMS = 11_100
-	w.step(replica.Event{Kind: replica.Tick})
+	w.at(11_100)
 	w.expect(c, "closed: session_expired")
 	if r := w.send(other, zk.Request{Xid: 2, Op: zk.OpExists, Path: "/e"}); r.Err != zk.NoNode {
 		t.Error("its ephemeral is still there", r.Err)

@@ -84,7 +84,7 @@ func TestTheSweepKeepsItsPace(t *testing.T) {
 	for _, s := range []struct {
 		at   int64
 		left int
-	}{{minute, 4}, {minute + 10_000, 2}, {minute + 40_000, 0}} {
+	}{{minute, 4}, {minute + 9_500, 4}, {minute + 10_000, 3}, {minute + 35_000, 1}, {minute + 40_000, 0}} {
 		if w.at(s.at); left() != s.left {
 			t.Errorf("at %d: %d left, want %d", s.at, left(), s.left)
 		}

@@ -170,11 +170,18 @@ func (w *world) expect(c request.ClientID, want ...string) {
 	w.told[c] = nil
 }
 
-// at moves the clock and lets the server see it.
+// at moves the clock and lets the server see it, as it goes.
 func (w *world) at(nowMS int64) {
+	for w.nowMS < nowMS-tickOften {
+		w.nowMS += tickOften
+		w.step(replica.Event{Kind: replica.Tick})
+	}
 	w.nowMS = nowMS
 	w.step(replica.Event{Kind: replica.Tick})
 }
+
+// tickOften is how often the server is ticked, in milliseconds: within what it takes for a standstill.
+const tickOften = 500
 
 func (w *world) gone(c request.ClientID) {
 	w.step(replica.Event{Kind: replica.Disconnected, Client: c})
