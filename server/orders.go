@@ -63,8 +63,12 @@ func (o operator) TakeSnapshot(ctx context.Context) (zk.Zxid, error) {
 		return 0, &grpcapi.Refusal{Reason: "the server is still starting"}
 	}
 	var least zk.Zxid
-	if !l.driver.Inspect(ctx, func(r *replica.Replica, _ *driver.Stats) { least = r.Tree().Zxid() }) {
+	unfilled := false
+	if !l.driver.Inspect(ctx, func(r *replica.Replica, _ *driver.Stats) { least, unfilled = r.Tree().Zxid(), r.Unfilled() }) {
 		return 0, stopped(ctx)
+	}
+	if unfilled {
+		return 0, &grpcapi.Refusal{Reason: "this server's database is empty: it has no data to write before a leader has filled it"}
 	}
 	for {
 		ended := o.written.wait()

@@ -159,8 +159,15 @@ func (s *snapshots) take(r *Replica, eff Effects) {
 	r.snapshot(eff)
 }
 
+// Unfilled tells that this server's database is empty, or not to be trusted, until a leader has filled it. Such a server does not vote, and must not
+// do so after a restart either: nothing is written that it could take for data then.
+func (r *Replica) Unfilled() bool { return r.cfg.Core != nil && r.core.Proposed() == consensus.NoZxid }
+
 // snapshot freezes the tree and has it written.
 func (r *Replica) snapshot(eff Effects) {
+	if r.Unfilled() {
+		return
+	}
 	if r.snapshots.running {
 		eff.Note(Note{Kind: SnapshotSkipped, Zxid: r.tree.Zxid()})
 		return

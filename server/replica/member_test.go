@@ -254,3 +254,17 @@ func TestMessagesLeaveInOrder(t *testing.T) {
 		t.Errorf("said %v", said)
 	}
 }
+
+// A server that lost its data does not vote before a leader has filled it. A snapshot of nothing would have it vote after a restart.
+func TestAServerWithoutDataWritesNone(t *testing.T) {
+	m := newMember(t, func(c *replica.Config) { c.Core.LastZxid = consensus.NoZxid })
+	m.step(replica.Event{Kind: replica.SnapshotNow})
+	if !m.r.Unfilled() || len(m.views) > 0 {
+		t.Errorf("unfilled %v, %d snapshots", m.r.Unfilled(), len(m.views))
+	}
+	whole := newMember(t)
+	whole.step(replica.Event{Kind: replica.SnapshotNow})
+	if whole.r.Unfilled() || len(whole.views) != 1 {
+		t.Errorf("of one with data: unfilled %v, %d snapshots", whole.r.Unfilled(), len(whole.views))
+	}
+}
