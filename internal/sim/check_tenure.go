@@ -180,15 +180,16 @@ func (t *tenure) ticked(p *process) {
 	if since > memberTickMS {
 		w.stalledMS = e.nowMS
 	}
-	if p.event != nil || w.stalledMS > 0 && e.nowMS-w.stalledMS <= memberTickMS { // who stood still hears clients first
+	if p.event != nil {
 		return
 	}
+	hears := w.stalledMS > 0 && e.nowMS-w.stalledMS <= memberTickMS // who stood still hears clients first
 	for _, s := range sortedSessions(w.live) {
 		st := w.live[s]
 		if st.heardMS >= lastMS {
 			st.takenMS = e.nowMS
 		}
-		if !st.closing && e.nowMS-max(st.heardMS, st.takenMS) > int64(st.timeoutMS)+2*memberTickMS+since {
+		if !hears && !st.closing && e.nowMS-max(st.heardMS, st.takenMS) > int64(st.timeoutMS)+2*memberTickMS+since {
 			e.fail("session %v has been silent for %d ms, its timeout is %d, and leader %d does not end it", s, e.nowMS-st.heardMS, st.timeoutMS, p.m.id)
 			return
 		}
