@@ -68,14 +68,12 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	if mem.IsBelowBufferPoolingThreshold(size) {
 		return c.CodecV2.Marshal(o.Message)
 	}
-	pool := mem.DefaultBufferPool()
-	b := pool.Get(size)
+	b := buffers.Get(size)
 	if _, err := (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend((*b)[:0], o.Message); err != nil {
-		pool.Put(b)
+		buffers.Put(b)
 		return nil, err
 	}
-	o.to.hold(c.replies, int64(size))
-	return mem.BufferSlice{mem.NewBuffer(b, &debt{pool, o.to, int64(size)})}, nil
+	return c.replies.owe(o.to, b, buffers), nil
 }
 
 // small encodes an answer; nil if it is none of those that are encoded here, or is large enough to be counted.
@@ -100,21 +98,21 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 		m.raw = data.Materialize()
 		return nil
 	}
-	if len(data) == 1 {
-		switch m := v.(type) {
-		case *paddockv1.GetRequest:
-			if path, _, ok := pathAndData(data[0].ReadOnlyData(), fieldGetPath, -1); ok {
-				m.Path = string(path)
-				return nil
-			}
-		case *paddockv1.SetRequest:
-			if path, value, ok := pathAndData(data[0].ReadOnlyData(), fieldSetPath, fieldSetData); ok {
-				m.Path, m.Data = string(path), append([]byte(nil), value...)
-				return nil
-			}
+	whole := data.MaterializeToBuffer(buffers)
+	defer whole.Free()
+	switch m := v.(type) {
+	case *paddockv1.GetRequest:
+		if path, _, ok := pathAndData(whole.ReadOnlyData(), fieldGetPath, -1); ok {
+			m.Path = string(path)
+			return nil
+		}
+	case *paddockv1.SetRequest:
+		if path, value, ok := pathAndData(whole.ReadOnlyData(), fieldSetPath, fieldSetData); ok {
+			m.Path, m.Data = string(path), append([]byte(nil), value...)
+			return nil
 		}
 	}
-	return c.CodecV2.Unmarshal(data, v)
+	return c.CodecV2.Unmarshal(mem.BufferSlice{whole}, v)
 }
 
 // pathAndData reads a message that has nothing else. ok is false if it has, or is not valid.

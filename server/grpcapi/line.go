@@ -61,6 +61,19 @@ type exchange struct {
 // exchanges are used again, for the sake of their channels.
 var exchanges = sync.Pool{New: func() any { return &exchange{done: make(chan struct{}, 1)} }}
 
+// newExchange is one for a request whose reply counts with h, nil for a call's. Who has taken the token of done frees it.
+func newExchange(h *holder) *exchange {
+	x := exchanges.Get().(*exchange)
+	*x = exchange{done: x.done, holder: h}
+	return x
+}
+
+// free lets it be used again. What it refers to is dropped.
+func (x *exchange) free() {
+	*x = exchange{done: x.done}
+	exchanges.Put(x)
+}
+
 // openLine makes a client. hello is nil for a guest, which needs no session.
 func openLine(h request.Handler, from request.Origin, hello *zk.ConnectRequest) *line {
 	return new(line).open(h, from, hello)
@@ -83,8 +96,7 @@ func (l *line) open(h request.Handler, from request.Origin, hello *zk.ConnectReq
 // ask sends a request and waits for the reply, which is the caller's to keep. Its xid is the line's to choose. An error is a
 // gRPC status.
 func (l *line) ask(ctx context.Context, req *zk.Request) (reply zk.Reply, err error) {
-	x := exchanges.Get().(*exchange)
-	x.left, x.lost, x.holder, x.reply = false, false, nil, zk.Reply{}
+	x := newExchange(nil)
 	if err := l.send(req, x); err != nil {
 		return zk.Reply{}, err
 	}
@@ -97,8 +109,7 @@ func (l *line) ask(ctx context.Context, req *zk.Request) (reply zk.Reply, err er
 	if x.lost {
 		err = l.closed(x.why)
 	}
-	x.reply = zk.Reply{}
-	exchanges.Put(x)
+	x.free()
 	return reply, err
 }
 

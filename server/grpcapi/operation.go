@@ -3,6 +3,7 @@ package grpcapi
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -270,8 +271,7 @@ func (a *answerer) append(b []byte, t *turn) (_ []byte, held int, err error) {
 		held = replyBytes(&x.reply)
 	}
 	b, err = a.appendReply(b, t, &x.reply)
-	x.reply, x.holder = zk.Reply{}, nil
-	exchanges.Put(x)
+	x.free()
 	return b, held, err
 }
 
@@ -283,29 +283,36 @@ func (a *answerer) appendReply(b []byte, t *turn, rep *zk.Reply) ([]byte, error)
 	switch t.op {
 	case zk.OpGetData:
 		fillStat(&a.stat, &rep.Stat)
-		a.get.Data, a.get.Stat, a.get.Zxid = rep.Data, &a.stat, uint64(rep.Zxid)
+		a.get.Stat, a.get.Zxid = &a.stat, uint64(rep.Zxid)
 		a.scratch = appendGet(a.scratch[:0], &a.get)
-		a.get.Data = nil
-		return a.appendResult(b, fieldResultGet), nil
+		return a.appendResult(b, fieldResultGet, fieldGetData, rep.Data), nil
 	case zk.OpSetData:
 		fillStat(&a.stat, &rep.Stat)
 		a.set.Stat, a.set.Zxid = &a.stat, uint64(rep.Zxid)
 		a.scratch = appendSet(a.scratch[:0], &a.set)
-		return a.appendResult(b, fieldResultSet), nil
+		return a.appendResult(b, fieldResultSet, 0, nil), nil
 	}
 	return a.appendCall(b, resultOf(t.op, rep), nil)
 }
 
-// appendResult appends the message in scratch as a result of the given field.
-func (a *answerer) appendResult(b []byte, field protowire.Number) []byte {
-	b = protowire.AppendTag(b, fieldResults, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(protowire.SizeTag(field)+protowire.SizeBytes(len(a.scratch))))
-	b = protowire.AppendTag(b, field, protowire.BytesType)
-	b = protowire.AppendBytes(b, a.scratch)
-	if cap(a.scratch) > pipelineMessageBytes {
-		a.scratch = nil
+// appendResult appends the message in scratch as a result of the given field. It has data besides, unless that is empty: so that what may be
+// large is copied once.
+func (a *answerer) appendResult(b []byte, result, field protowire.Number, data []byte) []byte {
+	size := len(a.scratch)
+	if len(data) > 0 {
+		size += protowire.SizeTag(field) + protowire.SizeBytes(len(data))
 	}
-	return b
+	whole := protowire.SizeTag(result) + protowire.SizeBytes(size)
+	b = slices.Grow(b, protowire.SizeTag(fieldResults)+protowire.SizeBytes(whole))
+	b = protowire.AppendTag(b, fieldResults, protowire.BytesType)
+	b = protowire.AppendVarint(b, uint64(whole))
+	b = protowire.AppendTag(b, result, protowire.BytesType)
+	b = protowire.AppendVarint(b, uint64(size))
+	if len(data) > 0 {
+		b = protowire.AppendTag(b, field, protowire.BytesType)
+		b = protowire.AppendBytes(b, data)
+	}
+	return append(b, a.scratch...)
 }
 
 // resultOf is the result that the reply to a request is.
@@ -363,10 +370,3 @@ func pipelineError(err error) *paddockv1.PipelineError {
 
 // reasonIn is the reason of a status; empty if it has none.
 func reasonIn(err error) string { return pipelineError(err).GetReason() }
-
-// fillStat is statOf for a message that serves again.
-func fillStat(m *paddockv1.Stat, s *zk.Stat) {
-	m.Czxid, m.Mzxid, m.Pzxid, m.CtimeMs, m.MtimeMs = uint64(s.Czxid), uint64(s.Mzxid), uint64(s.Pzxid), s.CtimeMS, s.MtimeMS
-	m.Version, m.Cversion, m.Aversion, m.EphemeralOwner = s.Version, s.Cversion, s.Aversion, s.EphemeralOwner
-	m.DataLength, m.NumChildren = s.DataLength, s.NumChildren
-}

@@ -1,10 +1,9 @@
 package grpcapi
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -20,7 +19,7 @@ import (
 const (
 	pipelinesMax          = 64       // of a connection
 	pipelineOperationsMax = 1000     // of a message
-	pipelineCallsMax      = 256      // unanswered operations
+	pipelineCallsMax      = 256      // operations whose results have not been sent
 	pipelineBytesMax      = 1 << 20  // of data in them, unless there is one alone
 	pipelineSubmitMax     = 64       // requests that are submitted together
 	pipelineMessageBytes  = 64 << 10 // of a message of results, unless one result has more
@@ -51,7 +50,7 @@ type pipeline struct {
 	requests  []zk.Request // collected for one submission
 	exchanges []*exchange
 	answer    answerer
-	out       []byte
+	out       []byte // results that are collected for one message
 }
 
 // holder is where the replies to a pipeline count that wait for its client.
@@ -208,8 +207,8 @@ func (p *pipeline) advance(ctx context.Context) error {
 func (p *pipeline) begin(ctx context.Context) error {
 	for {
 		op, err := p.pending.front()
-		if op == nil || err != nil {
-			return firstOf(err, p.submit())
+		if op == nil || err != nil || p.turns.Len() >= pipelineCallsMax {
+			return cmp.Or(err, p.submit())
 		}
 		if op.err == nil {
 			op.err = p.check(op)
@@ -225,7 +224,7 @@ func (p *pipeline) begin(ctx context.Context) error {
 			p.turns.Push(turn{result: result, err: err})
 		default:
 			if begun, err := p.ask(ctx, op); !begun || err != nil {
-				return firstOf(err, p.submit())
+				return cmp.Or(err, p.submit())
 			}
 		}
 		p.pending.pop()
@@ -239,17 +238,17 @@ func (p *pipeline) ask(ctx context.Context, op *operation) (begun bool, err erro
 		return false, err
 	}
 	size := len(op.request.Data)
-	if p.turns.Len() > 0 && (l != p.current || p.turns.Len() >= pipelineCallsMax || p.bytes+size > pipelineBytesMax) {
+	if p.turns.Len() > 0 && (l != p.current || p.bytes+size > pipelineBytesMax) {
 		return false, nil
 	}
-	x := exchanges.Get().(*exchange)
-	x.left, x.lost, x.reply, x.holder = false, false, zk.Reply{}, nil
+	var h *holder // of what writes without a session nothing is held: it is answered in a few bytes
 	if !l.own {
-		x.holder = p.holder
-		if l.holder.Load() != p.holder {
-			l.holder.Store(p.holder)
+		h = p.holder
+		if l.holder.Load() != h {
+			l.holder.Store(h)
 		}
 	}
+	x := newExchange(h)
 	op.request.IDs = p.asker.ids
 	span := p.asker.follow(ctx, &op.request)
 	p.requests, p.exchanges = append(p.requests, op.request), append(p.exchanges, x)
@@ -305,7 +304,6 @@ func (p *pipeline) submit() error {
 
 // collect sends the results of those in front that have one, and tells whether there were any.
 func (p *pipeline) collect() (any bool, err error) {
-	p.out = p.out[:0]
 	var from *line
 	held := 0
 	for p.turns.Len() > 0 && err == nil {
@@ -327,24 +325,14 @@ func (p *pipeline) collect() (any bool, err error) {
 		}
 	}
 	if len(p.out) > 0 {
-		out := p.holder.replies.message(p.holder.conn, p.out)
-		if cap(p.out) > 2*pipelineMessageBytes {
-			p.out = nil
-		}
-		err = firstOf(p.stream.SendMsg(out), err)
+		var m encoded
+		m, p.out = p.holder.replies.message(p.holder.conn, p.out)
+		err = cmp.Or(p.stream.SendMsg(m), err)
 	}
 	if held > 0 {
 		from.release(p.holder, held)
 	}
 	return any, err
-}
-
-// firstOf is the first of two errors.
-func firstOf(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // answered tells whether a turn has its result.
@@ -383,9 +371,6 @@ func (p *pipeline) leave() {
 
 // ends tells whether an error is the end of a pipeline: what comes after it could be done although that was not.
 func ends(err error) bool {
-	if errors.Is(err, io.EOF) {
-		return true
-	}
 	switch status.Code(err) {
 	case codes.Unavailable, codes.Unauthenticated, codes.Canceled, codes.DeadlineExceeded, codes.Internal, codes.Unknown:
 		return true

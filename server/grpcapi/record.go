@@ -22,11 +22,16 @@ const (
 
 // statOf is a Stat as a message.
 func statOf(s *zk.Stat) *paddockv1.Stat {
-	return &paddockv1.Stat{
-		Czxid: uint64(s.Czxid), Mzxid: uint64(s.Mzxid), Pzxid: uint64(s.Pzxid), CtimeMs: s.CtimeMS, MtimeMs: s.MtimeMS,
-		Version: s.Version, Cversion: s.Cversion, Aversion: s.Aversion, EphemeralOwner: s.EphemeralOwner,
-		DataLength: s.DataLength, NumChildren: s.NumChildren,
-	}
+	m := new(paddockv1.Stat)
+	fillStat(m, s)
+	return m
+}
+
+// fillStat is statOf for a message that serves again: it sets every field.
+func fillStat(m *paddockv1.Stat, s *zk.Stat) {
+	m.Czxid, m.Mzxid, m.Pzxid, m.CtimeMs, m.MtimeMs = uint64(s.Czxid), uint64(s.Mzxid), uint64(s.Pzxid), s.CtimeMS, s.MtimeMS
+	m.Version, m.Cversion, m.Aversion, m.EphemeralOwner = s.Version, s.Cversion, s.Aversion, s.EphemeralOwner
+	m.DataLength, m.NumChildren = s.DataLength, s.NumChildren
 }
 
 // permissions are the bits by the order of the enum.

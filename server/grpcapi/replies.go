@@ -42,15 +42,20 @@ const (
 	refusedConnReplies = "connection_replies" // of one connection
 )
 
+// The refusals of full, made once: who is over a bound gets many of them, and they wait, too.
+var (
+	errReplies     = fault(codes.ResourceExhausted, "TOO_MANY", "so many replies wait for clients that there is no room for more: ask again, or another server", retrySoon)
+	errConnReplies = fault(codes.ResourceExhausted, "TOO_MANY", "so many replies wait for this client that it gets no more: it must read them first", retrySoon)
+)
+
 // full is the refusal of a call while too much waits.
 func (r *replies) full(c *connection) error {
-	reason, text := refusedConnReplies, "so many replies wait for this client that it gets no more: it must read them first"
-	switch {
-	case c.replyBytes.Load() > r.connMax:
-	case r.bytes.Load() > r.max:
-		reason, text = refusedReplies, "so many replies wait for clients that there is no room for more: ask again, or another server"
-	default:
+	if !r.over(c) {
 		return nil
+	}
+	reason, err := refusedReplies, errReplies
+	if c.replyBytes.Load() > r.connMax {
+		reason, err = refusedConnReplies, errConnReplies
 	}
 	if r.refused != nil {
 		r.refused(reason)
@@ -59,7 +64,7 @@ func (r *replies) full(c *connection) error {
 		r.log.Warn().Str("door", "grpc").Str("addr", c.addr).Str("reason", reason).Uint64("times", more).Int64("bytes", r.bytes.Load()).
 			Str("remedy", "find clients that ask and do not read").Msg("calls refused: replies wait for clients")
 	}
-	return fault(codes.ResourceExhausted, "TOO_MANY", text, retrySoon)
+	return err
 }
 
 // over tells whether too much waits, of one connection or of all.
@@ -165,29 +170,46 @@ func (c *connection) give(bytes int64) {
 	}
 }
 
+// buffers are those of replies and requests, of which each power of two has its own: those of gRPC are of 1 MiB for all that is above 32 KiB,
+// and are cleared whole.
+var buffers = func() mem.BufferPool {
+	pool, err := mem.NewBinaryTieredBufferPool(11, 12, 13, 14, 15, 16, 17, 18, 19, 20)
+	if err != nil {
+		panic(err) // they are powers of two that memory can have
+	}
+	return pool
+}()
+
 // debt is to where the buffer of a reply goes back when it is written.
 type debt struct {
 	mem.BufferPool
-	to    *connection
-	bytes int64
+	to *connection
+}
+
+// owe makes a message of a buffer, which is counted until it is written and given back to the pool.
+func (r *replies) owe(c *connection, b *[]byte, pool mem.BufferPool) mem.BufferSlice {
+	c.hold(r, int64(cap(*b)))
+	return mem.BufferSlice{mem.NewBuffer(b, &debt{pool, c})}
 }
 
 // Put takes the buffer back.
 func (d *debt) Put(b *[]byte) {
-	d.to.give(d.bytes)
+	d.to.give(int64(cap(*b)))
 	d.BufferPool.Put(b)
 }
 
-// message is a copy of an encoded message for a connection, which is counted until it is written.
-func (r *replies) message(c *connection, b []byte) encoded {
-	if mem.IsBelowBufferPoolingThreshold(len(b)) {
-		return encoded{mem.SliceBuffer(slices.Clone(b))}
+// message makes a message of what is encoded in b, which is counted until it is written. It has b itself if that is large, and rest is what
+// may be used again.
+func (r *replies) message(c *connection, b []byte) (m encoded, rest []byte) {
+	if cap(b) > 2*pipelineMessageBytes {
+		return encoded(r.owe(c, &b, mem.NopBufferPool{})), nil
 	}
-	pool := mem.DefaultBufferPool()
-	to := pool.Get(len(b))
+	if mem.IsBelowBufferPoolingThreshold(len(b)) {
+		return encoded{mem.SliceBuffer(slices.Clone(b))}, b[:0]
+	}
+	to := buffers.Get(len(b))
 	copy(*to, b)
-	c.hold(r, int64(len(b)))
-	return encoded{mem.NewBuffer(to, &debt{pool, c, int64(len(b))})}
+	return encoded(r.owe(c, to, buffers)), b[:0]
 }
 
 // counted counts the messages of streams.
