@@ -70,7 +70,7 @@ type caller interface {
 
 // doors are all of them.
 var doors = map[string]door{
-	"jute": juteDoor{}, "gRPC": grpcDoor{}, "pipeline": pipelineDoor{}, "REST": restDoor{},
+	"jute": juteDoor{}, "gRPC": serviceDoor{"gRPC"}, "pipeline": serviceDoor{"pipeline"}, "REST": serviceDoor{"REST"},
 	"gRPC without a session": bareDoor{"gRPC"}, "pipeline without a session": bareDoor{"pipeline"}, "REST without a session": bareDoor{"REST"},
 }
 

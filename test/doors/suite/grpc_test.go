@@ -24,10 +24,10 @@ import (
 // callTimeout bounds each call of a test.
 const callTimeout = 30 * time.Second
 
-// grpcDoor is gRPC with the stubs that are generated from the contract, and nothing on top.
-type grpcDoor struct{}
+// serviceDoor is a door whose callers are clients of the services, by its name: see servicesOf.
+type serviceDoor struct{ name string }
 
-// stubs are clients of the services on one connection.
+// stubs are clients of the services on one connection, as they are generated from the contract, and nothing on top.
 type stubs struct {
 	paddockv1.ZnodeServiceClient
 	paddockv1.SessionServiceClient
@@ -73,12 +73,12 @@ type serviceCaller struct {
 	session *paddockv1.OpenSessionResponse
 }
 
-func (grpcDoor) open(t *testing.T, s *rig.Server, timeout time.Duration) caller {
+func (d serviceDoor) open(t *testing.T, s *rig.Server, timeout time.Duration) caller {
 	t.Helper()
-	return openSession(t, dialGRPC(t, s), timeout)
+	return openSession(t, servicesOf(t, d.name, s), timeout)
 }
 
-// bareDoor is gRPC, a pipeline or REST without a session.
+// bareDoor is a serviceDoor without a session.
 type bareDoor struct{ name string }
 
 func (d bareDoor) open(t *testing.T, s *rig.Server, _ time.Duration) caller {
@@ -86,7 +86,7 @@ func (d bareDoor) open(t *testing.T, s *rig.Server, _ time.Duration) caller {
 	return &serviceCaller{servicesOf(t, d.name, s), t.Context(), nil}
 }
 
-// servicesOf are those of a door that has some.
+// servicesOf are those of a door that has some: gRPC, all calls of ZnodeService by one stream of Pipeline, or REST.
 func servicesOf(t *testing.T, door string, s *rig.Server) services {
 	t.Helper()
 	switch door {

@@ -24,14 +24,6 @@ import (
 	"paddock/test/doors/rig"
 )
 
-// pipelineDoor is gRPC with all calls of ZnodeService by one stream of Pipeline.
-type pipelineDoor struct{}
-
-func (pipelineDoor) open(t *testing.T, s *rig.Server, timeout time.Duration) caller {
-	t.Helper()
-	return openSession(t, pipelineOn(t, s), timeout)
-}
-
 // piped makes its calls of ZnodeService through a pipeline, each between two reads that are asked with it.
 type piped struct {
 	stubs

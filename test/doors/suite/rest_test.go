@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -29,15 +28,7 @@ import (
 	"paddock/test/doors/rig"
 )
 
-// restDoor is REST by Go's HTTP client.
-type restDoor struct{}
-
-func (restDoor) open(t *testing.T, s *rig.Server, timeout time.Duration) caller {
-	t.Helper()
-	return openSession(t, dialREST(t, s), timeout)
-}
-
-// rest makes HTTP requests of calls. Its answers must be what the contract's messages are in JSON; a field that the contract does not have is an error.
+// rest makes HTTP requests of calls, by Go's HTTP client. Its answers must be what the contract's messages are in JSON; a field that the contract does not have is an error.
 type rest struct {
 	base  string
 	http  *http.Client
