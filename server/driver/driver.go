@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,7 +70,8 @@ type Driver struct {
 	nextID atomic.Uint64
 	start  time.Time
 
-	// Owned by the goroutine of Run.
+	own     sync.Mutex // held by the owner, while it has a round; guards the fields below
+	running bool       // Run has started the replica, and has not ended
 	clients map[request.ClientID]*conn
 	recent  *conn // told last; replies to one client come in runs
 	turns   turns
@@ -86,6 +88,8 @@ type Driver struct {
 	durable    zk.Zxid // the log is, as far as what this process has appended
 	stats      Stats
 	failed     error
+	requests   []letter // taken from box, as control is: the memory serves again
+	control    []letter
 
 	wg     sync.WaitGroup // the syncer, and the snapshot writer if there is one
 	toSync chan logBatch
@@ -123,8 +127,8 @@ func New(opt Options) *Driver {
 	return d
 }
 
-// Run is the owner's loop. It returns nil once ctx is done and everything appended is durable, or the first error of the
-// log, after which nothing has been acknowledged.
+// Run has rounds while there is something to do, until ctx is done and everything appended is durable; then it returns nil. Else it returns the
+// first error of the log, after which nothing has been acknowledged.
 func (d *Driver) Run(ctx context.Context) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	d.ctx = work
@@ -137,44 +141,94 @@ func (d *Driver) Run(ctx context.Context) error {
 	ticker := time.NewTicker(d.opt.TickEvery)
 	defer ticker.Stop()
 
+	d.own.Lock()
+	defer d.own.Unlock()
+	d.running = true
+	defer func() { d.running = false }()
 	d.readClock()
 	d.opt.Replica.Start(effects{d})
 	d.endRound()
-	var requests, control []letter
 	for d.failed == nil {
-		tick, ended := d.wait(ctx, ticker.C)
+		more := d.turns.len() > 0 && d.log.waiting <= logWaitingMax
+		d.own.Unlock()
+		tick, ended := d.wait(ctx, ticker.C, more)
+		d.own.Lock()
 		if ended {
 			return d.finish()
 		}
-		d.readClock()
-		full := d.log.waiting > logWaitingMax
-		requests, control = d.box.take(requests[:0], control[:0], !full)
-		for i := range control {
-			d.control(&control[i])
+		if d.failed == nil {
+			d.round(tick)
 		}
-		for i := range requests {
-			d.deliver(&requests[i])
-		}
-		clear(requests)
-		clear(control)
-		if !full {
-			d.takeTurns()
-		}
-		if tick {
-			d.step(replica.Event{Kind: replica.Tick})
-			d.views.sweep(d.opt.Replica.Tree(), time.Now())
-		}
-		if full && d.log.waiting <= logWaitingMax {
-			d.box.signal()
-		}
-		d.endRound()
 	}
 	return d.failed
 }
 
-// wait returns when there is something to do, which is at once while clients wait for their turns.
-func (d *Driver) wait(ctx context.Context, ticks <-chan time.Time) (tick, ended bool) {
-	if d.turns.len() > 0 && d.log.waiting <= logWaitingMax {
+// put leaves a letter and has it taken at once, by a round in the goroutine of the caller, who holds no lock that a Sink or Peers takes. It
+// leaves that to Run while somebody has a round, and while rounds append many records: then one that begins with the first letter takes less at a
+// time. What it saves is the way from one goroutine to another, often with a thread to be woken, at every step of a request.
+func (d *Driver) put(l letter) {
+	if !d.box.put(l) {
+		return
+	}
+	if !d.own.TryLock() {
+		d.box.signal()
+		return
+	}
+	again := true
+	if d.running && d.failed == nil && d.log.rate < gatherRate {
+		d.alone()
+		again = d.failed != nil || d.turns.len() > 0
+	}
+	d.own.Unlock()
+	if again || d.box.some() {
+		d.box.signal()
+	}
+}
+
+// alone is a round in a goroutine that is not Run's. A panic ends the process, also where the caller would go on after one: the replica cannot.
+func (d *Driver) alone() {
+	whole := false
+	defer func() {
+		if whole {
+			return
+		}
+		why, stack := recover(), debug.Stack()
+		go func() { panic(fmt.Sprintf("%v, in a round: %s", why, stack)) }()
+		select {}
+	}()
+	d.round(false)
+	whole = true
+}
+
+// round takes what there is, and lets everybody have one turn.
+func (d *Driver) round(tick bool) {
+	d.readClock()
+	full := d.log.waiting > logWaitingMax
+	d.requests, d.control = d.box.take(d.requests[:0], d.control[:0], !full)
+	for i := range d.control {
+		d.obey(&d.control[i])
+	}
+	for i := range d.requests {
+		d.deliver(&d.requests[i])
+	}
+	clear(d.requests)
+	clear(d.control)
+	if !full {
+		d.takeTurns()
+	}
+	if tick {
+		d.step(replica.Event{Kind: replica.Tick})
+		d.views.sweep(d.opt.Replica.Tree(), time.Now())
+	}
+	if full && d.log.waiting <= logWaitingMax {
+		d.box.signal()
+	}
+	d.endRound()
+}
+
+// wait returns when there is something to do, which is at once if there is more.
+func (d *Driver) wait(ctx context.Context, ticks <-chan time.Time, more bool) (tick, ended bool) {
+	if more {
 		select {
 		case <-ctx.Done():
 			return false, true
@@ -223,6 +277,8 @@ func (d *Driver) endRound() {
 		d.opt.Propagated(time.Duration(d.wallMS-d.proposedMS) * time.Millisecond)
 	}
 	d.proposedMS = 0
+	d.log.rate += (float64(d.log.appended) - d.log.rate) / roundsWeighed
+	d.log.appended = 0
 	d.handOver()
 	if d.opt.Peers != nil {
 		d.opt.Peers.Flush()
@@ -255,15 +311,15 @@ func (d *Driver) finish() error {
 		d.readClock()
 		_, control := d.box.take(nil, nil, false)
 		for i := range control {
-			d.control(&control[i])
+			d.obey(&control[i])
 		}
 		d.endRound()
 	}
 	return d.failed
 }
 
-// control takes a letter of the server itself.
-func (d *Driver) control(l *letter) {
+// obey takes a letter of the server itself.
+func (d *Driver) obey(l *letter) {
 	switch l.kind {
 	case synced:
 		d.log.busy = false

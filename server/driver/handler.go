@@ -23,7 +23,7 @@ func (d *Driver) Connect(id request.ClientID, r *zk.ConnectRequest) {
 
 // Submit implements request.Handler.
 func (d *Driver) Submit(id request.ClientID, reqs []zk.Request) {
-	d.box.post(letter{kind: submit, client: id, requests: reqs, weight: weigh(reqs), at: int64(time.Since(d.start))})
+	d.put(letter{kind: submit, client: id, requests: reqs, weight: weigh(reqs), at: int64(time.Since(d.start))})
 }
 
 // Drained implements request.Handler.

@@ -9,6 +9,12 @@ import (
 // logWaitingMax is how many bytes may wait for the disk before requests are no longer taken from the mailbox.
 const logWaitingMax = 32 << 20
 
+// Rounds that append more than gatherRate records on average, of the last roundsWeighed or so, are left to Run.
+const (
+	gatherRate    = 8
+	roundsWeighed = 8
+)
+
 // logPart is a run of records that go into one file.
 type logPart struct {
 	task        *task // or something else
@@ -29,11 +35,14 @@ func (b *logBatch) bytes() (n int64) {
 
 // logState is the owner's side of the log.
 type logState struct {
-	pending logBatch    // appended since the syncer was last given something
-	roll    bool        // the next append starts a new file
-	busy    bool        // the syncer has a batch
-	waiting int64       // bytes appended and not yet durable
-	back    chan []byte // buffers that the syncer is done with
+	pending logBatch // appended since the syncer was last given something
+	roll    bool     // the next append starts a new file
+	busy    bool     // the syncer has a batch
+	waiting int64    // bytes appended and not yet durable
+
+	appended int         // records of this round
+	rate     float64     // records that a round appends, on average
+	back     chan []byte // buffers that the syncer is done with
 }
 
 // bufferKeepBytes is the size up to which a buffer is used again.
@@ -51,6 +60,7 @@ func (d effects) Append(z zk.Zxid, payload []byte) {
 	before := len(p.framed)
 	p.framed = d.opt.Log.Frame(p.framed, payload)
 	p.last = z
+	s.appended++
 	if !d.traces.none() {
 		d.traces.appended(z)
 	}
@@ -86,10 +96,7 @@ func (d *Driver) handOver() {
 func (d *Driver) syncLoop() {
 	for batch := range d.toSync {
 		events, err := d.syncBatch(batch)
-		d.box.post(letter{kind: synced, events: events, weight: batch.bytes(), at: int64(time.Since(d.start)), err: err})
-		if err != nil {
-			return
-		}
+		done := letter{kind: synced, events: events, weight: batch.bytes(), at: int64(time.Since(d.start)), err: err}
 		for i := range batch.parts {
 			if b := batch.parts[i].framed; b != nil && cap(b) <= bufferKeepBytes {
 				select {
@@ -97,6 +104,10 @@ func (d *Driver) syncLoop() {
 				default:
 				}
 			}
+		}
+		d.put(done)
+		if err != nil {
+			return
 		}
 	}
 }

@@ -68,19 +68,25 @@ func newMailbox() *mailbox {
 	return b
 }
 
-// post leaves a letter. Requests, and what weighs something from other servers, wait here while there is too much of them; after
-// stop everything is dropped.
+// post leaves a letter, and wakes the owner. It may be called by the owner itself, and whatever is locked.
 func (b *mailbox) post(l letter) {
+	if b.put(l) {
+		b.signal()
+	}
+}
+
+// put leaves a letter, and tells whether the owner has to be woken. Requests, and what weighs something from other servers, wait here while there is too much of them; after
+// stop everything is dropped.
+func (b *mailbox) put(l letter) (first bool) {
 	b.mu.Lock()
 	for (l.kind == submit && b.weight > weightMax || l.kind == fromPeer && l.weight > 0 && b.peers > weightMax) && !b.stopped {
 		b.room.Wait()
 	}
 	if b.stopped && l.kind != inspect {
 		b.mu.Unlock()
-		return
+		return false
 	}
 	// The first of either kind wakes the owner: it may have left requests behind, and take only control letters.
-	var first bool
 	if l.kind >= synced {
 		first = len(b.control) == 0
 		b.control = append(b.control, l)
@@ -93,9 +99,14 @@ func (b *mailbox) post(l letter) {
 		b.requests = append(b.requests, l)
 	}
 	b.mu.Unlock()
-	if first {
-		b.signal()
-	}
+	return first
+}
+
+// some tells whether letters wait.
+func (b *mailbox) some() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.control)+len(b.requests) > 0
 }
 
 func (b *mailbox) signal() {

@@ -31,7 +31,7 @@ func (d *Driver) Received(link consensus.LinkID, messages []consensus.Message) {
 	for i := range messages {
 		weight += weighMessage(&messages[i])
 	}
-	d.box.post(letter{kind: fromPeer, weight: weight, link: link, messages: messages})
+	d.put(letter{kind: fromPeer, weight: weight, link: link, messages: messages})
 }
 
 // fromPeer steps what has come from another server.

@@ -27,7 +27,7 @@ type line struct {
 	over      chan struct{}          // closed when the line has ended
 	own       bool                   // its session is the door's, and no caller's
 	prompt    bool                   // only what the server answers at once is asked
-	event     func(*zk.Event)        // takes what watches tell, in the server's owner goroutine; nil if none are set
+	event     func(*zk.Event)        // takes what watches tell, by the server's owner; nil if none are set
 	zxid      atomic.Int64           // newest that was heard of
 	held      atomic.Int64           // bytes of replies that pipelines have not sent yet
 	holder    atomic.Pointer[holder] // of the last pipeline that asked by it; nil if there was none
@@ -41,7 +41,7 @@ type line struct {
 	why        request.CloseReason
 	ended      bool
 
-	// The server's owner goroutine's.
+	// The server's owner's.
 	heard []zk.Reply
 	woken []*exchange
 	bytes int // of heard
@@ -434,7 +434,7 @@ func (l *line) Backlog() int {
 	return max(n, request.BacklogBytesMax+1)
 }
 
-// unsent is how many bytes wait. It is for the server's owner goroutine.
+// unsent is how many bytes wait. It is for the server's owner.
 func (l *line) unsent() int { return l.bytes + int(l.held.Load()) }
 
 // keep copies what a reply lends.

@@ -77,7 +77,7 @@ func (o *lookout) send(ctx context.Context, h request.Handler, at spot) (s *spy,
 	return s, rep, nil
 }
 
-// event is called by the server's owner goroutine.
+// event is called by the server's owner.
 func (o *lookout) event(l *line, e *zk.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

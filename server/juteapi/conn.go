@@ -59,7 +59,7 @@ type conn struct {
 	id   request.ClientID // set before the handler can call the sink
 	need int              // size of the frame that is being received, 0 if unknown
 
-	// The handler's owner goroutine's.
+	// The handler's owner's.
 	enc  jute.Coder // appends to out, which is nil between Flush and what is told next
 	out  *buffer
 	told told

@@ -5,7 +5,7 @@
 // goroutine. What four-letter words answer, and which are enabled, is a function handed in with the Options.
 //
 // Who owns what. Each connection has one goroutine, its reader, which owns the receive buffer, cuts all complete frames
-// of one read, decodes them into one slice and submits that. The handler's owner goroutine calls the connection as
+// of one read, decodes them into one slice and submits that. The handler's owner calls the connection as
 // its request.Sink and owns the buffer that replies are appended to; Flush hands that buffer over. A few writer
 // goroutines, shared by all connections, send what was handed over with one system call that never blocks; a
 // connection whose socket is full gets a goroutine of its own until it has caught up. What readers, owner and

@@ -25,7 +25,8 @@ type Handler interface {
 	// Connect asks for a session; it comes once, before the first Submit. A guest has none.
 	Connect(ClientID, *zk.ConnectRequest)
 	// Submit hands over requests in the order they arrived. The handler keeps the slice and all it refers to. It
-	// blocks while the server has more unanswered requests than it may hold.
+	// blocks while the server has more unanswered requests than it may hold. It may tell sinks something before it
+	// returns, also of other clients: the caller holds no lock that they take.
 	Submit(ClientID, []zk.Request)
 	// Drained tells that the sink's Backlog has fallen below half of request.BacklogBytesMax after it had been above it.
 	Drained(ClientID)
@@ -38,8 +39,8 @@ type Handler interface {
 // unprocessed. Replies to requests already taken and events may go beyond it.
 const BacklogBytesMax = 256 << 10
 
-// Sink takes what the server tells one client, in order. All methods are called by the server's owner goroutine:
-// they must not block and must not keep their arguments.
+// Sink takes what the server tells one client, in order. All methods are called by the server's owner, for all clients
+// one after the other, in whichever goroutine it works: they must not block and must not keep their arguments.
 type Sink interface {
 	// Connected answers Connect: an open session, or a refusal (zeros), which a Close follows.
 	Connected(*zk.ConnectResponse)
