@@ -11,7 +11,7 @@ const logWaitingMax = 32 << 20
 
 // Rounds that append more than gatherRate records on average, of the last roundsWeighed or so, are left to Run.
 const (
-	gatherRate    = 8
+	gatherRate    = 2
 	roundsWeighed = 8
 )
 

@@ -164,6 +164,7 @@ func TestAPanicInARoundEndsTheProcess(t *testing.T) {
 			defer func() { _ = recover() }()
 			r.d.Submit(p.id, []zk.Request{{Xid: 1, Op: zk.OpCloseSession}})
 		}()
+		synctest.Wait()
 		t.Log("it goes on")
 		r.stop()
 	})

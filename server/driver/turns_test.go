@@ -41,6 +41,7 @@ func TestClientsTakeTurns(t *testing.T) {
 		}
 		hold := make(chan struct{}) // the owner waits until both have asked
 		r.d.box.post(letter{kind: inspect, fn: func() { <-hold }})
+		synctest.Wait() // until Run has the round
 		r.d.Submit(greedy, all)
 		r.d.Submit(modest, []zk.Request{exists(0, "/")})
 		close(hold)
