@@ -35,11 +35,10 @@ func (b *logBatch) bytes() (n int64) {
 
 // logState is the owner's side of the log.
 type logState struct {
-	pending logBatch // appended since the syncer was last given something
-	roll    bool     // the next append starts a new file
-	busy    bool     // the syncer has a batch
-	waiting int64    // bytes appended and not yet durable
-
+	pending  logBatch    // appended since the syncer was last given something
+	roll     bool        // the next append starts a new file
+	busy     bool        // the syncer has a batch
+	waiting  int64       // bytes appended and not yet durable
 	appended int         // records of this round
 	rate     float64     // records that a round appends, on average
 	back     chan []byte // buffers that the syncer is done with

@@ -75,8 +75,8 @@ func (b *mailbox) post(l letter) {
 	}
 }
 
-// put leaves a letter, and tells whether the owner has to be woken. Requests, and what weighs something from other servers, wait here while there is too much of them; after
-// stop everything is dropped.
+// put leaves a letter, and tells whether the owner has to be woken. Requests, and what weighs something from other servers, wait
+// here while there is too much of them; after stop everything is dropped.
 func (b *mailbox) put(l letter) (first bool) {
 	b.mu.Lock()
 	for (l.kind == submit && b.weight > weightMax || l.kind == fromPeer && l.weight > 0 && b.peers > weightMax) && !b.stopped {

@@ -19,8 +19,9 @@ import (
 // How much of replies may wait for clients to take it, until further calls are refused. Those that have begun are answered: each may add one
 // reply. What streams send waits with their senders, and is bounded elsewhere.
 const (
-	replyBytesMax     = 256 << 20 // of the door
+	replyBytesMax     = 128 << 20 // of the door; then of connections that have their share
 	replyBytesConnMax = 32 << 20  // of one connection
+	replyBytesShare   = 64 << 10  // that a connection may have while the door has too much: who reads is not refused for those who do not
 )
 
 // replies are those that wait.
@@ -44,7 +45,7 @@ const (
 
 // The refusals of full, made once: who is over a bound gets many of them, and they wait, too.
 var (
-	errReplies     = fault(codes.ResourceExhausted, "TOO_MANY", "so many replies wait for clients that there is no room for more: ask again, or another server", retrySoon)
+	errReplies     = fault(codes.ResourceExhausted, "TOO_MANY", "so many replies wait for clients that those with some of them get no more: read them first, or ask another server", retrySoon)
 	errConnReplies = fault(codes.ResourceExhausted, "TOO_MANY", "so many replies wait for this client that it gets no more: it must read them first", retrySoon)
 )
 
@@ -69,7 +70,8 @@ func (r *replies) full(c *connection) error {
 
 // over tells whether too much waits, of one connection or of all.
 func (r *replies) over(c *connection) bool {
-	return c.replyBytes.Load() > r.connMax || r.bytes.Load() > r.max
+	mine := c.replyBytes.Load()
+	return mine > r.connMax || mine > replyBytesShare && r.bytes.Load() > r.max
 }
 
 // park tells whether a line of a pipeline has to wait. It is told when it may go on (Handler.Drained).
@@ -115,7 +117,7 @@ func (r *replies) unpark() {
 func (r *replies) less(c *connection, bytes int64) bool {
 	mine, all := c.replyBytes.Add(-bytes), r.bytes.Add(-bytes)
 	fell := func(now, most int64) bool { return now <= most/2 && now+bytes > most/2 }
-	return fell(mine, r.connMax) || fell(all, r.max)
+	return fell(mine, r.connMax) || fell(mine, replyBytesShare) || fell(all, r.max)
 }
 
 // owed is a reply, and the connection that it is for: the codec notes what it takes.

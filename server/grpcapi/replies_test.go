@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 
 	paddockv1 "paddock/gen/paddock/v1"
@@ -39,12 +38,9 @@ func TestClientsThatDoNotReadTheirRepliesAreRefusedMore(t *testing.T) {
 		each   = 500 << 10
 		buffer = 512 << 10 // that it takes, which is what counts
 	)
-	for name, row := range map[string]struct {
-		max, connMax int64
-		others       codes.Code // what others are told
-	}{
-		"one connection has a bound": {100 * buffer, 4 * buffer, codes.OK},
-		"all together have one":      {4 * buffer, 100 * buffer, codes.ResourceExhausted},
+	for name, row := range map[string]struct{ max, connMax int64 }{
+		"one connection has a bound": {100 * buffer, 4 * buffer},
+		"all together have one":      {4 * buffer, 100 * buffer},
 	} {
 		t.Run(name, func(t *testing.T) {
 			refused := make(chan string, 1000)
@@ -79,12 +75,8 @@ func TestClientsThatDoNotReadTheirRepliesAreRefusedMore(t *testing.T) {
 				t.Fatalf("no call was refused with %d bytes waiting", r.server.replies.bytes.Load())
 			}
 			got, err := r.znodes.Get(t.Context(), &paddockv1.GetRequest{Path: "/large"})
-			if row.others == codes.OK {
-				if err != nil || !bytes.Equal(got.GetData(), bytes.Repeat([]byte("x"), each)) {
-					t.Errorf("others read %d bytes, %v", len(got.GetData()), err)
-				}
-			} else {
-				expect(t, err, row.others, "TOO_MANY")
+			if err != nil || !bytes.Equal(got.GetData(), bytes.Repeat([]byte("x"), each)) {
+				t.Errorf("others, who read, are told %d bytes, %v", len(got.GetData()), err)
 			}
 			if waiting := r.server.replies.bytes.Load(); waiting > min(row.max, row.connMax)+buffer {
 				t.Errorf("%d bytes wait", waiting)
