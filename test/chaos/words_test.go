@@ -54,6 +54,25 @@ func ask(t *testing.T, p *process, word string) string {
 	return text
 }
 
+var zxidLine = regexp.MustCompile(`(?m)^Zxid: .*$`)
+
+// level waits until all members have the last change, which may be the end of a session that catching up has opened.
+func level(t *testing.T, e *ensemble) {
+	t.Helper()
+	for deadline := time.Now().Add(startDeadline); ; <-time.After(pollEvery) {
+		zxids := map[string]bool{}
+		for _, p := range e.running() {
+			zxids[zxidLine.FindString(ask(t, p, "srvr"))] = true
+		}
+		if len(zxids) == 1 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("members are at %v", zxids)
+		}
+	}
+}
+
 // changing is what differs from server to server in the answers of equal ones.
 var changing = map[string]*regexp.Regexp{
 	"srvr": regexp.MustCompile(`(?m)^(Zookeeper version|Latency min/avg/max|Received|Sent|Connections): .*$`),
@@ -116,6 +135,7 @@ func TestWordsOfMembers(t *testing.T) {
 		if err := e.catchUp(); err != nil {
 			t.Fatal(err)
 		}
+		level(t, e)
 		for _, id := range settle {
 			p := e.members[id-1]
 			role := p.kind + " " + p.mode()
