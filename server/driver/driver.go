@@ -149,7 +149,7 @@ func (d *Driver) Run(ctx context.Context) error {
 	d.opt.Replica.Start(effects{d})
 	d.endRound()
 	for d.failed == nil {
-		more := d.turns.len() > 0 && d.log.waiting <= logWaitingMax
+		more := d.more()
 		d.own.Unlock()
 		tick, ended := d.wait(ctx, ticker.C, more)
 		d.own.Lock()
@@ -170,20 +170,21 @@ func (d *Driver) put(l letter) {
 	if !d.box.put(l) {
 		return
 	}
-	if !d.own.TryLock() {
-		d.box.signal()
-		return
+	left := true // for Run; what comes during the round is left by others, who find it going on
+	if d.own.TryLock() {
+		if d.running && d.failed == nil && d.log.rate < gatherRate {
+			d.alone()
+			left = d.failed != nil || d.more()
+		}
+		d.own.Unlock()
 	}
-	again := true
-	if d.running && d.failed == nil && d.log.rate < gatherRate {
-		d.alone()
-		again = d.failed != nil || d.turns.len() > 0
-	}
-	d.own.Unlock()
-	if again || d.box.some() {
+	if left {
 		d.box.signal()
 	}
 }
+
+// more tells whether clients wait for their turns, and may have them.
+func (d *Driver) more() bool { return d.turns.len() > 0 && d.log.waiting <= logWaitingMax }
 
 // alone is a round in a goroutine that is not Run's. A panic ends the process, also where the caller would go on after one: the replica cannot.
 func (d *Driver) alone() {

@@ -9,7 +9,7 @@ import (
 // logWaitingMax is how many bytes may wait for the disk before requests are no longer taken from the mailbox.
 const logWaitingMax = 32 << 20
 
-// Rounds that append more than gatherRate records on average, of the last roundsWeighed or so, are left to Run.
+// While rounds append gatherRate records or more on average, of the last roundsWeighed or so, they are left to Run.
 const (
 	gatherRate    = 2
 	roundsWeighed = 8

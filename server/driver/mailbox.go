@@ -102,13 +102,6 @@ func (b *mailbox) put(l letter) (first bool) {
 	return first
 }
 
-// some tells whether letters wait.
-func (b *mailbox) some() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.control)+len(b.requests) > 0
-}
-
 func (b *mailbox) signal() {
 	select {
 	case b.wake <- struct{}{}:
