@@ -200,9 +200,9 @@ func (e peerEvents) DialFailed(id quorum.ServerID, _ error) {
 }
 
 // Received implements transport.Handler.
-func (e peerEvents) Received(link consensus.LinkID, messages []consensus.Message) {
+func (e peerEvents) Received(link consensus.LinkID, messages []consensus.Message, pass func()) (on bool) {
 	e.skipped.received(messages)
-	e.driver.Received(link, messages)
+	return e.driver.Received(link, messages, pass)
 }
 
 // ReceivedSnap implements transport.Handler.

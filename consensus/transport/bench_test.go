@@ -28,12 +28,13 @@ func (c *counter) LinkAlive(consensus.LinkID)                                   
 func (c *counter) ViewRead(consensus.LinkID, *tree.View)                         {}
 func (c *counter) LinkDown(consensus.LinkID, error)                              {}
 func (c *counter) ReceivedSnap(consensus.LinkID, *consensus.Message, *tree.Tree) {}
-func (c *counter) Received(l consensus.LinkID, m []consensus.Message) {
+func (c *counter) Received(l consensus.LinkID, m []consensus.Message, _ func()) bool {
 	if c.echo != nil {
 		c.echo(l)
 	} else {
 		c.arrived <- len(m)
 	}
+	return true
 }
 
 // pair is two transports with a link between them.

@@ -15,6 +15,7 @@ import (
 	"paddock/consensus"
 	"paddock/consensus/quorum"
 	"paddock/internal/nonblock"
+	"paddock/internal/relay"
 	"paddock/internal/zk"
 	"paddock/storage/tree"
 )
@@ -493,8 +494,19 @@ func (t *Transport) serveLink(l *link, r *reader, first *consensus.Message) {
 	t.opt.Handler.LinkUp(l.id, l.server, l.dialled)
 	var writer sync.WaitGroup
 	writer.Go(l.write) // serveLink waits for it
-	l.end(l.read(r, first))
-	writer.Wait()
+	in := &incoming{l: l, r: r}
+	if first != nil {
+		in.batch = append(in.batch, *first)
+	}
+	relay.Run(in.read, func(err error) {
+		l.end(err)
+		writer.Wait()
+		t.forget(l)
+	})
+}
+
+// forget gives back what a link holds that has ended, and tells of its end.
+func (t *Transport) forget(l *link) {
 	t.links.remove(l)
 	l.mu.Lock()
 	if l.timer != nil {

@@ -578,3 +578,36 @@ func TestMemoryOfMessagesServesAgain(t *testing.T) {
 		t.Errorf("room for %d messages is kept, counted %d", room, l.batchesCap)
 	}
 }
+
+// TestALinkIsReadOnWhileItsReaderIsHeldUp: everything arrives once and in order, and the end is told, though each reader is held up by what it has
+// handed over first.
+func TestALinkIsReadOnWhileItsReaderIsHeldUp(t *testing.T) {
+	const last = 2000
+	learner, leader, down, up := linked(t)
+	calls := 0
+	learner.gate = make(chan struct{})
+	learner.hold = func(m []consensus.Message) bool { // by one reader after the other
+		calls++
+		return calls <= 5 && m[len(m)-1].Zxid < last
+	}
+	for z := zk.Zxid(1); z <= last; z++ {
+		leader.Send(up, &consensus.Message{Kind: consensus.MsgProposal, Zxid: z, Payload: make([]byte, 100)})
+		if z%100 == 0 {
+			time.Sleep(time.Millisecond) // so that they do not come at once
+		}
+	}
+	leader.Drop(up, "because")
+	eventually(t, "the end is told", func() bool { _, l := learner.link(down); return l.down != nil })
+	learner.with(func() {
+		l := learner.recorder.links[down]
+		for i := range l.messages {
+			if l.messages[i].Zxid != zk.Zxid(i+1) {
+				t.Fatalf("message %d is %v", i, &l.messages[i])
+			}
+		}
+		if len(l.messages) != last || calls < 2 {
+			t.Errorf("%d messages by %d calls", len(l.messages), calls)
+		}
+	})
+	close(learner.gate)
+}

@@ -69,52 +69,69 @@ func (l *link) keepBatch(b []consensus.Message) {
 	}
 }
 
-// read hands over what arrives, until the connection ends.
-func (l *link) read(r *reader, first *consensus.Message) error {
-	var batch []consensus.Message
-	if first != nil {
-		batch = append(batch, *first)
-	}
-	var memory arena
-	var d decoder
+// incoming is what has come on a link and has not been handed over.
+type incoming struct {
+	l      *link
+	r      *reader
+	d      decoder
+	memory arena
+	batch  []consensus.Message
+}
+
+// read hands over what arrives until the connection ends, and tells why. pass has another goroutine read on where this one is held up; then
+// ended is false.
+func (in *incoming) read(pass func()) (ended bool, err error) {
 	for {
-		b, ok, err := r.message(l.t.opt.PacketBytesMax)
+		b, ok, err := in.r.message(in.l.t.opt.PacketBytesMax)
+		if ok && err == nil {
+			err = in.take(b)
+		}
 		if err != nil {
-			return err
+			return true, err
 		}
-		if (!ok || len(batch) >= batchMessages) && len(batch) > 0 {
-			l.deliver(batch)
-			batch = l.batch(len(batch))
+		if (!ok || len(in.batch) >= batchMessages) && !in.deliver(pass) {
+			return false, nil
 		}
-		if !ok {
-			if err := r.fill(); err != nil {
-				return err
-			}
+		if ok {
 			continue
 		}
-		if len(b) > packetBytesMin {
-			b = memory.keep(b)
-		}
-		n := len(batch)
-		batch = append(batch, consensus.Message{})
-		if err := d.message(b, &batch[n]); err != nil {
-			return err
-		}
-		if m := &batch[n]; m.Kind == consensus.MsgSnap {
-			l.deliver(batch[:n])
-			batch = nil
-			if err := l.readSnap(r, m); err != nil {
-				return err
-			}
+		if err := in.r.fill(); err != nil {
+			return true, err
 		}
 	}
 }
 
-func (l *link) deliver(batch []consensus.Message) {
-	l.count(batch)
-	if len(batch) > 0 && !l.dropped.Load() {
-		l.t.opt.Handler.Received(l.id, batch)
+// take adds the message with the bytes b to the batch. A tree is read, and handed over at once.
+func (in *incoming) take(b []byte) error {
+	if len(b) > packetBytesMin {
+		b = in.memory.keep(b)
 	}
+	n := len(in.batch)
+	in.batch = append(in.batch, consensus.Message{})
+	m := &in.batch[n]
+	if err := in.d.message(b, m); err != nil {
+		return err
+	}
+	if m.Kind != consensus.MsgSnap {
+		return nil
+	}
+	snap := *m
+	in.batch = in.batch[:n]
+	in.deliver(nil)
+	return in.l.readSnap(in.r, &snap)
+}
+
+// deliver hands over the batch. It is false if another goroutine reads on.
+func (in *incoming) deliver(pass func()) (on bool) {
+	l, batch := in.l, in.batch
+	if len(batch) == 0 {
+		return true
+	}
+	l.count(batch)
+	if in.batch = l.batch(len(batch)); l.dropped.Load() {
+		return true
+	}
+	return l.t.opt.Handler.Received(l.id, batch, pass)
 }
 
 // signature ends the stream of a tree: a string.

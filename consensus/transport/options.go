@@ -31,8 +31,9 @@ type Handler interface {
 	LinkUp(link consensus.LinkID, server quorum.ServerID, dialled bool)
 	// DialFailed tells that Dial of a server came to nothing.
 	DialFailed(server quorum.ServerID, err error)
-	// Received brings messages of a link in order. Their memory is not used again unless Transport.Done gives it back.
-	Received(link consensus.LinkID, messages []consensus.Message)
+	// Received brings messages of a link in order. Their memory is not used again unless Transport.Done gives it back. If it is held up it
+	// may call pass, unless that is nil, once: then another goroutine reads on, and Received returns false in the end.
+	Received(link consensus.LinkID, messages []consensus.Message, pass func()) (on bool)
 	// ReceivedSnap brings a MsgSnap and the tree that came behind it. Only from a server that was dialled.
 	ReceivedSnap(link consensus.LinkID, m *consensus.Message, t *tree.Tree)
 	// LinkAlive tells that bytes of a snapshot or of the log have moved, at most every half second. Calls come from the

@@ -47,7 +47,9 @@ type recorder struct {
 	links    map[consensus.LinkID]*linkRecord
 	failures []error
 	latest   consensus.LinkID
-	block    chan struct{} // Received waits until it is closed; nil: not
+	block    chan struct{}                  // Received waits until it is closed; nil: not
+	hold     func([]consensus.Message) bool // tells what Received passes on, and is held up with until gate is closed; nil: nothing
+	gate     chan struct{}
 	// done takes back what Received has brought, of which only what messages refer to themselves is kept; nil: it is not given back.
 	done func(consensus.LinkID, []consensus.Message)
 }
@@ -86,7 +88,8 @@ func (r *recorder) LinkUp(l consensus.LinkID, s quorum.ServerID, dialled bool) {
 func (r *recorder) DialFailed(s quorum.ServerID, err error) {
 	r.with(func() { r.failures = append(r.failures, err) })
 }
-func (r *recorder) Received(l consensus.LinkID, m []consensus.Message) {
+func (r *recorder) Received(l consensus.LinkID, m []consensus.Message, pass func()) (on bool) {
+	held := r.hold != nil && r.hold(m)
 	if r.block != nil {
 		<-r.block
 	}
@@ -94,6 +97,11 @@ func (r *recorder) Received(l consensus.LinkID, m []consensus.Message) {
 	if r.done != nil {
 		r.done(l, m)
 	}
+	if held {
+		pass()
+		<-r.gate
+	}
+	return !held
 }
 func (r *recorder) ReceivedSnap(l consensus.LinkID, m *consensus.Message, t *tree.Tree) {
 	r.with(func() { x := r.living(l); x.messages = append(x.messages, *m); x.trees = append(x.trees, t) })

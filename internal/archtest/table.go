@@ -45,7 +45,7 @@ var table = []Row{
 
 	// The server's edges and drivers.
 	{Path: "consensus/transport", Ring: Edge,
-		Imports: []string{"consensus", "consensus/election", "consensus/quorum", "internal/jute", "internal/nonblock", "internal/zk", "storage/tree"},
+		Imports: []string{"consensus", "consensus/election", "consensus/quorum", "internal/jute", "internal/nonblock", "internal/relay", "internal/zk", "storage/tree"},
 		Modules: []string{"github.com/rs/zerolog"}},
 	{Path: "server/config", Ring: Edge, Imports: []string{"consensus/quorum", "internal/typo", "internal/zk"}},
 	{Path: "server/driver", Ring: Driver,
@@ -54,7 +54,7 @@ var table = []Row{
 	{Path: "server/secure", Ring: Edge, Imports: []string{"internal/keystore", "internal/quiet"},
 		Modules: []string{"github.com/rs/zerolog", "google.golang.org/grpc"}},
 	{Path: "server/juteapi", Ring: Edge,
-		Imports: []string{"internal/descriptors", "internal/jute", "internal/nonblock", "internal/quiet", "internal/zk", "server/request", "server/secure"},
+		Imports: []string{"internal/descriptors", "internal/jute", "internal/nonblock", "internal/quiet", "internal/relay", "internal/zk", "server/request", "server/secure"},
 		Modules: []string{"github.com/rs/zerolog", "golang.org/x/sys"}},
 	{Path: "server/admission", Ring: Edge, Imports: []string{"internal/descriptors", "internal/quiet"}, Modules: []string{"github.com/rs/zerolog"}},
 	{Path: "server/grpcapi", Ring: Edge,
@@ -85,6 +85,7 @@ var table = []Row{
 	{Path: "client", Ring: Edge, Imports: []string{"gen/paddock/v1"},
 		Modules: []string{"google.golang.org/genproto/googleapis/rpc", "google.golang.org/grpc", "google.golang.org/protobuf"}},
 	{Path: "internal/quiet", Ring: Edge},
+	{Path: "internal/relay", Ring: Edge},
 	{Path: "internal/descriptors", Ring: Edge},
 	{Path: "internal/nonblock", Ring: Edge},
 	{Path: "internal/keystore", Ring: Edge,

@@ -58,7 +58,7 @@ func (f *fake) Connect(id request.ClientID, r *zk.ConnectRequest) {
 	s.Connected(&zk.ConnectResponse{TimeoutMS: r.TimeoutMS, Session: session, Password: session.Password()})
 }
 
-func (f *fake) Submit(id request.ClientID, reqs []zk.Request) {
+func (f *fake) Submit(id request.ClientID, reqs []zk.Request, _ func()) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.sinks[id]
@@ -84,9 +84,10 @@ func (f *fake) Submit(id request.ClientID, reqs []zk.Request) {
 		s.Reply(&rep)
 		if r.Op == zk.OpCloseSession {
 			s.Close(request.CloseSessionClosed)
-			return
+			return true
 		}
 	}
+	return true
 }
 
 func (f *fake) Drained(request.ClientID) {}

@@ -83,6 +83,8 @@ type Driver struct {
 	ev         replica.Event
 	core       consensus.Event
 	log        logState
+	pass       func()      // of who syncs what its round has appended
+	lent       atomic.Bool // and has not been relieved: whoever clears it calls pass, or goes on
 	feed       *feed
 	traces     traces
 	durable    zk.Zxid // the log is, as far as what this process has appended
@@ -147,7 +149,7 @@ func (d *Driver) Run(ctx context.Context) error {
 	defer func() { d.running = false }()
 	d.readClock()
 	d.opt.Replica.Start(effects{d})
-	d.endRound()
+	d.endRound(nil)
 	for d.failed == nil {
 		more := d.more()
 		d.own.Unlock()
@@ -157,7 +159,7 @@ func (d *Driver) Run(ctx context.Context) error {
 			return d.finish()
 		}
 		if d.failed == nil {
-			d.round(tick)
+			d.round(tick, nil)
 		}
 	}
 	return d.failed
@@ -166,14 +168,17 @@ func (d *Driver) Run(ctx context.Context) error {
 // put leaves a letter and has it taken at once, by a round in the goroutine of the caller, who holds no lock that a Sink or Peers takes. It
 // leaves that to Run while somebody has a round, and while rounds append many records: then one that begins with the first letter takes less at a
 // time. What it saves is the way from one goroutine to another, often with a thread to be woken, at every step of a request.
-func (d *Driver) put(l letter) {
+//
+// With pass it may also sync what its round has appended; see request.Handler.Submit.
+func (d *Driver) put(l letter, pass func()) (on bool) {
 	if !d.box.put(l) {
-		return
+		return true
 	}
 	left := true // for Run; what comes during the round is left by others, who find it going on
+	var mine logBatch
 	if d.own.TryLock() {
 		if d.running && d.failed == nil && d.log.rate < gatherRate {
-			d.alone()
+			mine = d.alone(pass)
 			left = d.failed != nil || d.more()
 		}
 		d.own.Unlock()
@@ -181,13 +186,21 @@ func (d *Driver) put(l letter) {
 	if left {
 		d.box.signal()
 	}
+	if len(mine.parts) == 0 {
+		return true
+	}
+	done := d.sync(mine)
+	on = d.lent.CompareAndSwap(true, false)
+	d.put(done, nil)
+	return on
 }
 
 // more tells whether clients wait for their turns, and may have them.
 func (d *Driver) more() bool { return d.turns.len() > 0 && d.log.waiting <= logWaitingMax }
 
-// alone is a round in a goroutine that is not Run's. A panic ends the process, also where the caller would go on after one: the replica cannot.
-func (d *Driver) alone() {
+// alone is a round in a goroutine that is not Run's, and returns what this is to sync. A panic ends the process, also where the caller would go on
+// after one: the replica cannot.
+func (d *Driver) alone(pass func()) (mine logBatch) {
 	whole := false
 	defer func() {
 		if whole {
@@ -197,12 +210,13 @@ func (d *Driver) alone() {
 		go func() { panic(fmt.Sprintf("%v, in a round: %s", why, stack)) }()
 		select {}
 	}()
-	d.round(false)
+	mine = d.round(false, pass)
 	whole = true
+	return mine
 }
 
-// round takes what there is, and lets everybody have one turn.
-func (d *Driver) round(tick bool) {
+// round takes what there is, and lets everybody have one turn. What it returns is to be synced by the caller, who then has a pass.
+func (d *Driver) round(tick bool, pass func()) (mine logBatch) {
 	d.readClock()
 	full := d.log.waiting > logWaitingMax
 	d.requests, d.control = d.box.take(d.requests[:0], d.control[:0], !full)
@@ -218,13 +232,14 @@ func (d *Driver) round(tick bool) {
 		d.takeTurns()
 	}
 	if tick {
+		d.relieve()
 		d.step(replica.Event{Kind: replica.Tick})
 		d.views.sweep(d.opt.Replica.Tree(), time.Now())
 	}
 	if full && d.log.waiting <= logWaitingMax {
 		d.box.signal()
 	}
-	d.endRound()
+	return d.endRound(pass)
 }
 
 // wait returns when there is something to do, which is at once if there is more.
@@ -272,15 +287,15 @@ func (d *Driver) step(ev replica.Event) {
 	d.opt.Replica.Step(&d.ev, effects{d})
 }
 
-// endRound hands over the log, and lets the links to other servers and the clients' connections send.
-func (d *Driver) endRound() {
+// endRound hands over the log, and lets the links to other servers and the clients' connections send. It returns what round does.
+func (d *Driver) endRound(pass func()) (mine logBatch) {
 	if d.proposedMS != 0 && d.opt.Propagated != nil && d.opt.Replica.Serves() {
 		d.opt.Propagated(time.Duration(d.wallMS-d.proposedMS) * time.Millisecond)
 	}
 	d.proposedMS = 0
 	d.log.rate += (float64(d.log.appended) - d.log.rate) / roundsWeighed
 	d.log.appended = 0
-	d.handOver()
+	mine = d.handOver(pass)
 	if d.opt.Peers != nil {
 		d.opt.Peers.Flush()
 	}
@@ -289,6 +304,7 @@ func (d *Driver) endRound() {
 	d.flush(false)
 	clear(d.dirty)
 	d.dirty = d.dirty[:0]
+	return mine
 }
 
 // flush lets connections send: those whose clients wait for an answer, or the others. Where many watch, the client that made
@@ -314,7 +330,7 @@ func (d *Driver) finish() error {
 		for i := range control {
 			d.obey(&control[i])
 		}
-		d.endRound()
+		d.endRound(nil)
 	}
 	return d.failed
 }
@@ -323,7 +339,7 @@ func (d *Driver) finish() error {
 func (d *Driver) obey(l *letter) {
 	switch l.kind {
 	case synced:
-		d.log.busy = false
+		d.log.synced(l.took)
 		if l.err != nil {
 			d.failed = fmt.Errorf("transaction log: %w", l.err)
 			return

@@ -150,8 +150,8 @@ func TestAFailedLogEndsTheServer(t *testing.T) {
 				}
 				// Whoever still talks to the server is neither answered nor held.
 				p.send(create(9, "/b"))
-				r.d.Submit(q.id, []zk.Request{{Op: zk.OpSetData, Data: make([]byte, weightMax+1)}})
-				r.d.Submit(q.id, []zk.Request{{Op: zk.OpSetData}})
+				r.d.Submit(q.id, []zk.Request{{Op: zk.OpSetData, Data: make([]byte, weightMax+1)}}, nil)
+				r.d.Submit(q.id, []zk.Request{{Op: zk.OpSetData}}, nil)
 				r.d.Close(q.id)
 				q.expect()
 				r.cancel()
@@ -169,10 +169,10 @@ func TestDoorsWaitWhileTheOwnerIsBusy(t *testing.T) {
 		go r.d.Inspect(context.Background(), func(*replica.Replica, *Stats) { <-goOn })
 		synctest.Wait()
 		big := zk.Request{Xid: 1, Op: zk.OpExists, Path: "/no", Data: make([]byte, weightMax)}
-		r.d.Submit(p.id, []zk.Request{big})
+		r.d.Submit(p.id, []zk.Request{big}, nil)
 		var taken bool
 		go func() {
-			r.d.Submit(p.id, []zk.Request{exists(2, "/zookeeper")})
+			r.d.Submit(p.id, []zk.Request{exists(2, "/zookeeper")}, nil)
 			taken = true
 		}()
 		synctest.Wait()
@@ -195,9 +195,9 @@ func TestDoorsThatWaitAreLetGoAtTheEnd(t *testing.T) {
 		goOn := make(chan struct{})
 		go r.d.Inspect(context.Background(), func(*replica.Replica, *Stats) { <-goOn })
 		synctest.Wait()
-		r.d.Submit(p.id, []zk.Request{{Op: zk.OpExists, Data: make([]byte, weightMax)}})
+		r.d.Submit(p.id, []zk.Request{{Op: zk.OpExists, Data: make([]byte, weightMax)}}, nil)
 		taken := make(chan struct{})
-		go func() { r.d.Submit(p.id, []zk.Request{ping()}); close(taken) }()
+		go func() { r.d.Submit(p.id, []zk.Request{ping()}, nil); close(taken) }()
 		synctest.Wait()
 		go func() { r.log.hold <- errors.New("broken") }()
 		synctest.Wait()

@@ -22,8 +22,8 @@ func (d *Driver) Connect(id request.ClientID, r *zk.ConnectRequest) {
 }
 
 // Submit implements request.Handler.
-func (d *Driver) Submit(id request.ClientID, reqs []zk.Request) {
-	d.put(letter{kind: submit, client: id, requests: reqs, weight: weigh(reqs), at: int64(time.Since(d.start))})
+func (d *Driver) Submit(id request.ClientID, reqs []zk.Request, pass func()) (on bool) {
+	return d.put(letter{kind: submit, client: id, requests: reqs, weight: weigh(reqs), at: int64(time.Since(d.start))}, pass)
 }
 
 // Drained implements request.Handler.

@@ -15,6 +15,16 @@ const (
 	roundsWeighed = 8
 )
 
+// Who has a round syncs what it has appended, instead of waking the syncer, while records come one by one: the last singlesMin have. It does so
+// while a sync takes less than syncHereMax; where it takes longer there is nothing to be gained. relieveAfter is how long one may take before
+// somebody else reads on, tookMax the longest that counts.
+const (
+	singlesMin   = 128
+	syncHereMax  = time.Millisecond
+	relieveAfter = 5 * time.Millisecond
+	tookMax      = 16 * time.Millisecond
+)
+
 // logPart is a run of records that go into one file.
 type logPart struct {
 	task        *task // or something else
@@ -35,13 +45,16 @@ func (b *logBatch) bytes() (n int64) {
 
 // logState is the owner's side of the log.
 type logState struct {
-	pending  logBatch    // appended since the syncer was last given something
-	roll     bool        // the next append starts a new file
-	busy     bool        // the syncer has a batch
-	waiting  int64       // bytes appended and not yet durable
-	appended int         // records of this round
-	rate     float64     // records that a round appends, on average
-	back     chan []byte // buffers that the syncer is done with
+	pending  logBatch      // appended since the syncer was last given something
+	roll     bool          // the next append starts a new file
+	busy     bool          // the syncer has a batch
+	waiting  int64         // bytes appended and not yet durable
+	appended int           // records of this round
+	rate     float64       // records that a round appends, on average
+	begun    int64         // when the last batch was handed over, as Driver.now
+	singles  int           // batches handed over since one was not a single record
+	took     time.Duration // to write and sync a batch, on average
+	back     chan []byte   // buffers that the syncer is done with
 }
 
 // bufferKeepBytes is the size up to which a buffer is used again.
@@ -80,33 +93,72 @@ func (s *logState) buffer() []byte {
 	}
 }
 
-// handOver gives the syncer what has gathered, unless it still works on the last batch.
-func (d *Driver) handOver() {
+// handOver gives the syncer what has gathered, or leaves it to the caller, who has a pass, unless the last batch is still worked on.
+func (d *Driver) handOver(pass func()) (mine logBatch) {
 	s := &d.log
-	if s.busy || len(s.pending.parts) == 0 {
-		return
+	if len(s.pending.parts) == 0 {
+		return logBatch{}
 	}
-	s.busy = true
-	d.toSync <- s.pending
-	s.pending = logBatch{}
+	if s.singles++; s.busy || !d.single(&s.pending) {
+		s.singles = 0
+	}
+	if s.busy {
+		return logBatch{}
+	}
+	batch := s.pending
+	s.pending, s.busy, s.begun = logBatch{}, true, d.now
+	if pass != nil && s.singles > singlesMin && s.took < syncHereMax {
+		d.pass = pass
+		d.lent.Store(true)
+		return batch
+	}
+	d.toSync <- batch
+	return logBatch{}
+}
+
+// single tells whether a batch is one record, before which all that was logged has been applied. Who syncs it, and reads nothing meanwhile, keeps
+// nobody waiting for something else.
+func (d *Driver) single(b *logBatch) bool {
+	p := &b.parts[0]
+	return len(b.parts) == 1 && p.task == nil && p.first == p.last && d.opt.Replica.Tree().Zxid()+1 >= p.first
+}
+
+// relieve has somebody else read on for who syncs, once that takes long.
+func (d *Driver) relieve() {
+	if d.now-d.log.begun > int64(relieveAfter) && d.lent.CompareAndSwap(true, false) {
+		d.pass()
+	}
+}
+
+// synced notes that a batch is durable, or is not going to be, and how long that has taken.
+func (s *logState) synced(took time.Duration) {
+	s.busy = false
+	s.took += (min(took, tookMax) - s.took) / roundsWeighed
 }
 
 // syncLoop is the syncer: one batch, one fsync (or one for each stretch between tasks), one letter. It stops at the first error.
 func (d *Driver) syncLoop() {
 	for batch := range d.toSync {
-		events, err := d.syncBatch(batch)
-		done := letter{kind: synced, events: events, weight: batch.bytes(), at: int64(time.Since(d.start)), err: err}
-		for i := range batch.parts {
-			if b := batch.parts[i].framed; b != nil && cap(b) <= bufferKeepBytes {
-				select {
-				case d.log.back <- b:
-				default:
-				}
-			}
-		}
-		d.put(done)
-		if err != nil {
+		done := d.sync(batch)
+		d.put(done, nil)
+		if done.err != nil {
 			return
 		}
 	}
+}
+
+// sync writes and syncs a batch, and returns what the owner is told of it. It is called by one at a time, as busy says.
+func (d *Driver) sync(batch logBatch) letter {
+	begun := time.Now()
+	events, err := d.syncBatch(batch)
+	done := letter{kind: synced, events: events, weight: batch.bytes(), at: int64(time.Since(d.start)), took: time.Since(begun), err: err}
+	for i := range batch.parts {
+		if b := batch.parts[i].framed; b != nil && cap(b) <= bufferKeepBytes {
+			select {
+			case d.log.back <- b:
+			default:
+			}
+		}
+	}
+	return done
 }

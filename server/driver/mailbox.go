@@ -2,6 +2,7 @@ package driver
 
 import (
 	"sync"
+	"time"
 	"unsafe"
 
 	"paddock/consensus"
@@ -35,7 +36,8 @@ type letter struct {
 	connect  *zk.ConnectRequest
 	requests []zk.Request
 	weight   int64
-	at       int64 // of submit and synced: nanoseconds since the driver was made, monotonic
+	at       int64         // of submit and synced: nanoseconds since the driver was made, monotonic
+	took     time.Duration // of synced
 	events   []replica.Event
 	event    *replica.Event
 	link     consensus.LinkID

@@ -26,12 +26,12 @@ func (d *Driver) Consensus(ev consensus.Event, t *tree.Tree) {
 }
 
 // Received tells it of messages that have come on a link, none of them a MsgSnap. It keeps them until Peers.Done, and waits as Consensus does.
-func (d *Driver) Received(link consensus.LinkID, messages []consensus.Message) {
+func (d *Driver) Received(link consensus.LinkID, messages []consensus.Message, pass func()) (on bool) {
 	weight := int64(0)
 	for i := range messages {
 		weight += weighMessage(&messages[i])
 	}
-	d.put(letter{kind: fromPeer, weight: weight, link: link, messages: messages})
+	return d.put(letter{kind: fromPeer, weight: weight, link: link, messages: messages}, pass)
 }
 
 // fromPeer steps what has come from another server.

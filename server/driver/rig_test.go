@@ -217,7 +217,7 @@ func (r *rig) open() *peer {
 }
 
 func (p *peer) send(reqs ...zk.Request) {
-	p.rig.d.Submit(p.id, reqs)
+	p.rig.d.Submit(p.id, reqs, nil)
 	synctest.Wait()
 }
 

@@ -48,7 +48,7 @@ func TestWhoHasARound(t *testing.T) {
 		w.flushes()
 		expect := func(what, want string, reqs ...zk.Request) {
 			t.Helper()
-			r.d.Submit(id, reqs)
+			r.d.Submit(id, reqs, nil)
 			if got := w.flushes(); got != want {
 				t.Errorf("%s: sent by who asked: %s, want %s", what, got, want)
 			}
@@ -56,7 +56,7 @@ func TestWhoHasARound(t *testing.T) {
 		expect("a read", "[true]", exists(1, "/a"))
 		expect("a write, answered after its sync", "[true]", create(2, "/a"))
 		r.d.own.Lock()
-		r.d.Submit(id, []zk.Request{exists(3, "/a")})
+		r.d.Submit(id, []zk.Request{exists(3, "/a")}, nil)
 		r.d.own.Unlock()
 		if got := w.flushes(); got != "[false]" {
 			t.Errorf("while somebody had a round: sent by who asked: %s, want [false]", got)
@@ -65,16 +65,16 @@ func TestWhoHasARound(t *testing.T) {
 		for i := range 2 * gatherRate * roundsWeighed {
 			many = append(many, create(int32(4+i), fmt.Sprintf("/a/%d", i)))
 		}
-		r.d.Submit(id, many)
+		r.d.Submit(id, many, nil)
 		w.flushes()
 		expect("while much is appended", "[false]", exists(1000, "/a"))
 		for range 10 * roundsWeighed {
-			r.d.Submit(id, []zk.Request{exists(1001, "/a")})
+			r.d.Submit(id, []zk.Request{exists(1001, "/a")}, nil)
 			w.flushes()
 		}
 		expect("when that is over", "[true]", exists(1002, "/a"))
 		r.stop()
-		r.d.Submit(id, []zk.Request{exists(1003, "/a")})
+		r.d.Submit(id, []zk.Request{exists(1003, "/a")}, nil)
 		if got := w.flushes(); got != "[]" {
 			t.Errorf("after Run: %s", got)
 		}
@@ -122,7 +122,7 @@ func TestManyHaveRounds(t *testing.T) {
 						}
 						reqs = append(reqs, req)
 					}
-					r.d.Submit(id, reqs)
+					r.d.Submit(id, reqs, nil)
 				}
 			})
 		}
@@ -162,7 +162,7 @@ func TestAPanicInARoundEndsTheProcess(t *testing.T) {
 		armed = true
 		func() {
 			defer func() { _ = recover() }()
-			r.d.Submit(p.id, []zk.Request{{Xid: 1, Op: zk.OpCloseSession}})
+			r.d.Submit(p.id, []zk.Request{{Xid: 1, Op: zk.OpCloseSession}}, nil)
 		}()
 		synctest.Wait()
 		t.Log("it goes on")

@@ -46,7 +46,7 @@ func TestStoppingDoesNotWaitForRequestsThatWereNotTaken(t *testing.T) {
 			goOn := make(chan struct{})
 			go r.d.Inspect(context.Background(), func(*replica.Replica, *Stats) { <-goOn })
 			synctest.Wait()
-			r.d.Submit(p.id, []zk.Request{ping()})
+			r.d.Submit(p.id, []zk.Request{ping()}, nil)
 			r.cancel()
 			close(goOn)
 			r.let(nil)

@@ -42,8 +42,8 @@ func TestClientsTakeTurns(t *testing.T) {
 		hold := make(chan struct{}) // the owner waits until both have asked
 		r.d.box.post(letter{kind: inspect, fn: func() { <-hold }})
 		synctest.Wait() // until Run has the round
-		r.d.Submit(greedy, all)
-		r.d.Submit(modest, []zk.Request{exists(0, "/")})
+		r.d.Submit(greedy, all, nil)
+		r.d.Submit(modest, []zk.Request{exists(0, "/")}, nil)
 		close(hold)
 		synctest.Wait()
 
@@ -94,11 +94,11 @@ func TestAnswersAreSentBeforeEvents(t *testing.T) {
 		for _, name := range []string{"watcher", "another"} {
 			watching := exists(1, "/a")
 			watching.Watch = true
-			r.d.Submit(open(name), []zk.Request{watching})
+			r.d.Submit(open(name), []zk.Request{watching}, nil)
 		}
 		writer := open("writer")
 		order = nil
-		r.d.Submit(writer, []zk.Request{create(1, "/a")})
+		r.d.Submit(writer, []zk.Request{create(1, "/a")}, nil)
 		synctest.Wait()
 
 		if want := []string{"writer", "watcher", "another"}; !slices.Equal(order, want) {

@@ -230,7 +230,7 @@ func TestViewsAreReadWhileTheOwnerWrites(t *testing.T) {
 		for i := range 500 {
 			r.d.Submit(c.id, []zk.Request{
 				{Xid: int32(i), Op: zk.OpSetData, Path: fmt.Sprint("/n", i%200), Data: make([]byte, i), Version: -1}, create(int32(i), fmt.Sprint("/more", i)),
-				{Xid: int32(i), Op: zk.OpDelete, Path: fmt.Sprint("/more", i-3), Version: -1}})
+				{Xid: int32(i), Op: zk.OpDelete, Path: fmt.Sprint("/more", i-3), Version: -1}}, nil)
 		}
 		readers.Wait()
 		if r.living() != 0 {

@@ -194,7 +194,7 @@ func (l *line) submit() {
 		batch := l.queued
 		l.queued = nil
 		l.mu.Unlock()
-		l.handler.Submit(l.id, batch)
+		l.handler.Submit(l.id, batch, nil)
 		l.mu.Lock()
 	}
 	l.submitting = false

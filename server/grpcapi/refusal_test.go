@@ -160,7 +160,7 @@ type deaf struct{ request.Handler }
 
 func (deaf) Open(request.Sink, request.Origin) request.ClientID { return 1 }
 func (deaf) Connect(request.ClientID, *zk.ConnectRequest)       {}
-func (deaf) Submit(request.ClientID, []zk.Request)              {}
+func (deaf) Submit(request.ClientID, []zk.Request, func()) bool { return true }
 func (deaf) Close(request.ClientID)                             {}
 
 func TestDeadlinesAreKept(t *testing.T) {

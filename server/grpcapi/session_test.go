@@ -132,7 +132,7 @@ func TestSessionGoesToAnotherDoorAndBack(t *testing.T) {
 	}
 	_, err = stream.Recv()
 	expect(t, err, codes.Aborted, "SESSIONMOVED")
-	r.driver.Submit(id, []zk.Request{{Xid: 1, Op: zk.OpGetEphemerals}})
+	r.driver.Submit(id, []zk.Request{{Xid: 1, Op: zk.OpGetEphemerals}}, nil)
 	if rep := <-c.replied; len(rep.Names) != 1 || rep.Names[0] != "/e" {
 		t.Errorf("its ephemerals there: %v", rep.Names)
 	}

@@ -95,12 +95,12 @@ type racing struct {
 }
 
 // Submit hands over requests, after the race.
-func (f *racing) Submit(c request.ClientID, list []zk.Request) {
+func (f *racing) Submit(c request.ClientID, list []zk.Request, pass func()) bool {
 	of := func(req zk.Request) bool { return req.Op.IsCreate() && req.Path == f.path }
 	if slices.ContainsFunc(list, func(req zk.Request) bool { return of(req) || slices.ContainsFunc(req.Ops, of) }) {
 		f.race()
 	}
-	f.Handler.Submit(c, list)
+	return f.Handler.Submit(c, list, pass)
 }
 
 func TestACreationIsAnsweredAsItsLastAttemptCameOut(t *testing.T) {

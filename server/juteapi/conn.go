@@ -12,6 +12,7 @@ import (
 
 	"paddock/internal/jute"
 	"paddock/internal/nonblock"
+	"paddock/internal/relay"
 	"paddock/internal/zk"
 	"paddock/server/request"
 	"paddock/server/secure"
@@ -110,7 +111,15 @@ func newConn(s *Server, nc net.Conn, addr string, ip netip.Addr) *conn {
 
 // serve is the reader, from the first byte to the end of the connection.
 func (c *conn) serve() {
-	why := c.receive()
+	if why := c.open(); why != "" {
+		c.close(why)
+		return
+	}
+	relay.Run(c.receive, c.close)
+}
+
+// close ends the connection once nobody reads any more. why is the reason unless it is known already.
+func (c *conn) close(why string) {
 	c.kill(why)
 	c.mu.Lock()
 	for c.queued { // both directions have ended, so a write does not take long
@@ -162,23 +171,33 @@ func (c *conn) setLimit(timeout time.Duration) {
 	c.limit.Store(int64((timeout + unit - 1) / unit * unit))
 }
 
-// receive reads until the connection ends and tells why.
-func (c *conn) receive() string {
+// open makes the connection that of a client, or tells why it ends.
+func (c *conn) open() string {
 	if why := c.secure(); why != "" {
 		return why
 	}
-	if why := c.shakeHands(); why != "" {
-		return why
-	}
+	return c.shakeHands()
+}
+
+// receive reads until the connection ends, and tells why. pass has another goroutine read on where this one is held up; then ended is false.
+func (c *conn) receive(pass func()) (ended bool, why string) {
+	c.waited()
 	for {
-		if why := c.requests(); why != "" {
-			return why
+		switch why := c.requests(pass); why {
+		case "":
+		case passedOn:
+			return false, ""
+		default:
+			return true, why
 		}
 		if why := c.fill(); why != "" {
-			return why
+			return true, why
 		}
 	}
 }
+
+// passedOn is no reason of an end: another goroutine reads on.
+const passedOn = "passed on"
 
 // fill reads once. An empty string means that bytes have come.
 func (c *conn) fill() string {
@@ -209,14 +228,14 @@ func (c *conn) fill() string {
 }
 
 // requests submits all complete frames that have come.
-func (c *conn) requests() string {
+func (c *conn) requests(pass func()) string {
 	at := c.lastIO.Load()
 	took := false
 	for {
 		n, end, next, err := cut(c.in.bytes(), c.srv.opt.JuteMaxBuffer, batchRequestsMax)
 		if n > 0 {
 			took = true
-			if why := c.submit(c.in.take(end), n, at); why != "" {
+			if why := c.submit(c.in.take(end), n, at, pass); why != "" {
 				return why
 			}
 		}
@@ -245,7 +264,7 @@ func (c *conn) note(next int, took bool) {
 
 // submit decodes the n frames of block, which it gives away, and hands them to the handler. A header that does not
 // decode ends the connection; what came before it is submitted.
-func (c *conn) submit(block []byte, n int, at int64) (why string) {
+func (c *conn) submit(block []byte, n int, at int64, pass func()) (why string) {
 	reqs := make([]zk.Request, n)
 	bytes := len(block)
 	for i := range reqs {
@@ -267,12 +286,20 @@ func (c *conn) submit(block []byte, n int, at int64) (why string) {
 	}
 	c.busy.Store(true)
 	c.frameFrom.Store(0)
-	if c.pause() {
-		c.srv.opt.Handler.Submit(c.id, reqs)
+	if why != "" {
+		pass = nil // nobody reads on
 	}
+	if c.pause() && !c.srv.opt.Handler.Submit(c.id, reqs, pass) {
+		return passedOn
+	}
+	c.waited()
+	return why
+}
+
+// waited notes that from now on it is the client that is waited for.
+func (c *conn) waited() {
 	c.lastIO.Store(c.srv.now())
 	c.busy.Store(false)
-	return why
 }
 
 // pause waits while the client has too much unread, or too many requests unanswered, so that it uses up no more than its

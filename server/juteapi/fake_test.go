@@ -151,7 +151,7 @@ func (f *fake) Open(s request.Sink, o request.Origin) request.ClientID {
 	return id
 }
 func (f *fake) Connect(id request.ClientID, r *zk.ConnectRequest) { f.post(letter{id: id, connect: r}) }
-func (f *fake) Submit(id request.ClientID, r []zk.Request) {
+func (f *fake) Submit(id request.ClientID, r []zk.Request, _ func()) bool {
 	f.mu.Lock()
 	for f.waiting > waitingMax {
 		f.room.Wait()
@@ -159,6 +159,7 @@ func (f *fake) Submit(id request.ClientID, r []zk.Request) {
 	f.waiting += len(r)
 	f.mu.Unlock()
 	f.post(letter{id: id, reqs: r})
+	return true
 }
 func (f *fake) Close(id request.ClientID) { f.post(letter{id: id, close: true}) }
 func (f *fake) Drained(id request.ClientID) {

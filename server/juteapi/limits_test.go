@@ -108,9 +108,9 @@ type blocking struct {
 	gate chan struct{}
 }
 
-func (b *blocking) Submit(id clientID, r []zk.Request) {
+func (b *blocking) Submit(id clientID, r []zk.Request, _ func()) bool {
 	<-b.gate
-	b.fake.Submit(id, r)
+	return b.fake.Submit(id, r, nil)
 }
 
 func TestConnectionsOfOneAddressAreLimited(t *testing.T) {

@@ -27,7 +27,10 @@ type Handler interface {
 	// Submit hands over requests in the order they arrived. The handler keeps the slice and all it refers to. It
 	// blocks while the server has more unanswered requests than it may hold. It may tell sinks something before it
 	// returns, also of other clients: the caller holds no lock that they take.
-	Submit(ClientID, []zk.Request)
+	//
+	// pass, if it is not nil, allows it to have the disk write and sync in this goroutine. If that takes long it calls pass, once and from
+	// another, which has somebody else go on with the caller's work; then it returns false in the end, and the caller has nothing left to do.
+	Submit(id ClientID, list []zk.Request, pass func()) (on bool)
 	// Drained tells that the sink's Backlog has fallen below half of request.BacklogBytesMax after it had been above it.
 	Drained(ClientID)
 	// Close tells that the connection is gone. The session lives on until it expires. Nothing reaches the sink
