@@ -101,8 +101,9 @@ func TestWhoSyncsIsRelieved(t *testing.T) {
 			go func() { ended <- write(1, func() { passed++ }) }()
 			synctest.Wait()
 		}
+		time.Sleep(17 * time.Millisecond)
 		held()
-		time.Sleep(relieveAfter / 2)
+		time.Sleep(4 * time.Millisecond) // over a tick
 		l.hold <- nil
 		if on := <-ended; !on || passed != 0 {
 			t.Errorf("a sync that took less than %v: goes on: %t, passed on %d times", relieveAfter, on, passed)
