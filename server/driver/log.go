@@ -116,11 +116,11 @@ func (d *Driver) handOver(pass func()) (mine logBatch) {
 	return logBatch{}
 }
 
-// single tells whether a batch is one record, before which all that was logged has been applied. Who syncs it, and reads nothing meanwhile, keeps
+// single tells whether a batch is one record for the file in use, before which all that was logged has been applied. Who syncs it, and reads nothing meanwhile, keeps
 // nobody waiting for something else.
 func (d *Driver) single(b *logBatch) bool {
 	p := &b.parts[0]
-	return len(b.parts) == 1 && p.task == nil && p.first == p.last && d.opt.Replica.Tree().Zxid()+1 >= p.first
+	return len(b.parts) == 1 && p.task == nil && !p.roll && p.first == p.last && d.opt.Replica.Tree().Zxid()+1 >= p.first
 }
 
 // relieve has somebody else read on for who syncs, once that takes long.
