@@ -91,7 +91,7 @@ func New(conn grpc.ClientConnInterface, o Options) (http.Handler, error) {
 		mux.Handle("/", o.Console)
 	}
 	mux.Handle("GET /readyz", &ready{health: healthpb.NewHealthClient(conn), admin: admin})
-	all := &limits{next: route(tree, known.routed(shallow(rest)), mux), budget: bodyBytesMax, room: replyBytesMax}
+	all := &limits{next: route(tree, known.routed(shallow(rest)), mux), budget: bodyBytesMax, unread: unread{room: replyBytesMax, slow: replySlow}}
 	guarded, err := sameOrigin(all, o.CORSOrigins)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"container/list"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -22,6 +24,7 @@ const (
 	jsonDepthMax    = 64               // of nested arrays and objects
 	writeTimeout    = 30 * time.Second // for a client to take one piece of an answer or a stream
 	replyBytesMax   = 256 << 20        // of all answers that clients have not taken, until further requests are refused
+	replySlow       = time.Second      // for a client to take a piece of one while there is no room
 	replyBytesLarge = 4 << 10          // less than this the HTTP server takes without waiting for the client
 	pathBytesMax    = 64 << 10         // of a request's path and query
 )
@@ -31,14 +34,70 @@ type limits struct {
 	next   http.Handler
 	inUse  atomic.Int64 // bytes of bodyBytesMax
 	budget int64        // bodyBytesMax, or less in tests
-	unread atomic.Int64 // bytes of replyBytesMax
-	room   int64        // replyBytesMax, or less in tests
+	unread unread
+}
+
+// unread are the answers that wait for their clients.
+type unread struct {
+	room int64         // replyBytesMax, or less in tests
+	slow time.Duration // replySlow, or other in tests
+
+	mu      sync.Mutex // guards the fields below
+	bytes   int64
+	waiting list.List // of *piece, by since
+}
+
+// piece is one that its client has not taken.
+type piece struct {
+	bytes   int64
+	since   time.Time
+	control *http.ResponseController
+}
+
+// add notes a piece that is being written.
+func (u *unread) add(p *piece) *list.Element {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.bytes += p.bytes
+	return u.waiting.PushBack(p)
+}
+
+// taken notes that the client has taken a piece, or never will.
+func (u *unread) taken(e *list.Element) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.drop(e)
+}
+
+// drop forgets a piece. mu is held.
+func (u *unread) drop(e *list.Element) {
+	p := e.Value.(*piece)
+	u.bytes -= p.bytes
+	p.bytes = 0
+	u.waiting.Remove(e)
+}
+
+// full tells whether so much waits that there is no room for further answers. Before it says so it gives up clients that have not taken a piece
+// within slow, the slowest first, so that they do not shut out who reads.
+func (u *unread) full() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for u.bytes > u.room {
+		e := u.waiting.Front()
+		p := e.Value.(*piece)
+		if time.Since(p.since) < u.slow {
+			return true
+		}
+		_ = p.control.SetWriteDeadline(time.Unix(1, 0)) // its Write returns; not possible in tests without a connection
+		u.drop(e)
+	}
+	return false
 }
 
 // takenWriter counts what its client has not taken.
 type takenWriter struct {
 	http.ResponseWriter
-	limits *limits
+	unread *unread
 }
 
 // Write writes a piece of the answer, for which the client has writeTimeout.
@@ -46,13 +105,13 @@ func (t *takenWriter) Write(b []byte) (int, error) {
 	if len(b) < replyBytesLarge {
 		return t.ResponseWriter.Write(b)
 	}
-	t.limits.unread.Add(int64(len(b)))
-	defer t.limits.unread.Add(-int64(len(b)))
-	control := http.NewResponseController(t.ResponseWriter)
-	_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // not possible in tests without a connection
+	p := &piece{int64(len(b)), time.Now(), http.NewResponseController(t.ResponseWriter)}
+	_ = p.control.SetWriteDeadline(p.since.Add(writeTimeout)) // not possible in tests without a connection
+	waits := t.unread.add(p)
 	n, err := t.ResponseWriter.Write(b)
+	t.unread.taken(waits)
 	if err == nil {
-		_ = control.SetWriteDeadline(time.Time{})
+		_ = p.control.SetWriteDeadline(time.Time{})
 	}
 	return n, err
 }
@@ -62,12 +121,12 @@ func (t *takenWriter) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
 // ServeHTTP hands on the request with its whole body in memory, or refuses it.
 func (l *limits) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if l.unread.Load() > l.room {
+	if l.unread.full() {
 		w.Header().Set("Retry-After", "1")
 		problem{Status: http.StatusTooManyRequests, Reason: "TOO_MANY", Detail: "so many answers wait for clients that there is no room for more; try again"}.write(w)
 		return
 	}
-	w = &takenWriter{w, l}
+	w = &takenWriter{w, &l.unread}
 	if len(r.URL.RequestURI()) > pathBytesMax {
 		refuse(w, http.StatusRequestURITooLong, fmt.Sprintf("path and query may have %d bytes", pathBytesMax))
 		return
