@@ -120,6 +120,7 @@ func New(opt Options) *Driver {
 		opt: opt, box: newMailbox(), start: time.Now(), clients: map[request.ClientID]*conn{}, toSync: make(chan logBatch, 1),
 		ended: make(chan struct{}), snapshotting: make(chan struct{}, 1),
 	}
+	d.log.crowd = 1
 	d.log.back = make(chan []byte, 4)
 	d.views.release = func(v *tree.View) {
 		d.box.post(letter{kind: inspect, fn: func() { d.opt.Replica.Tree().Release(v) }})
@@ -339,7 +340,7 @@ func (d *Driver) finish() error {
 func (d *Driver) obey(l *letter) {
 	switch l.kind {
 	case synced:
-		d.log.synced(l.took)
+		d.log.synced(l.at, l.took)
 		if l.err != nil {
 			d.failed = fmt.Errorf("transaction log: %w", l.err)
 			return

@@ -92,6 +92,9 @@ func (d effects) Applied(a *replica.Applied) {
 	if !d.traces.none() {
 		d.traces.applied(a.Zxid)
 	}
+	if a.Zxid == d.log.last && d.log.busy {
+		d.log.applied = max(d.now, 1)
+	}
 	d.feed.add(a)
 	d.proposedMS = a.TimeMS
 }

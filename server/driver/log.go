@@ -15,12 +15,17 @@ const (
 	roundsWeighed = 8
 )
 
-// Who has a round syncs what it has appended, instead of waking the syncer, while records come one by one: the last singlesMin have. It does so
-// while a sync takes less than syncHereMax; where it takes longer there is nothing to be gained. relieveAfter is how long one may take before
-// somebody else reads on, tookMax the longest that counts.
+// Who has a round syncs what it has appended, instead of waking the syncer, while records come one by one: but crowdMax of the last syncsWeighed or so
+// have. After hereMax the syncer has some again, so that it is seen what others would have decided without this disk.
+//
+// It does so while a sync takes less than syncHereMax, since elsewhere there is nothing to be gained, and ends no more than lateMax after others have
+// decided, since who syncs does not hear of that. relieveAfter is how long one may take before somebody else reads on, tookMax the longest that counts.
 const (
-	singlesMin   = 128
+	syncsWeighed = 64
+	crowdMax     = 1. / 16
+	hereMax      = 4096
 	syncHereMax  = time.Millisecond
+	lateMax      = 200 * time.Microsecond
 	relieveAfter = 5 * time.Millisecond
 	tookMax      = 16 * time.Millisecond
 )
@@ -45,16 +50,23 @@ func (b *logBatch) bytes() (n int64) {
 
 // logState is the owner's side of the log.
 type logState struct {
-	pending  logBatch      // appended since the syncer was last given something
-	roll     bool          // the next append starts a new file
-	busy     bool          // the syncer has a batch
-	waiting  int64         // bytes appended and not yet durable
-	appended int           // records of this round
-	rate     float64       // records that a round appends, on average
-	begun    int64         // when the last batch was handed over, as Driver.now
-	singles  int           // batches handed over since one was not a single record
-	took     time.Duration // to write and sync a batch, on average
-	back     chan []byte   // buffers that the syncer is done with
+	pending  logBatch // appended since the syncer was last given something
+	roll     bool     // the next append starts a new file
+	busy     bool     // the syncer has a batch
+	waiting  int64    // bytes appended and not yet durable
+	appended int      // records of this round
+	rate     float64  // records that a round appends, on average
+	// the batch that is worked on, or was last
+	last    zk.Zxid
+	begun   int64 // when it was handed over, as Driver.now
+	applied int64 // when it had been applied, as Driver.now; 0 if it has not
+	mine    bool  // by who had the round
+
+	crowd float64       // how many batches were more than a single record, on average
+	here  int           // batches that were left to who had the round
+	took  time.Duration // to write and sync a batch, on average
+	late  time.Duration // how long after it had been applied it was durable, on average, of those of the syncer
+	back  chan []byte   // buffers that the syncer is done with
 }
 
 // bufferKeepBytes is the size up to which a buffer is used again.
@@ -99,21 +111,33 @@ func (d *Driver) handOver(pass func()) (mine logBatch) {
 	if len(s.pending.parts) == 0 {
 		return logBatch{}
 	}
-	if s.singles++; s.busy || !d.single(&s.pending) {
-		s.singles = 0
-	}
+	single := !s.busy && d.single(&s.pending)
+	s.crowded(!single)
 	if s.busy {
 		return logBatch{}
 	}
 	batch := s.pending
-	s.pending, s.busy, s.begun = logBatch{}, true, d.now
-	if pass != nil && s.singles > singlesMin && s.took < syncHereMax {
+	s.pending, s.busy, s.begun, s.applied = logBatch{}, true, d.now, 0
+	s.last = batch.parts[len(batch.parts)-1].last
+	if s.mine = pass != nil && single && s.crowd < crowdMax && s.took < syncHereMax && s.late < lateMax; s.mine {
+		if s.here++; s.here == hereMax {
+			s.here, s.crowd = 0, 1
+		}
 		d.pass = pass
 		d.lent.Store(true)
 		return batch
 	}
 	d.toSync <- batch
 	return logBatch{}
+}
+
+// crowded notes whether what has gathered is more than a single record.
+func (s *logState) crowded(yes bool) {
+	x := 0.
+	if yes {
+		x = 1
+	}
+	s.crowd += (x - s.crowd) / syncsWeighed
 }
 
 // single tells whether a batch is one record for the file in use, before which all that was logged has been applied. Who syncs it, and reads nothing meanwhile, keeps
@@ -130,10 +154,18 @@ func (d *Driver) relieve() {
 	}
 }
 
-// synced notes that a batch is durable, or is not going to be, and how long that has taken.
-func (s *logState) synced(took time.Duration) {
+// synced notes that a batch is durable, or is not going to be: when, as Driver.now, and how long it has taken.
+func (s *logState) synced(at int64, took time.Duration) {
 	s.busy = false
 	s.took += (min(took, tookMax) - s.took) / roundsWeighed
+	if s.mine {
+		return
+	}
+	late := time.Duration(0)
+	if s.applied != 0 {
+		late = min(max(time.Duration(at-s.applied), 0), tookMax)
+	}
+	s.late += (late - s.late) / syncsWeighed
 }
 
 // syncLoop is the syncer: one batch, one fsync (or one for each stretch between tasks), one letter. It stops at the first error.
