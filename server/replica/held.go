@@ -5,6 +5,7 @@ import (
 	"paddock/internal/queue"
 	"paddock/internal/txn"
 	"paddock/internal/zk"
+	"paddock/server/request"
 )
 
 // held is something that the leader is asked while it may not propose, since its time is ending: it hands leadership over, has no
@@ -62,6 +63,16 @@ func (r *Replica) resume(eff Effects) {
 			r.connect(h.client, h.connect, eff)
 		default:
 			r.request(h.client, h.req, h.at, eff)
+		}
+	}
+}
+
+// overtake closes the connections whose request for a session is held while that is taken up through a learner: taken up later, they would have its
+// requests turned away there, though their client has left them.
+func (r *Replica) overtake(s zk.SessionID, eff Effects) {
+	for i := range r.held.Len() {
+		if h := r.held.At(i); h.connect != nil && h.connect.Session == s && !h.client.gone {
+			r.close(h.client, request.CloseSessionMoved, eff)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"paddock/consensus"
 	"paddock/consensus/quorum"
+	"paddock/internal/jute"
 	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/server/replica"
@@ -182,4 +183,34 @@ func TestWhatCameBeforeTheSessionIsDoneFirst(t *testing.T) {
 	m.at(m.nowMS + 20)
 	m.ack()
 	m.expect(c, "2 OK", "3 OK")
+}
+
+// TestWhatIsHeldForASessionGivesWayWhereThatIsTakenUp through a learner meanwhile: the client has left the connection, and its requests are not
+// turned away where it is.
+func TestWhatIsHeldForASessionGivesWayWhereThatIsTakenUp(t *testing.T) {
+	m := leaderOfThree(t)
+	a := m.connect()
+	m.ack()
+	m.lagging(a, 2)
+	s := m.r.Tree().Sessions()[0].ID
+	password := s.Password()
+	m.step(replica.Event{Kind: replica.Transfer, Server: 2})
+	c := m.ask(zk.ConnectRequest{TimeoutMS: 10_000, Session: s, Password: password[:]})
+	other := m.ask(zk.ConnectRequest{TimeoutMS: 10_000})
+	m.from(3, consensus.Message{Kind: consensus.MsgRevalidate, Zxid: consensus.NoZxid, Session: s, TimeoutMS: 10_000})
+	m.expect(c, "closed: session_moved")
+	m.expect(other)
+	body := jute.Writer(nil)
+	(&zk.Request{Op: zk.OpSetData, Path: "/lag", Data: []byte("new"), Version: -1}).Body(body)
+	m.from(3, consensus.Message{Kind: consensus.MsgRequest, Zxid: consensus.NoZxid, Request: &consensus.ForwardedRequest{Session: s, Cxid: 7, Op: zk.OpSetData, Body: body.Bytes()}})
+	m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkDown, Link: link(2)}})
+	m.greet(2)
+	m.promise(2)
+	m.at(m.nowMS + 20)
+	m.ack()
+	ref, _ := m.r.Tree().Find("/lag")
+	if got := string(m.r.Tree().Data(ref)); got != "new" {
+		t.Errorf("the request of the client where it is was turned away: the data are %q", got)
+	}
+	m.expect(other, "connected 10000")
 }

@@ -40,6 +40,7 @@ func (r *Replica) fromLearner(link consensus.LinkID, m *consensus.Message, eff E
 		valid := r.sessions.Touch(m.Session, m.TimeoutMS, r.nowMS)
 		if valid {
 			r.sessions.SetOwner(m.Session, ownerOf(link))
+			r.overtake(m.Session, eff)
 		}
 		answer := &consensus.Message{Kind: consensus.MsgRevalidate, Zxid: consensus.NoZxid, Session: m.Session, Answer: true, Valid: valid}
 		eff.Peer(&consensus.Action{Kind: consensus.Send, Link: link, Message: answer})
