@@ -52,7 +52,7 @@ func (b *logBatch) bytes() (n int64) {
 type logState struct {
 	pending  logBatch // appended since the syncer was last given something
 	roll     bool     // the next append starts a new file
-	busy     bool     // the syncer has a batch
+	busy     bool     // a batch is being written and synced
 	waiting  int64    // bytes appended and not yet durable
 	appended int      // records of this round
 	rate     float64  // records that a round appends, on average
