@@ -5,7 +5,6 @@ import (
 	"paddock/internal/queue"
 	"paddock/internal/txn"
 	"paddock/internal/zk"
-	"paddock/server/request"
 )
 
 // held is something that the leader is asked while it may not propose, since its time is ending: it hands leadership over, has no
@@ -17,8 +16,8 @@ type held struct {
 	req     *zk.Request
 	at      int64
 
-	link consensus.LinkID // of the learner that asks
-	ask  *consensus.ForwardedRequest
+	link    consensus.LinkID   // of the learner that asks
+	message *consensus.Message // what it asks, or that it takes up a session: not before what came first from where that was
 }
 
 // holding tells whether nothing can be proposed now, or not before what is held.
@@ -57,22 +56,12 @@ func (r *Replica) resume(eff Effects) {
 	for _, h := range all {
 		switch {
 		case h.client == nil:
-			r.asked(h.link, h.ask, eff)
+			r.fromLearner(h.link, h.message, eff)
 		case h.client.gone:
 		case h.connect != nil:
 			r.connect(h.client, h.connect, eff)
 		default:
 			r.request(h.client, h.req, h.at, eff)
-		}
-	}
-}
-
-// overtake closes the connections whose request for a session is held while that is taken up through a learner: taken up later, they would have its
-// requests turned away there, though their client has left them.
-func (r *Replica) overtake(s zk.SessionID, eff Effects) {
-	for i := range r.held.Len() {
-		if h := r.held.At(i); h.connect != nil && h.connect.Session == s && !h.client.gone {
-			r.close(h.client, request.CloseSessionMoved, eff)
 		}
 	}
 }

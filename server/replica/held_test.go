@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -147,13 +148,8 @@ func TestWhatComesAfterDoesNotOvertake(t *testing.T) {
 	m.greet(2)
 	m.promise(2)
 	m.ack()
-	entries, _ := m.r.Since(before)
 	var order []zk.SessionID
-	for _, e := range entries {
-		var rec txn.Record
-		if err := rec.Decode(e.Payload); err != nil {
-			t.Fatal(err)
-		}
+	for _, rec := range m.proposedAfter(before) {
 		order = append(order, rec.Header.Session)
 	}
 	if !slices.Equal(order, []zk.SessionID{0x300000000000001, 0x300000000000002}) {
@@ -185,32 +181,101 @@ func TestWhatCameBeforeTheSessionIsDoneFirst(t *testing.T) {
 	m.expect(c, "2 OK", "3 OK")
 }
 
-// TestWhatIsHeldForASessionGivesWayWhereThatIsTakenUp through a learner meanwhile: the client has left the connection, and its requests are not
-// turned away where it is.
-func TestWhatIsHeldForASessionGivesWayWhereThatIsTakenUp(t *testing.T) {
-	m := leaderOfThree(t)
-	a := m.connect()
-	m.ack()
-	m.lagging(a, 2)
-	s := m.r.Tree().Sessions()[0].ID
-	password := s.Password()
-	m.step(replica.Event{Kind: replica.Transfer, Server: 2})
-	c := m.ask(zk.ConnectRequest{TimeoutMS: 10_000, Session: s, Password: password[:]})
-	other := m.ask(zk.ConnectRequest{TimeoutMS: 10_000})
-	m.from(3, consensus.Message{Kind: consensus.MsgRevalidate, Zxid: consensus.NoZxid, Session: s, TimeoutMS: 10_000})
-	m.expect(c, "closed: session_moved")
-	m.expect(other)
-	body := jute.Writer(nil)
-	(&zk.Request{Op: zk.OpSetData, Path: "/lag", Data: []byte("new"), Version: -1}).Body(body)
-	m.from(3, consensus.Message{Kind: consensus.MsgRequest, Zxid: consensus.NoZxid, Request: &consensus.ForwardedRequest{Session: s, Cxid: 7, Op: zk.OpSetData, Body: body.Bytes()}})
-	m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkDown, Link: link(2)}})
-	m.greet(2)
-	m.promise(2)
-	m.at(m.nowMS + 20)
-	m.ack()
-	ref, _ := m.r.Tree().Find("/lag")
-	if got := string(m.r.Tree().Data(ref)); got != "new" {
-		t.Errorf("the request of the client where it is was turned away: the data are %q", got)
+// TestASessionIsTakenUpInItsTurn: who takes one up through a learner while leadership was to move comes after what was held before, and before what
+// comes later, of the same learner and of this server's clients.
+func TestASessionIsTakenUpInItsTurn(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		ask  func(m *member, s zk.SessionID)
+		want []string
+	}{
+		{"a request of the learner is older", func(m *member, s zk.SessionID) {
+			m.sets(3, s, "old")
+			m.takesUp(3, s)
+			m.sets(3, s, "new")
+		}, []string{"error SessionMoved", "setData new"}},
+		{"a connection to the leader is older", func(m *member, s zk.SessionID) {
+			m.takesUpHere(s)
+			m.takesUp(3, s)
+			m.sets(3, s, "new")
+		}, []string{"setData new"}},
+		{"a connection to the leader is younger", func(m *member, s zk.SessionID) {
+			m.takesUp(3, s)
+			m.sets(3, s, "old")
+			c := m.takesUpHere(s)
+			m.sets(3, s, "late")
+			m.send(c, zk.Request{Xid: 8, Op: zk.OpSetData, Path: "/lag", Data: []byte("new"), Version: -1})
+		}, []string{"setData old", "error SessionMoved", "setData new"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m := leaderOfThree(t)
+			a := m.connect()
+			m.ack()
+			m.lagging(a, 2)
+			s := m.r.Tree().Sessions()[0].ID
+			m.step(replica.Event{Kind: replica.Transfer, Server: 2})
+			before := m.r.Consensus().Proposed()
+			answered := 0
+			m.peer = func(act *consensus.Action) {
+				if act.Kind == consensus.Send && act.Message.Kind == consensus.MsgRevalidate && act.Message.Valid {
+					answered++
+				}
+				m.carryOut(act)
+			}
+			row.ask(m, s)
+			if answered != 0 {
+				t.Error("a session is taken up while something is held")
+			}
+			m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkDown, Link: link(2)}})
+			m.greet(2)
+			m.promise(2)
+			m.at(m.nowMS + 20)
+			m.ack()
+			if answered == 0 {
+				t.Error("nobody is told that the session is alive")
+			}
+			var got []string
+			for _, rec := range m.proposedAfter(before) {
+				what := string(rec.Txn.Data)
+				if rec.Header.Type == zk.OpError {
+					what = rec.Txn.Err.String()
+				}
+				got = append(got, fmt.Sprintf("%v %s", rec.Header.Type, what))
+			}
+			if !slices.Equal(got, row.want) {
+				t.Errorf("proposed %q, want %q", got, row.want)
+			}
+		})
 	}
-	m.expect(other, "connected 10000")
+}
+
+// sets has a learner send on that a session sets the data of /lag.
+func (m *member) sets(id quorum.ServerID, s zk.SessionID, data string) {
+	body := jute.Writer(nil)
+	(&zk.Request{Op: zk.OpSetData, Path: "/lag", Data: []byte(data), Version: -1}).Body(body)
+	ask := &consensus.ForwardedRequest{Session: s, Cxid: 7, Op: zk.OpSetData, Body: body.Bytes()}
+	m.from(id, consensus.Message{Kind: consensus.MsgRequest, Zxid: consensus.NoZxid, Request: ask})
+}
+
+// takesUp has a learner ask whether a session of one of its clients is alive.
+func (m *member) takesUp(id quorum.ServerID, s zk.SessionID) {
+	m.from(id, consensus.Message{Kind: consensus.MsgRevalidate, Zxid: consensus.NoZxid, Session: s, TimeoutMS: 10_000})
+}
+
+func (m *member) takesUpHere(s zk.SessionID) request.ClientID {
+	password := s.Password()
+	return m.ask(zk.ConnectRequest{TimeoutMS: 10_000, Session: s, Password: password[:]})
+}
+
+// proposedAfter is what has been proposed after z, and is committed.
+func (m *member) proposedAfter(z zk.Zxid) (list []txn.Record) {
+	entries, _ := m.r.Since(z)
+	for _, e := range entries {
+		var rec txn.Record
+		if err := rec.Decode(e.Payload); err != nil {
+			m.t.Fatal(err)
+		}
+		list = append(list, rec)
+	}
+	return list
 }

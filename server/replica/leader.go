@@ -31,16 +31,19 @@ func (r *Replica) deliver(a *consensus.Action, eff Effects) {
 func (r *Replica) fromLearner(link consensus.LinkID, m *consensus.Message, eff Effects) {
 	switch m.Kind {
 	case consensus.MsgRequest:
-		r.asked(link, m.Request, eff)
+		r.asked(link, m, eff)
 	case consensus.MsgPing:
 		for _, t := range m.Touched {
 			r.sessions.Touch(t.Session, t.TimeoutMS, r.nowMS)
 		}
 	case consensus.MsgRevalidate:
 		valid := r.sessions.Touch(m.Session, m.TimeoutMS, r.nowMS)
+		if r.holding() {
+			r.hold(held{link: link, message: m.Clone()})
+			return
+		}
 		if valid {
 			r.sessions.SetOwner(m.Session, ownerOf(link))
-			r.overtake(m.Session, eff)
 		}
 		answer := &consensus.Message{Kind: consensus.MsgRevalidate, Zxid: consensus.NoZxid, Session: m.Session, Answer: true, Valid: valid}
 		eff.Peer(&consensus.Action{Kind: consensus.Send, Link: link, Message: answer})
@@ -48,14 +51,15 @@ func (r *Replica) fromLearner(link consensus.LinkID, m *consensus.Message, eff E
 }
 
 // asked judges and proposes a request that a learner sent on. The learner answers its client when the txn gets there.
-func (r *Replica) asked(link consensus.LinkID, q *consensus.ForwardedRequest, eff Effects) {
+func (r *Replica) asked(link consensus.LinkID, m *consensus.Message, eff Effects) {
+	q := m.Request
 	if q.Op == zk.OpSync {
 		r.core.Step(consensus.Event{Kind: consensus.SyncAsked, NowMS: r.nowMS, Link: link}, &r.actions)
 		r.act(eff)
 		return
 	}
 	if r.holding() {
-		r.hold(held{link: link, ask: q})
+		r.hold(held{link: link, message: m.Clone()})
 		return
 	}
 	owner := ownerOf(link)
