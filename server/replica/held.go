@@ -25,7 +25,7 @@ func (r *Replica) holding() bool {
 	return r.leads() && (!r.core.CanPropose() || r.held.Len() > 0)
 }
 
-// hold keeps what a client asks.
+// hold keeps what a client or a learner asks.
 func (r *Replica) hold(h held) {
 	if h.client != nil {
 		h.client.held = true

@@ -92,6 +92,15 @@ func (m *member) lagging(c request.ClientID, id quorum.ServerID) {
 	m.from(5-id, consensus.Message{Kind: consensus.MsgAck, Zxid: m.r.Consensus().Proposed()})
 }
 
+// targetReturns has server 2, to which leadership moves, go and come back, so that leadership stays.
+func (m *member) targetReturns() {
+	m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkDown, Link: link(2)}})
+	m.greet(2)
+	m.promise(2)
+	m.at(m.nowMS + 20)
+	m.ack()
+}
+
 // TestWhatIsAskedWhileLeadershipMovesIsNotAnsweredIfItDoes: whoever asked is sent on.
 func TestWhatIsAskedWhileLeadershipMovesIsNotAnsweredIfItDoes(t *testing.T) {
 	m := leaderOfThree(t)
@@ -119,11 +128,7 @@ func TestALearnersRequestWaitsToo(t *testing.T) {
 	ask := &consensus.ForwardedRequest{Session: 0x300000000000001, Op: zk.OpCreateSession, Body: []byte{0, 0, 0x27, 0x10}}
 	m.from(3, consensus.Message{Kind: consensus.MsgRequest, Zxid: consensus.NoZxid, Request: ask})
 	proposed := m.r.Consensus().Proposed()
-	m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkDown, Link: link(2)}})
-	m.greet(2)
-	m.promise(2)
-	m.at(m.nowMS + 20)
-	m.ack()
+	m.targetReturns()
 	if _, known := m.r.Tree().Session(ask.Session); !known || m.r.Consensus().Proposed() != proposed+1 {
 		t.Errorf("the session is known: %v", known)
 	}
@@ -173,11 +178,7 @@ func TestWhatCameBeforeTheSessionIsDoneFirst(t *testing.T) {
 	m.send(c, zk.Request{Xid: 3, Op: zk.OpExists, Path: "/b"})
 	m.from(3, consensus.Message{Kind: consensus.MsgAck, Zxid: m.r.Consensus().Proposed()})
 	m.expect(c, "connected 10000", "1 NoNode")
-	m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkDown, Link: link(2)}})
-	m.greet(2)
-	m.promise(2)
-	m.at(m.nowMS + 20)
-	m.ack()
+	m.targetReturns()
 	m.expect(c, "2 OK", "3 OK")
 }
 
@@ -186,23 +187,23 @@ func TestWhatCameBeforeTheSessionIsDoneFirst(t *testing.T) {
 func TestASessionIsTakenUpInItsTurn(t *testing.T) {
 	for _, row := range []struct {
 		name string
-		ask  func(m *member, s zk.SessionID)
+		ask  func(m *member, a request.ClientID, s zk.SessionID)
 		want []string
 	}{
-		{"a request of the learner is older", func(m *member, s zk.SessionID) {
+		{"a request of the learner is older", func(m *member, _ request.ClientID, s zk.SessionID) {
 			m.sets(3, s, "old")
 			m.takesUp(3, s)
 			m.sets(3, s, "new")
 		}, []string{"error SessionMoved", "setData new"}},
-		{"a connection to the leader is older", func(m *member, s zk.SessionID) {
-			m.takesUpHere(s)
+		{"a connection to the leader is older", func(m *member, a request.ClientID, s zk.SessionID) {
+			m.again(a)
 			m.takesUp(3, s)
 			m.sets(3, s, "new")
 		}, []string{"setData new"}},
-		{"a connection to the leader is younger", func(m *member, s zk.SessionID) {
+		{"a connection to the leader is younger", func(m *member, a request.ClientID, s zk.SessionID) {
 			m.takesUp(3, s)
 			m.sets(3, s, "old")
-			c := m.takesUpHere(s)
+			c := m.again(a)
 			m.sets(3, s, "late")
 			m.send(c, zk.Request{Xid: 8, Op: zk.OpSetData, Path: "/lag", Data: []byte("new"), Version: -1})
 		}, []string{"setData old", "error SessionMoved", "setData new"}},
@@ -212,7 +213,7 @@ func TestASessionIsTakenUpInItsTurn(t *testing.T) {
 			a := m.connect()
 			m.ack()
 			m.lagging(a, 2)
-			s := m.r.Tree().Sessions()[0].ID
+			s := m.sessions[a].Session
 			m.step(replica.Event{Kind: replica.Transfer, Server: 2})
 			before := m.r.Consensus().Proposed()
 			answered := 0
@@ -222,15 +223,11 @@ func TestASessionIsTakenUpInItsTurn(t *testing.T) {
 				}
 				m.carryOut(act)
 			}
-			row.ask(m, s)
+			row.ask(m, a, s)
 			if answered != 0 {
 				t.Error("a session is taken up while something is held")
 			}
-			m.step(replica.Event{Kind: replica.Consensus, Core: &consensus.Event{Kind: consensus.LinkDown, Link: link(2)}})
-			m.greet(2)
-			m.promise(2)
-			m.at(m.nowMS + 20)
-			m.ack()
+			m.targetReturns()
 			if answered == 0 {
 				t.Error("nobody is told that the session is alive")
 			}
@@ -260,11 +257,6 @@ func (m *member) sets(id quorum.ServerID, s zk.SessionID, data string) {
 // takesUp has a learner ask whether a session of one of its clients is alive.
 func (m *member) takesUp(id quorum.ServerID, s zk.SessionID) {
 	m.from(id, consensus.Message{Kind: consensus.MsgRevalidate, Zxid: consensus.NoZxid, Session: s, TimeoutMS: 10_000})
-}
-
-func (m *member) takesUpHere(s zk.SessionID) request.ClientID {
-	password := s.Password()
-	return m.ask(zk.ConnectRequest{TimeoutMS: 10_000, Session: s, Password: password[:]})
 }
 
 // proposedAfter is what has been proposed after z, and is committed.
