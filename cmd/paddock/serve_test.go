@@ -19,7 +19,12 @@ import (
 	"paddock/server/grpcapi"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv("PADDOCK_TEST_MAIN") != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const patience = 20 * time.Second
 
