@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 )
@@ -18,17 +17,13 @@ func keepMonitor(args []string) {
 	if len(args) < 2 || args[1] != "serve" || runtime.GOMAXPROCS(0) == 1 {
 		return
 	}
-	const key = "GODEBUG="
-	set := wakeful
-	if old := os.Getenv("GODEBUG"); strings.Contains(old, "schedtrace=") {
+	const key = "GODEBUG"
+	old := os.Getenv(key)
+	if strings.Contains(old, "schedtrace=") {
 		return // done, or not wanted
-	} else if old != "" {
-		set = old + "," + wakeful
 	}
-	path, err := os.Executable()
-	if err != nil {
-		return
+	if path, err := os.Executable(); err == nil {
+		os.Setenv(key, strings.TrimPrefix(old+","+wakeful, ","))
+		_ = syscall.Exec(path, args, os.Environ()) // a server that may not serves as well, if slower
 	}
-	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, key) })
-	_ = syscall.Exec(path, args, append(env, key+set)) // a server that may not serves as well, if slower
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -25,24 +24,20 @@ func TestKeepMonitor(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			args := []string{"serve", "--log-format", "json", "dataDir=" + t.TempDir(), fmt.Sprint("clientPort=", ports(t, 1)[0]), "grpcPort=0", "httpPort=0", "admin.enableServer=false"}
-			cmd := exec.Command(os.Args[0], args...)
-			cmd.Env = append(without(os.Environ(), "GODEBUG", "GOMAXPROCS"), "GOMAXPROCS=2", "PADDOCK_TEST_MAIN=yes")
-			cmd.Env = append(cmd.Env, row.env...)
+			cmd := process(args...)
+			cmd.Env = append(append(cmd.Env, "GODEBUG=", "GOMAXPROCS=2"), row.env...) // the last of a name counts
 			said := &lines{more: make(chan struct{})}
 			cmd.Stderr = said
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
+			defer cmd.Process.Kill() // if it does not serve
 			late := time.AfterFunc(patience, func() { cmd.Process.Kill() })
 			defer late.Stop()
 			ended := make(chan error, 1)
 			go func() { ended <- cmd.Wait() }()
-			for serving, more := said.has(`"serving"`); !serving; serving, more = said.has(`"serving"`) {
-				select {
-				case <-more:
-				case err := <-ended:
-					t.Fatalf("it ended with %v:\n%s", err, said.text.String())
-				}
+			if err, over := await(t, said, `"message":"serving"`, ended); over {
+				t.Fatalf("it ended with %v:\n%s", err, said.text.String())
 			}
 			of := func(name string) string {
 				b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", cmd.Process.Pid, name))
@@ -71,12 +66,4 @@ func TestKeepMonitor(t *testing.T) {
 			}
 		})
 	}
-}
-
-// without is an environment without some of its variables.
-func without(env []string, names ...string) []string {
-	return slices.DeleteFunc(env, func(v string) bool {
-		name, _, _ := strings.Cut(v, "=")
-		return slices.Contains(names, name)
-	})
 }

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,11 +21,21 @@ import (
 	"paddock/server/grpcapi"
 )
 
+// asMain has a process of the tests be that of the command line.
+const asMain = "PADDOCK_TEST_MAIN=yes"
+
 func TestMain(m *testing.M) {
-	if os.Getenv("PADDOCK_TEST_MAIN") != "" {
+	if slices.Contains(os.Environ(), asMain) {
 		main()
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// process is the command line as a process of its own.
+func process(args ...string) *exec.Cmd {
+	c := exec.Command(os.Args[0], args...)
+	c.Env = append(os.Environ(), asMain)
+	return c
 }
 
 const patience = 20 * time.Second
@@ -104,17 +116,26 @@ func saying(t *testing.T, text string, args ...string) (errs *lines, stop func()
 			stop()
 		}
 	})
+	if code, over := await(t, errs, text, ended); over {
+		stopped = true
+		t.Fatalf("exit code %d: %s", code, errs.text.String())
+	}
+	return errs, stop
+}
+
+// await waits until a server has said text, unless it ends before: then over is true, and end says how.
+func await[T any](t *testing.T, errs *lines, text string, ended <-chan T) (end T, over bool) {
+	t.Helper()
 	deadline := time.After(patience)
 	for {
 		ok, more := errs.has(text)
 		if ok {
-			return errs, stop
+			return end, false
 		}
 		select {
 		case <-more:
-		case code := <-ended:
-			stopped = true
-			t.Fatalf("exit code %d: %s", code, errs.text.String())
+		case end = <-ended:
+			return end, true
 		case <-deadline:
 			t.Fatalf("the server does not serve: %s", errs.text.String())
 		}

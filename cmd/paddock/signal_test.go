@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"slices"
 	"syscall"
 	"testing"
@@ -11,12 +10,7 @@ import (
 
 // TestTheFirstSignalEndsAReader, however much it has still to read: here it waits for who reads what it prints.
 func TestTheFirstSignalEndsAReader(t *testing.T) {
-	if os.Getenv("PADDOCK_TEST_READS") != "" {
-		os.Args = append([]string{"paddock", "wal", "dump"}, slices.Repeat([]string{modern}, 100)...)
-		main()
-	}
-	c := exec.Command(os.Args[0], "-test.run=^TestTheFirstSignalEndsAReader$")
-	c.Env = append(os.Environ(), "PADDOCK_TEST_READS=yes")
+	c := process(append([]string{"wal", "dump"}, slices.Repeat([]string{modern}, 100)...)...)
 	out, err := c.StdoutPipe()
 	if err == nil {
 		err = c.Start()
