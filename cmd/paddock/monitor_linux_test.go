@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"paddock/internal/freeport"
 )
 
 // TestKeepMonitor begins servers and looks at what became of their processes.
@@ -23,7 +25,7 @@ func TestKeepMonitor(t *testing.T) {
 		{name: "one processor", env: []string{"GOMAXPROCS=1"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			args := []string{"serve", "--log-format", "json", "dataDir=" + t.TempDir(), fmt.Sprint("clientPort=", ports(t, 1)[0]), "grpcPort=0", "httpPort=0", "admin.enableServer=false"}
+			args := []string{"serve", "--log-format", "json", "dataDir=" + t.TempDir(), fmt.Sprint("clientPort=", freeport.Take(t)), "grpcPort=0", "httpPort=0", "admin.enableServer=false"}
 			cmd := process(args...)
 			cmd.Env = append(append(cmd.Env, "GODEBUG=", "GOMAXPROCS=2"), row.env...) // the last of a name counts
 			said := &lines{more: make(chan struct{})}

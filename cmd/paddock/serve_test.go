@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"paddock/internal/freeport"
 	"paddock/server/grpcapi"
 )
 
@@ -62,15 +63,11 @@ func (l *lines) has(text string) (bool, <-chan struct{}) {
 }
 
 // ports are free at the moment.
-func ports(t *testing.T, n int) (free []int) {
+func ports(t *testing.T, n int) []int {
 	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		free = append(free, l.Addr().(*net.TCPAddr).Port)
+	free := make([]int, n)
+	for i := range free {
+		free[i] = freeport.Take(t)
 	}
 	return free
 }

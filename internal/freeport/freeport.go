@@ -1,35 +1,60 @@
 package freeport
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"sync/atomic"
+	"sync"
 	"testing"
 )
 
+// The ports are divided into blocks. Whoever listens on the first port of a block may give the others: a process holds its blocks for as
+// long as it lives.
 const (
-	first = 10_000
-	count = 22_000
+	first  = 10_000
+	blocks = 220
+	size   = 100
 )
 
-// given counts the ports that were given. It begins somewhere else in each process, so that those that run side by side seldom meet.
-var given atomic.Uint32
+var (
+	mu        sync.Mutex
+	held      []*net.TCPListener // on the first port of each block of this process
+	next, end int                // the ports of the newest of them that were not given
+)
 
-func init() { given.Store(rand.Uint32N(count)) }
-
-// Find returns a port that nobody listens on at the moment. The error is that of the last port tried, after all.
+// Find returns a port that nobody listens on at the moment, and that no other process is given. It fails if there is no block left.
 func Find() (int, error) {
-	for try := 1; ; try++ {
-		port := uint16(first + given.Add(1)%count)
-		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)))
-		if err == nil {
-			return int(port), l.Close()
+	mu.Lock()
+	defer mu.Unlock()
+	for {
+		if next == end {
+			if err := claim(); err != nil {
+				return 0, err
+			}
 		}
-		if try == count {
-			return 0, err
+		next++
+		if l, err := listen(next - 1); err == nil {
+			return next - 1, l.Close()
 		}
 	}
+}
+
+// claim takes a block that no process has.
+func claim() error {
+	for _, i := range rand.Perm(blocks) {
+		l, err := listen(first + i*size)
+		if err == nil {
+			held = append(held, l)
+			next, end = first+i*size+1, first+(i+1)*size
+			return nil
+		}
+	}
+	return errors.New("all blocks of ports are taken by processes that run tests")
+}
+
+func listen(port int) (*net.TCPListener, error) {
+	return net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port))))
 }
 
 // Take is Find for a test, which ends if there is none.

@@ -1,23 +1,63 @@
 package freeport
 
 import (
-	"fmt"
-	"net"
+	"bufio"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
 	"testing"
 )
 
-func TestNoPortIsGivenTwiceOrTaken(t *testing.T) {
-	next := first + int((given.Load()+1)%count)
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", next))
-	if err == nil {
-		defer l.Close()
-	} // else somebody else has it, which serves as well
-	seen := map[int]bool{next: true}
-	for range 1000 {
-		port := Take(t)
-		if seen[port] || port < first || port >= first+count {
-			t.Fatal(port)
+// several is more than a block has.
+const several = 3 * size
+
+// TestNoPortIsGivenTwice in this process and two others at a time, which is what this binary is if it is asked for ports.
+func TestNoPortIsGivenTwice(t *testing.T) {
+	const ask = "PADDOCK_FREEPORT_ASKED"
+	take := func() string {
+		var text strings.Builder
+		for range several {
+			text.WriteString(strconv.Itoa(Take(t)) + " ")
+		}
+		return text.String()
+	}
+	if os.Getenv(ask) != "" {
+		os.Stdout.WriteString(take() + "\n")
+		os.Stdin.Read(make([]byte, 1)) // it holds them until its input ends
+		return
+	}
+	given := []string{take()}
+	for range 2 {
+		other := exec.Command(os.Args[0], "-test.run=^TestNoPortIsGivenTwice$")
+		other.Env = append(os.Environ(), ask+"=yes")
+		in, err := other.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := other.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer other.Wait()
+		defer in.Close()
+		line, err := bufio.NewReader(out).ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		given = append(given, line)
+	}
+	seen := map[string]bool{}
+	for _, port := range strings.Fields(strings.Join(given, "")) {
+		if n, err := strconv.Atoi(port); err != nil || seen[port] || n <= first || n >= first+blocks*size || (n-first)%size == 0 {
+			t.Fatal(port, err)
 		}
 		seen[port] = true
+	}
+	if len(seen) != 3*several {
+		t.Fatal(len(seen))
 	}
 }

@@ -2,6 +2,7 @@ package survey
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"paddock/internal/freeport"
 	"paddock/storage/vfs"
 )
 
@@ -168,14 +170,7 @@ func TestATreeWithoutDigestsYetIsNoRefusal(t *testing.T) {
 }
 
 func TestAServerThatIsNotThere(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := fmt.Sprint("127.0.0.1:", freeport.Take(t))
 	if r := Examine([]*Server{Ask(t.Context(), address)}, nil); r.Code() != 2 || !strings.Contains(r.Findings[0].Text, "no answer") {
 		t.Errorf("%+v", r.Findings)
 	}

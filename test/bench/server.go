@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"paddock/internal/freeport"
 )
 
 // javaLibraries is where Debian's packages put the jars.
@@ -68,12 +70,7 @@ type server struct {
 // newServer makes a server that is not started. It ends with the test.
 func newServer(t *testing.T, k kind, dir string, snapCount int) *server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{kind: k, dir: dir, addr: l.Addr().String(), snapCount: snapCount}
-	l.Close()
+	s := &server{kind: k, dir: dir, addr: fmt.Sprint("127.0.0.1:", freeport.Take(t)), snapCount: snapCount}
 	if err := os.MkdirAll(s.data(), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func exchange(conn net.Conn, word string) (string, error) {
 }
 
 func TestDoorLetsNobodyInOnceBarredAndKeepsThoseInside(t *testing.T) {
-	d := door{address: loopback(freePort(t)), server: echo(t)}
+	d := door{address: loopback(FreePort(t)), server: echo(t)}
 	if _, err := net.Dial("tcp", d.address); err == nil {
 		t.Fatal("somebody came in before the door was open")
 	}
@@ -85,7 +85,7 @@ func TestDoorLetsNobodyInOnceBarredAndKeepsThoseInside(t *testing.T) {
 }
 
 func TestDoorTurnsAwayWhoeverComesWhileTheServerIsGone(t *testing.T) {
-	d := door{address: loopback(freePort(t)), server: loopback(freePort(t))}
+	d := door{address: loopback(FreePort(t)), server: loopback(FreePort(t))}
 	if err := d.open(); err != nil {
 		t.Fatal(err)
 	}

@@ -6,46 +6,59 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"sync/atomic"
+	"sync"
 	"testing"
 )
 
 // Ports are taken below the range from which Linux gives ports to outgoing connections. Inside it, a client that keeps dialling
 // a stopped server could be given the server's own port, connect to itself, and keep the server from listening again.
+//
+// They are divided into blocks. Whoever listens on the first port of a block may give the others, so packages that are tested side by side
+// are never given the same.
 const (
-	portFirst = 12000
-	portCount = 20000
-	portTries = 100
+	portFirst  = 10_000
+	portBlocks = 220
+	portBlock  = 100
 )
 
-// given counts the ports that were given, so that none is twice. It begins somewhere else in each process.
-var given atomic.Uint32
-
-func init() { given.Store(rand.Uint32N(portCount)) }
+// ports are those of this process.
+var ports struct {
+	mu        sync.Mutex
+	held      []net.Listener // on the first port of each block, for as long as the process lives
+	next, end int            // of the newest block, what was not given
+}
 
 // loopback returns the address of a port of the loopback interface.
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// FreePort returns a port of the loopback interface that nobody listens on.
+// FreePort returns a port of the loopback interface that nobody listens on, and that is given once.
 func FreePort(t *testing.T) int {
 	t.Helper()
-	return freePort(t)
-}
-
-// freePort returns a port of the loopback interface that nobody listens on.
-func freePort(t *testing.T) int {
-	t.Helper()
-	var err error
-	for range portTries {
-		port := portFirst + int(given.Add(1)%portCount)
-		var listener net.Listener
-		if listener, err = net.Listen("tcp", loopback(port)); err == nil {
+	ports.mu.Lock()
+	defer ports.mu.Unlock()
+	for {
+		if ports.next == ports.end && !claimPorts() {
+			t.Fatal("all blocks of ports are taken by processes that run tests")
+		}
+		ports.next++
+		if listener, err := net.Listen("tcp", loopback(ports.next-1)); err == nil {
 			_ = listener.Close() // nothing was accepted
-			return port
+			return ports.next - 1
 		}
 	}
-	t.Fatalf("no free port in %d tries: %v", portTries, err)
-	return 0
+}
+
+// claimPorts takes a block that no process has; false if there is none.
+func claimPorts() bool {
+	for _, i := range rand.Perm(portBlocks) {
+		port := portFirst + i*portBlock
+		if listener, err := net.Listen("tcp", loopback(port)); err == nil {
+			ports.held = append(ports.held, listener)
+			ports.next, ports.end = port+1, port+portBlock
+			return true
+		}
+	}
+	return false
 }
 
 // tail returns the last bytes of file, at most most of them.

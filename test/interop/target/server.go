@@ -39,9 +39,9 @@ type Server struct {
 func New(t *testing.T, kind string, lines ...string) *Server {
 	t.Helper()
 	directory := t.TempDir()
-	s := &Server{t: t, port: freePort(t), config: filepath.Join(directory, "zoo.cfg")}
+	s := &Server{t: t, port: FreePort(t), config: filepath.Join(directory, "zoo.cfg")}
 	for s.door.server = loopback(s.port); s.door.address == "" || s.door.address == s.door.server; {
-		s.door.address = loopback(freePort(t))
+		s.door.address = loopback(FreePort(t))
 	}
 	data := filepath.Join(directory, "data")
 	if err := os.MkdirAll(data, 0o755); err != nil {
