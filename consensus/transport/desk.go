@@ -18,7 +18,7 @@ type desk struct {
 	peers   map[quorum.ServerID]*peer
 	doors   map[where]context.CancelFunc
 	failed  error
-	serial  uint64          // of peers, to find the oldest stranger, and of attempts
+	serial  uint64          // of peers, to find the oldest stranger
 	private quorum.ServerID // the last id given to an anonymous observer
 }
 
@@ -214,8 +214,7 @@ func (d *desk) dial(p *peer, learned []quorum.HostPort) {
 	}
 	p.retryAt = time.Time{}
 	ctx, cancel := context.WithCancel(d.ctx)
-	d.serial++
-	a := &attempt{cancel, targets[0], d.serial}
+	a := &attempt{cancel, targets[0], d.t.begun.Add(1)}
 	p.dialing = append(p.dialing, a)
 	d.t.wg.Go(func() { // ends with ctx
 		c, at, err := d.t.reachPeer(ctx, targets)
@@ -246,8 +245,7 @@ func (d *desk) dialled(p *peer, a *attempt, c net.Conn, at quorum.HostPort, err 
 	case err == nil && p.conn != nil && p.conn.begun > a.begun:
 		d.t.open.close(c)
 	case err == nil:
-		d.establish(p, c, at)
-		p.conn.begun = a.begun
+		d.establish(p, c, at, a.begun)
 	case d.ctx.Err() == nil:
 		d.t.log.Debug().Err(err).Int64("peer", int64(p.id)).Msg("election port not reached")
 		if p.conn == nil && len(p.dialing) == 0 {
@@ -261,12 +259,13 @@ func (d *desk) dialled(p *peer, a *attempt, c net.Conn, at quorum.HostPort, err 
 }
 
 // establish makes c the connection to p, in the place of any before.
-func (d *desk) establish(p *peer, c net.Conn, at quorum.HostPort) {
-	if p.conn != nil {
-		p.conn.close()
+func (d *desk) establish(p *peer, c net.Conn, at quorum.HostPort, begun uint64) {
+	before := p.conn
+	if before != nil {
+		before.close()
 	}
 	p.retryAt, p.pokedAt, p.poked = time.Time{}, time.Time{}, 0
-	p.conn = newPeerConn(d.t, p.id, c, at)
+	p.conn = newPeerConn(d.t, p.id, c, at, begun)
 	d.t.log.Debug().Int64("peer", int64(p.id)).Stringer("addr", c.RemoteAddr()).Msg("election connection")
 	d.t.opt.Handler.PeerUp(p.id)
 	if p.last != nil {
@@ -274,7 +273,7 @@ func (d *desk) establish(p *peer, c net.Conn, at quorum.HostPort) {
 	}
 	pc := p.conn
 	d.t.wg.Go(func() { // ends with the connection, which Run closes
-		err := pc.serve()
+		err := pc.serve(before)
 		d.t.inbox.post(func(d *desk) { d.ended(p, pc, err) })
 	})
 }
@@ -337,13 +336,13 @@ func (d *desk) retry() {
 	}
 }
 
-// greeted takes a connection whose other side has said who it is.
-func (d *desk) greeted(h handshake, c net.Conn) {
+// greeted takes a connection whose other side has said who it is. Of two of one server the one that was opened later counts.
+func (d *desk) greeted(h handshake, c net.Conn, serial uint64) {
 	id, self := h.server, d.t.opt.Self
 	switch {
 	case id == anonymousObserver:
 		d.private--
-		d.establish(d.peer(d.private), c, quorum.HostPort{})
+		d.establish(d.peer(d.private), c, quorum.HostPort{}, serial)
 	case h.bare && id > bareIDMax && !d.member(id):
 		d.t.log.Warn().Stringer("addr", c.RemoteAddr()).Msg("not a server on the election port")
 		d.t.open.close(c)
@@ -356,8 +355,12 @@ func (d *desk) greeted(h handshake, c net.Conn) {
 		d.dial(d.peer(id), h.addresses)
 	default:
 		p := d.peer(id)
+		if p.conn != nil && p.conn.begun > serial {
+			d.t.open.close(c)
+			return
+		}
 		p.giveUp()
-		d.establish(p, c, d.guess(h, c))
+		d.establish(p, c, d.guess(h, c), serial)
 	}
 }
 

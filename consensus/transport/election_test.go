@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"paddock/consensus/election"
 	"paddock/consensus/quorum"
+	"paddock/internal/freeport"
 )
 
 // permutations of 1..n.
@@ -287,7 +289,7 @@ func TestAPokeThatLeadsNowhereCostsNothing(t *testing.T) {
 	l, at := listener(t)
 	ended(t, raw(t, c, 2, 1, at))
 	conn, _ := accepted(t, l)
-	ended(t, raw(t, c, 2, 1, quorum.HostPort{Host: "127.0.0.1", Port: ports(t, "127.0.0.1", 1)[0]}))
+	ended(t, raw(t, c, 2, 1, quorum.HostPort{Host: "127.0.0.1", Port: freeport.Take(t)}))
 	n.tell(1, 5)
 	if r := nextRound(t, conn); r != 5 {
 		t.Fatal(r)
@@ -323,6 +325,66 @@ func TestTheLargerIDsConnectionSurvives(t *testing.T) {
 	eventually(t, "3 is heard", func() bool { return n.heard(3) == 2 })
 	if n.downs(3) != 0 {
 		t.Fatal("a change of connections is no absence")
+	}
+}
+
+// lingering is a Handler that holds up the first notification until a newer one has come in the meantime, or for a moment.
+type lingering struct {
+	Handler
+	held  atomic.Bool
+	newer chan struct{} // closed by the first notification of round 3
+}
+
+func (h *lingering) Notified(from quorum.ServerID, n *election.Notification) {
+	if h.held.CompareAndSwap(false, true) {
+		select {
+		case <-h.newer:
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+	h.Handler.Notified(from, n)
+	if n.Vote.Round == 3 {
+		close(h.newer)
+	}
+}
+
+// TestWhatAServerSaidBeforeIsNotHeardLater: what has come on a connection is heard before anything on the one that takes its place.
+func TestWhatAServerSaidBeforeIsNotHeardLater(t *testing.T) {
+	c := ensemble(t, 3)
+	s3, _ := c.Server(3)
+	newer := make(chan struct{})
+	n := start(t, 2, c, func(o *Options) { o.Handler = &lingering{Handler: o.Handler, newer: newer} })
+	first := raw(t, c, 2, 3, s3.Addresses[0].Election())
+	first.Write(append(frame(1), frame(2)...))
+	eventually(t, "the first connection is taken", func() bool { return n.ups(3) == 1 })
+	time.Sleep(50 * time.Millisecond) // both frames are read at once; if they are not, the test has less to find
+	second := raw(t, c, 2, 3, s3.Addresses[0].Election())
+	second.Write(frame(3))
+	<-newer
+	n.stop() // what is still to be told is told before
+	if n.heard(3) != 3 {
+		t.Errorf("round %d is heard after 3", n.heard(3))
+	}
+}
+
+// TestTheConnectionThatWasOpenedLastSurvives: whichever says first who it is.
+func TestTheConnectionThatWasOpenedLastSurvives(t *testing.T) {
+	c := ensemble(t, 3)
+	s3, _ := c.Server(3)
+	at := s3.Addresses[0].Election()
+	hello := appendHandshake(nil, handshake{server: 3, addresses: []quorum.HostPort{at}}, false)
+	n := start(t, 2, c)
+	s2, _ := c.Server(2)
+	first := rawBytes(t, s2.Addresses[0].Election(), hello[:10])
+	second := raw(t, c, 2, 3, at)
+	second.Write(frame(2))
+	eventually(t, "the second connection is heard", func() bool { return n.heard(3) == 2 })
+	first.Write(append(hello[10:], frame(1)...))
+	ended(t, first)
+	second.Write(frame(3))
+	eventually(t, "it still is", func() bool { return n.heard(3) == 3 })
+	if n.ups(3) != 1 {
+		t.Error(n.ups(3))
 	}
 }
 
@@ -586,7 +648,7 @@ func (n *network) kill(address string)  { n.mu.Lock(); defer n.mu.Unlock(); n.de
 // TestNamesAreResolvedOnEachDial: a server that comes back under its name with another address is found, by the
 // larger id, which dials, and by the smaller, which asks to be dialled.
 func TestNamesAreResolvedOnEachDial(t *testing.T) {
-	p := ports(t, "127.0.0.1", 2)
+	p := ports(t, 2)
 	c, err := quorum.ParseConfig(fmt.Sprintf("server.1=one.test:1:2\nserver.2=127.0.0.1:%d:%d\nserver.3=three.test:1:2", p[0], p[1]))
 	if err != nil {
 		t.Fatal(err)
@@ -638,7 +700,7 @@ func TestNamesAreResolvedOnEachDial(t *testing.T) {
 
 // TestAConnectionOverADeadNetworkIsGivenUp: a server with two addresses is reached at the other one.
 func TestAConnectionOverADeadNetworkIsGivenUp(t *testing.T) {
-	p := ports(t, "127.0.0.1", 4)
+	p := ports(t, 4)
 	c, err := quorum.ParseConfig(fmt.Sprintf("server.1=127.0.0.1:%d:%d|127.0.0.2:%d:%d\nserver.2=127.0.0.1:%d:%d", p[0], p[1], p[0], p[1], p[2], p[3]))
 	if err != nil {
 		t.Fatal(err)

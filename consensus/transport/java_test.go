@@ -16,6 +16,7 @@ import (
 	"paddock/consensus"
 	"paddock/consensus/election"
 	"paddock/consensus/quorum"
+	"paddock/internal/freeport"
 	"paddock/internal/txn"
 	"paddock/internal/zk"
 	"paddock/storage/snapshot"
@@ -30,7 +31,7 @@ var javaJars = []string{"zookeeper.jar", "zookeeper-jute.jar", "slf4j-api.jar", 
 func java(t *testing.T, c *quorum.Config, id quorum.ServerID) (client int, kill func()) {
 	t.Helper()
 	dir := t.TempDir()
-	client = ports(t, "127.0.0.1", 1)[0]
+	client = freeport.Take(t)
 	text := fmt.Sprintf("tickTime=1000\ninitLimit=10\nsyncLimit=5\ndataDir=%s\nclientPort=%d\nadmin.enableServer=false\n4lw.commands.whitelist=*\n", dir, client)
 	for _, s := range c.Servers {
 		text += fmt.Sprintf("server.%d=%s\n", s.ID, s)

@@ -205,9 +205,10 @@ func (t *Transport) admit(ctx context.Context, door Door, c net.Conn, waiting *l
 		t.log.Warn().Str("door", string(door)).Stringer("addr", old.RemoteAddr()).Msg("too many connections that do not say who they are, closing the oldest")
 		old.Close()
 	}
+	serial := t.begun.Add(1)
 	t.wg.Go(func() { // ends with the connection, which Run closes
 		if door == ElectionDoor {
-			t.greet(c, waiting)
+			t.greet(c, serial, waiting)
 		} else {
 			t.introduce(ctx, door, c, waiting)
 		}

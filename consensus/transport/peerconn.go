@@ -16,24 +16,25 @@ type peerConn struct {
 	c     net.Conn
 	at    quorum.HostPort // its other end's election address, as far as it is known
 	since time.Time
-	begun uint64 // serial of the attempt that made it; 0 if the other side dialled. The desk's.
+	begun uint64 // serial of the attempt that made it, or of its acceptance
 
 	mu    sync.Mutex // guards frame
 	frame []byte     // what is to be sent next; the newest wins
 	wake  chan struct{}
 	done  chan struct{}
-	once  sync.Once // closes done
+	once  sync.Once     // closes done
+	over  chan struct{} // closed when serve returns
 }
 
 // unheardMax is how long a notification may be on its way: a connection that does not deliver it ends, and the server is dialled
 // anew. After a partition that is sooner heard than what an old connection sends again.
 const unheardMax = time.Second
 
-func newPeerConn(t *Transport, id quorum.ServerID, c net.Conn, at quorum.HostPort) *peerConn {
+func newPeerConn(t *Transport, id quorum.ServerID, c net.Conn, at quorum.HostPort, begun uint64) *peerConn {
 	if raw, ok := rawOf(c); ok {
 		mortal(raw, unheardMax)
 	}
-	return &peerConn{t: t, id: id, c: c, at: at, since: time.Now(), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	return &peerConn{t: t, id: id, c: c, at: at, since: time.Now(), begun: begun, wake: make(chan struct{}, 1), done: make(chan struct{}), over: make(chan struct{})}
 }
 
 // send puts a frame in the place of one that still waits.
@@ -52,8 +53,13 @@ func (p *peerConn) close() {
 	p.t.open.close(p.c)
 }
 
-// serve reads until the connection ends, and returns when both halves have.
-func (p *peerConn) serve() error {
+// serve reads until the connection ends, and returns when both halves have. It waits for the connection before, which has been closed, or is
+// nil: what came on that is heard first.
+func (p *peerConn) serve(before *peerConn) error {
+	defer close(p.over)
+	if before != nil {
+		<-before.over
+	}
 	var writer sync.WaitGroup
 	writer.Go(p.write) // serve waits for it
 	err := p.read()
@@ -134,8 +140,8 @@ func (t *Transport) introduction(c net.Conn) handshake {
 	return h
 }
 
-// greet reads the handshake of a connection that was accepted on the election port.
-func (t *Transport) greet(c net.Conn, waiting *lobby) {
+// greet reads the handshake of a connection that was accepted on the election port, as the one with this serial.
+func (t *Transport) greet(c net.Conn, serial uint64, waiting *lobby) {
 	c.SetReadDeadline(time.Now().Add(t.opt.ElectionReadTimeout))
 	h, err := readHandshake(c)
 	waiting.leave(c)
@@ -145,5 +151,5 @@ func (t *Transport) greet(c net.Conn, waiting *lobby) {
 		return
 	}
 	c.SetReadDeadline(time.Time{})
-	t.inbox.post(func(d *desk) { d.greeted(h, c) })
+	t.inbox.post(func(d *desk) { d.greeted(h, c, serial) })
 }

@@ -29,6 +29,7 @@ type Transport struct {
 	configs atomic.Pointer[configs]
 	open    openConns
 	listens atomic.Int64   // election ports that accept connections
+	begun   atomic.Uint64  // attempts to reach a peer, and connections that were accepted
 	wg      sync.WaitGroup // every goroutine but listeners; Run waits for them
 	doors   sync.WaitGroup // listeners, which start others
 

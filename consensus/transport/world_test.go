@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"paddock/consensus"
 	"paddock/consensus/election"
 	"paddock/consensus/quorum"
+	"paddock/internal/freeport"
 	"paddock/internal/zk"
 	"paddock/storage/tree"
 )
@@ -150,17 +150,12 @@ func (n *node) Send(link consensus.LinkID, m *consensus.Message) {
 	n.Flush()
 }
 
-// ports finds n free ports of a loopback address.
-func ports(t testing.TB, host string, n int) []int {
+// ports finds n free ports.
+func ports(t testing.TB, n int) []int {
 	t.Helper()
-	var out []int
-	for range n {
-		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		out = append(out, l.Addr().(*net.TCPAddr).Port)
+	out := make([]int, n)
+	for i := range out {
+		out[i] = freeport.Take(t)
 	}
 	return out
 }
@@ -169,7 +164,7 @@ func ports(t testing.TB, host string, n int) []int {
 func ensemble(t *testing.T, n int) *quorum.Config {
 	t.Helper()
 	var lines []string
-	p := ports(t, "127.0.0.1", 2*n)
+	p := ports(t, 2*n)
 	for i := range n {
 		lines = append(lines, fmt.Sprintf("server.%d=127.0.0.1:%d:%d", i+1, p[2*i], p[2*i+1]))
 	}
@@ -226,10 +221,10 @@ func start(t *testing.T, id quorum.ServerID, c *quorum.Config, change ...func(*O
 	t.Helper()
 	n := &node{recorder: newRecorder(), id: id}
 	opt := options(id, c)
+	opt.Handler = n.recorder
 	for _, f := range change {
 		f(&opt)
 	}
-	opt.Handler = n.recorder
 	var err error
 	if n.Transport, err = New(opt); err != nil {
 		t.Fatal(err)
