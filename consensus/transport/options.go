@@ -18,7 +18,8 @@ import (
 // election connection, and of one link, one after the other, of different ones at once. They keep what they are given.
 // They may take their time, but what they are called about waits for that long; PeerUp, PeerDown and Notified must not wait.
 type Handler interface {
-	// Notified brings a notification, between a PeerUp and the PeerDown that follows it.
+	// Notified brings a notification, between a PeerUp and the PeerDown that follows it: none that is older than one that came before, although
+	// one connection may have taken the place of another.
 	Notified(from quorum.ServerID, n *election.Notification)
 	// PeerUp tells that there is an election connection to a server, a new one if there was one already.
 	PeerUp(server quorum.ServerID)
