@@ -242,8 +242,6 @@ func (d *desk) dialled(p *peer, a *attempt, c net.Conn, at quorum.HostPort, err 
 			d.t.opt.Unreached(p.id, errNotDialledBack)
 		}
 		d.dialLater(p, pokeWait, retryMax) // unless it has come by then: it may have been about to end
-	case err == nil && p.conn != nil && p.conn.begun > a.begun:
-		d.t.open.close(c)
 	case err == nil:
 		d.establish(p, c, at, a.begun)
 	case d.ctx.Err() == nil:
@@ -258,10 +256,14 @@ func (d *desk) dialled(p *peer, a *attempt, c net.Conn, at quorum.HostPort, err 
 	}
 }
 
-// establish makes c the connection to p, in the place of any before.
+// establish makes c the connection to p, in the place of one that was begun before it. One that was begun later stays.
 func (d *desk) establish(p *peer, c net.Conn, at quorum.HostPort, begun uint64) {
 	before := p.conn
 	if before != nil {
+		if before.begun > begun {
+			d.t.open.close(c)
+			return
+		}
 		before.close()
 	}
 	p.retryAt, p.pokedAt, p.poked = time.Time{}, time.Time{}, 0
@@ -336,7 +338,7 @@ func (d *desk) retry() {
 	}
 }
 
-// greeted takes a connection whose other side has said who it is. Of two of one server the one that was opened later counts.
+// greeted takes the connection with this serial, whose other side has said who it is.
 func (d *desk) greeted(h handshake, c net.Conn, serial uint64) {
 	id, self := h.server, d.t.opt.Self
 	switch {
@@ -355,10 +357,6 @@ func (d *desk) greeted(h handshake, c net.Conn, serial uint64) {
 		d.dial(d.peer(id), h.addresses)
 	default:
 		p := d.peer(id)
-		if p.conn != nil && p.conn.begun > serial {
-			d.t.open.close(c)
-			return
-		}
 		p.giveUp()
 		d.establish(p, c, d.guess(h, c), serial)
 	}
