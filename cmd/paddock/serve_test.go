@@ -62,16 +62,6 @@ func (l *lines) has(text string) (bool, <-chan struct{}) {
 	return strings.Contains(l.text.String(), text), l.more
 }
 
-// ports are free at the moment.
-func ports(t *testing.T, n int) []int {
-	t.Helper()
-	free := make([]int, n)
-	for i := range free {
-		free[i] = freeport.Take(t)
-	}
-	return free
-}
-
 // zooCfg writes a configuration and returns its path.
 func zooCfg(t *testing.T, dir string, client, grpc int) string {
 	t.Helper()
@@ -140,7 +130,7 @@ func await[T any](t *testing.T, errs *lines, text string, ended <-chan T) (end T
 }
 
 func TestServeAndStatus(t *testing.T) {
-	dir, free := t.TempDir(), ports(t, 2)
+	dir, free := t.TempDir(), freeport.TakeSeveral(t, 2)
 	cfg := zooCfg(t, dir, free[0], free[1])
 	errs, stop := serving(t, "--config", cfg, "--log-format", "json")
 	grpcAddress := fmt.Sprintf("127.0.0.1:%d", free[1])
@@ -187,7 +177,7 @@ func TestServeAndStatus(t *testing.T) {
 // TestAServerIsFoundByAConfigurationThatIsNoLongerRight: a reconfiguration that removes a server leaves it with files with
 // which it would not start again.
 func TestAServerIsFoundByAConfigurationThatIsNoLongerRight(t *testing.T) {
-	dir, free := t.TempDir(), ports(t, 2)
+	dir, free := t.TempDir(), freeport.TakeSeveral(t, 2)
 	cfg := zooCfg(t, dir, free[0], free[1])
 	serving(t, "--config", cfg)
 	text, err := os.ReadFile(cfg)
@@ -216,7 +206,7 @@ func TestAServerIsFoundByAConfigurationThatIsNoLongerRight(t *testing.T) {
 
 // TestLeadershipMovesToTheServerWithID0, which is an id like any other.
 func TestLeadershipMovesToTheServerWithID0(t *testing.T) {
-	free := ports(t, 6)
+	free := freeport.TakeSeveral(t, 6)
 	var members, dirs [2]string
 	for id := range members {
 		at := free[3*id:]
@@ -249,7 +239,7 @@ func TestStatusOfWhatDoesNotServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	dir, free := t.TempDir(), ports(t, 2)
+	dir, free := t.TempDir(), freeport.TakeSeveral(t, 2)
 	idle := zooCfg(t, dir, free[0], free[1])
 	other := zooCfg(t, dir, taken.Addr().(*net.TCPAddr).Port, free[1])
 	inside := filepath.Join(t.TempDir(), "version-2")

@@ -8,6 +8,7 @@ import (
 	"paddock/consensus"
 	"paddock/consensus/election"
 	"paddock/consensus/quorum"
+	"paddock/internal/freeport"
 	"paddock/internal/zk"
 	"paddock/storage/tree"
 )
@@ -40,7 +41,7 @@ func (c *counter) Received(l consensus.LinkID, m []consensus.Message, _ func()) 
 // pair is two transports with a link between them.
 func pair(b *testing.B) (from *Transport, link consensus.LinkID, sink, source *counter, to *Transport) {
 	b.Helper()
-	text, all := "", ports(b, 4)
+	text, all := "", freeport.TakeSeveral(b, 4)
 	for i := range 2 {
 		text += fmt.Sprintf("server.%d=127.0.0.1:%d:%d\n", i+1, all[2*i], all[2*i+1])
 	}

@@ -648,7 +648,7 @@ func (n *network) kill(address string)  { n.mu.Lock(); defer n.mu.Unlock(); n.de
 // TestNamesAreResolvedOnEachDial: a server that comes back under its name with another address is found, by the
 // larger id, which dials, and by the smaller, which asks to be dialled.
 func TestNamesAreResolvedOnEachDial(t *testing.T) {
-	p := ports(t, 2)
+	p := freeport.TakeSeveral(t, 2)
 	c, err := quorum.ParseConfig(fmt.Sprintf("server.1=one.test:1:2\nserver.2=127.0.0.1:%d:%d\nserver.3=three.test:1:2", p[0], p[1]))
 	if err != nil {
 		t.Fatal(err)
@@ -700,7 +700,7 @@ func TestNamesAreResolvedOnEachDial(t *testing.T) {
 
 // TestAConnectionOverADeadNetworkIsGivenUp: a server with two addresses is reached at the other one.
 func TestAConnectionOverADeadNetworkIsGivenUp(t *testing.T) {
-	p := ports(t, 4)
+	p := freeport.TakeSeveral(t, 4)
 	c, err := quorum.ParseConfig(fmt.Sprintf("server.1=127.0.0.1:%d:%d|127.0.0.2:%d:%d\nserver.2=127.0.0.1:%d:%d", p[0], p[1], p[0], p[1], p[2], p[3]))
 	if err != nil {
 		t.Fatal(err)

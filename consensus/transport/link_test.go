@@ -145,7 +145,7 @@ func TestADialIsTriedAgain(t *testing.T) {
 
 // TestSeveralAddressesAreDialledAtOnce: one that answers is enough, whatever the others do.
 func TestSeveralAddressesAreDialledAtOnce(t *testing.T) {
-	p := ports(t, 4)
+	p := freeport.TakeSeveral(t, 4)
 	text := fmt.Sprintf("server.1=127.0.0.1:%d:%d|127.0.0.2:%d:%d\nserver.2=127.0.0.1:%d:%d", p[0], p[1], p[0], p[1], p[2], p[3])
 	c, err := quorum.ParseConfig(text)
 	if err != nil {
@@ -524,7 +524,7 @@ func TestAPortThatIsTakenIsAnError(t *testing.T) {
 
 // TestItListensEverywhereIfToldTo: and tells others the address that they see.
 func TestItListensEverywhereIfToldTo(t *testing.T) {
-	p := ports(t, 2)
+	p := freeport.TakeSeveral(t, 2)
 	c, err := quorum.ParseConfig(fmt.Sprintf("server.1=0.0.0.0:%d:%d\nserver.2=127.0.0.1:1:2", p[0], p[1]))
 	if err != nil {
 		t.Fatal(err)

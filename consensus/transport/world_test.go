@@ -150,21 +150,11 @@ func (n *node) Send(link consensus.LinkID, m *consensus.Message) {
 	n.Flush()
 }
 
-// ports finds n free ports.
-func ports(t testing.TB, n int) []int {
-	t.Helper()
-	out := make([]int, n)
-	for i := range out {
-		out[i] = freeport.Take(t)
-	}
-	return out
-}
-
 // ensemble is a configuration of n servers on loopback.
 func ensemble(t *testing.T, n int) *quorum.Config {
 	t.Helper()
 	var lines []string
-	p := ports(t, 2*n)
+	p := freeport.TakeSeveral(t, 2*n)
 	for i := range n {
 		lines = append(lines, fmt.Sprintf("server.%d=127.0.0.1:%d:%d", i+1, p[2*i], p[2*i+1]))
 	}

@@ -33,9 +33,10 @@ func Find() (int, error) {
 				return 0, err
 			}
 		}
+		port := next
 		next++
-		if l, err := listen(next - 1); err == nil {
-			return next - 1, l.Close()
+		if l, err := listen(port); err == nil {
+			return port, l.Close()
 		}
 	}
 }
@@ -65,4 +66,14 @@ func Take(t testing.TB) int {
 		t.Fatal(err)
 	}
 	return port
+}
+
+// TakeSeveral takes n.
+func TakeSeveral(t testing.TB, n int) []int {
+	t.Helper()
+	ports := make([]int, n)
+	for i := range ports {
+		ports[i] = Take(t)
+	}
+	return ports
 }

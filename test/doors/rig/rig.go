@@ -52,15 +52,6 @@ func (s *Server) Log() string {
 	return s.log.buf.String()
 }
 
-// freePorts are n ports that nobody listens on at the moment.
-func freePorts(t testing.TB, n int) []int {
-	list := make([]int, n)
-	for i := range list {
-		list[i] = freeport.Take(t)
-	}
-	return list
-}
-
 // Binary is the program under test; the test fails if PADDOCK_BIN names none.
 func Binary(t testing.TB) string {
 	t.Helper()
@@ -96,7 +87,7 @@ func Ensemble(t testing.TB, n int, settings ...string) []*Server {
 // members are n servers that form an ensemble once they run, and the settings that say so.
 func members(t testing.TB, n int, settings ...string) (list []*Server, common []string) {
 	t.Helper()
-	ports := freePorts(t, 2*n)
+	ports := freeport.TakeSeveral(t, 2*n)
 	common = []string{"initLimit=20", "syncLimit=10", "standaloneEnabled=false"}
 	for i := range n {
 		common = append(common, fmt.Sprintf("server.%d=127.0.0.1:%d:%d", i+1, ports[2*i], ports[2*i+1]))
@@ -112,7 +103,7 @@ func members(t testing.TB, n int, settings ...string) (list []*Server, common []
 }
 
 func prepare(t testing.TB, dir string, settings ...string) *Server {
-	ports := freePorts(t, 3)
+	ports := freeport.TakeSeveral(t, 3)
 	s := &Server{Dir: dir}
 	for i, addr := range []*string{&s.Jute, &s.GRPC, &s.HTTP} {
 		*addr = fmt.Sprintf("127.0.0.1:%d", ports[i])

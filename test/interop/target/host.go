@@ -40,10 +40,11 @@ func FreePort(t *testing.T) int {
 		if ports.next == ports.end && !claimPorts() {
 			t.Fatal("all blocks of ports are taken by processes that run tests")
 		}
+		port := ports.next
 		ports.next++
-		if listener, err := net.Listen("tcp", loopback(ports.next-1)); err == nil {
+		if listener, err := net.Listen("tcp", loopback(port)); err == nil {
 			_ = listener.Close() // nothing was accepted
-			return ports.next - 1
+			return port
 		}
 	}
 }
